@@ -1,1 +1,6 @@
+//! aks-stop-guard: restarts an AKS cluster that nobody was allowed to stop, or raises an incident.
+//!
+//! `ARCHITECTURE.md` tells how the modules fit together and which invariants hold.
 
+pub mod clock;
+pub mod domain;

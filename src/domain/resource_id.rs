@@ -1,0 +1,301 @@
+//! Ids of Azure resources, parsed: the only type from which an ARM URL may be built.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Longest resource id that is read. ARM's parts are 36 + 90 + 63 characters, so a real one has under 400.
+const RESOURCE_ID_BYTES_MAX: usize = 1_024;
+/// Longest name of a resource group (source: Azure naming rules, "Resource groups 1-90").
+const RESOURCE_GROUP_CHARS_MAX: usize = 90;
+/// Longest name of a managed cluster (source: Azure naming rules, "managedClusters 1-63").
+const CLUSTER_NAME_CHARS_MAX: usize = 63;
+
+/// The type segment of a managed cluster, in the casing of the documentation.
+pub const MANAGED_CLUSTER_TYPE: &str = "Microsoft.ContainerService/managedClusters";
+
+/// A subscription's GUID, lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SubscriptionId(String);
+
+/// Why a text is not the id of a resource that the guard may touch.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// Not of the form of an ARM resource id, or with characters that no such id has.
+    #[error("`{0}` is not a resource id")]
+    Malformed(String),
+    /// A resource id, but not a managed cluster's.
+    #[error("`{0}` is not a managed cluster")]
+    OtherType(String),
+    /// Not a GUID.
+    #[error("`{0}` is not a subscription id")]
+    Subscription(String),
+}
+
+impl SubscriptionId {
+    /// Parses a GUID with dashes, in any case.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let groups: Vec<&str> = text.split('-').collect();
+        let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+        let is_hex = text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+        if lengths == [8, 4, 4, 4, 12] && is_hex {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(IdError::Subscription(super::text::clean(text, 64)))
+        }
+    }
+
+    /// The GUID, lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for SubscriptionId {
+    type Error = IdError;
+    fn try_from(text: String) -> Result<Self, IdError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<SubscriptionId> for String {
+    fn from(id: SubscriptionId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for SubscriptionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A managed cluster's resource id. Keeps the casing it came in for URLs and people; compares and hashes without case,
+/// since ARM, Event Grid, the activity log and Resource Graph each spell the same id differently.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClusterId {
+    subscription: SubscriptionId,
+    resource_group: String,
+    name: String,
+    lower: String,
+}
+
+impl ClusterId {
+    /// Parses `/subscriptions/<guid>/resourceGroups/<group>/providers/Microsoft.ContainerService/managedClusters/<name>`;
+    /// the fixed segments in any case, nothing after the name.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let malformed = || IdError::Malformed(super::text::clean(text, 200));
+        if text.len() > RESOURCE_ID_BYTES_MAX {
+            return Err(malformed());
+        }
+        let rest = text.strip_prefix('/').ok_or_else(malformed)?;
+        let parts: Vec<&str> = rest.split('/').collect();
+        let (subscription, resource_group, tail) = match parts.as_slice() {
+            [subscriptions, subscription, groups, group, tail @ ..]
+                if subscriptions.eq_ignore_ascii_case("subscriptions")
+                    && groups.eq_ignore_ascii_case("resourceGroups") =>
+            {
+                (SubscriptionId::parse(subscription).map_err(|_| malformed())?, *group, tail)
+            }
+            _ => return Err(malformed()),
+        };
+        if !is_resource_group(resource_group) {
+            return Err(malformed());
+        }
+        match tail {
+            [providers, provider, kind, name] if providers.eq_ignore_ascii_case("providers") => {
+                let is_cluster = format!("{provider}/{kind}").eq_ignore_ascii_case(MANAGED_CLUSTER_TYPE);
+                if !is_cluster {
+                    return Err(IdError::OtherType(super::text::clean(text, 200)));
+                }
+                if !is_cluster_name(name) {
+                    return Err(malformed());
+                }
+                Ok(Self::new(subscription, resource_group, name))
+            }
+            [] | [_, _, _, _, ..] => Err(IdError::OtherType(super::text::clean(text, 200))),
+            _ => Err(malformed()),
+        }
+    }
+
+    fn new(subscription: SubscriptionId, resource_group: &str, name: &str) -> Self {
+        let lower = format!(
+            "/subscriptions/{subscription}/resourcegroups/{}/providers/microsoft.containerservice/managedclusters/{}",
+            resource_group.to_lowercase(),
+            name.to_ascii_lowercase()
+        );
+        Self { subscription, resource_group: resource_group.to_owned(), name: name.to_owned(), lower }
+    }
+
+    /// The subscription it is in.
+    pub fn subscription(&self) -> &SubscriptionId {
+        &self.subscription
+    }
+
+    /// The resource group's name, in the casing it came in.
+    pub fn resource_group(&self) -> &str {
+        &self.resource_group
+    }
+
+    /// The cluster's name, in the casing it came in.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The id in lower case: equal for all spellings of one cluster.
+    pub fn lower(&self) -> &str {
+        &self.lower
+    }
+
+    /// The key under which the cluster's record is stored.
+    pub fn key(&self) -> ClusterKey {
+        let digest = Sha256::digest(self.lower.as_bytes());
+        ClusterKey(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// Letters, digits, `_-.()`, not ending with a dot (source: Azure naming rules; Unicode letters are allowed there too).
+fn is_resource_group(name: &str) -> bool {
+    let fits = (1..=RESOURCE_GROUP_CHARS_MAX).contains(&name.chars().count());
+    fits && !name.ends_with('.') && name.chars().all(|c| c.is_alphanumeric() || "_-.()".contains(c))
+}
+
+/// Letters, digits, `_-`, first and last alphanumeric (source: Azure naming rules).
+fn is_cluster_name(name: &str) -> bool {
+    let fits = (1..=CLUSTER_NAME_CHARS_MAX).contains(&name.len());
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    fits && edge(name.chars().next())
+        && edge(name.chars().next_back())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+}
+
+impl fmt::Display for ClusterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "/subscriptions/{}/resourceGroups/{}/providers/{MANAGED_CLUSTER_TYPE}/{}",
+            self.subscription, self.resource_group, self.name
+        )
+    }
+}
+
+impl PartialEq for ClusterId {
+    fn eq(&self, other: &Self) -> bool {
+        self.lower == other.lower
+    }
+}
+
+impl Eq for ClusterId {}
+
+impl std::hash::Hash for ClusterId {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.lower.hash(state);
+    }
+}
+
+impl TryFrom<String> for ClusterId {
+    type Error = IdError;
+    fn try_from(text: String) -> Result<Self, IdError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ClusterId> for String {
+    fn from(id: ClusterId) -> Self {
+        id.to_string()
+    }
+}
+
+/// Names a cluster's record in the store: half a SHA-256 of the lower-case id, in hex, so that no id can reach a path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClusterKey(String);
+
+impl ClusterKey {
+    /// Reads a key back from a path in the store; `None` if it isn't one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_key = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        is_key.then(|| Self(text.to_owned()))
+    }
+
+    /// The key as text: 32 hex digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ClusterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SUB: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
+
+    fn id(group: &str, name: &str) -> String {
+        format!("/subscriptions/{SUB}/resourceGroups/{group}/providers/{MANAGED_CLUSTER_TYPE}/{name}")
+    }
+
+    #[test]
+    fn all_spellings_of_one_cluster_are_equal_and_share_a_key() {
+        let documented = ClusterId::parse(&id("rg-Prod", "aks-1")).unwrap();
+        let shouted = ClusterId::parse(&id("rg-Prod", "aks-1").to_uppercase()).unwrap();
+        assert_eq!(documented, shouted);
+        assert_eq!(documented.key(), shouted.key());
+        assert_eq!(documented.resource_group(), "rg-Prod", "what people see keeps its casing");
+    }
+
+    #[test]
+    fn nothing_that_could_change_a_url_is_an_id() {
+        for bad in [
+            id("..", "aks"),
+            id("rg", "a?b"),
+            id("rg", "a#b"),
+            id("rg", "a%2fb"),
+            id("rg", "a b"),
+            id("rg", "aks\n"),
+            id("rg", ""),
+            id("rg", "aks/start"),
+            format!("https://evil.example{}", id("rg", "aks")),
+            format!("/{}", id("rg", "aks")),
+            id("rg", &"a".repeat(64)),
+            id(&"g".repeat(91), "aks"),
+            id("rg", "aks").replace(SUB, "not-a-guid"),
+            String::new(),
+        ] {
+            assert!(ClusterId::parse(&bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn another_type_of_resource_is_told_from_a_broken_id() {
+        let vm =
+            format!("/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm");
+        let group = format!("/subscriptions/{SUB}/resourceGroups/rg");
+        assert!(matches!(ClusterId::parse(&vm), Err(IdError::OtherType(_))));
+        assert!(matches!(ClusterId::parse(&group), Err(IdError::OtherType(_))));
+        assert!(matches!(ClusterId::parse("/nonsense"), Err(IdError::Malformed(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn printing_and_parsing_again_gives_the_same_id(group in "[A-Za-z0-9_()-]{1,90}", name in "[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?") {
+            let parsed = ClusterId::parse(&id(&group, &name)).unwrap();
+            prop_assert_eq!(&parsed, &ClusterId::parse(&parsed.to_string()).unwrap());
+            prop_assert_eq!(&parsed, &ClusterId::parse(parsed.lower()).unwrap());
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "\\PC{0,200}") {
+            let _ = ClusterId::parse(&text);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Text that came from outside, made safe to show: in a log line, an incident, a terminal.
+
+/// Replaces what could break a line, a terminal or a reader's trust (control, bidirectional and zero-width characters)
+/// by U+FFFD, and cuts the text after `max_chars` characters, ending it with `…` if anything was cut.
+pub fn clean(text: &str, max_chars: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(max_chars * 4));
+    for (count, c) in text.chars().enumerate() {
+        if count == max_chars {
+            out.push('…');
+            break;
+        }
+        out.push(if is_harmful(c) { char::REPLACEMENT_CHARACTER } else { c });
+    }
+    out
+}
+
+/// Characters that change how the text around them is shown, or that can't be seen.
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean;
+
+    #[test]
+    fn line_breaks_escapes_and_direction_marks_are_replaced() {
+        assert_eq!(clean("a\nb\u{1b}[31m\u{202e}c\u{200b}", 40), "a\u{fffd}b\u{fffd}[31m\u{fffd}c\u{fffd}");
+    }
+
+    #[test]
+    fn long_text_is_cut_at_a_character_and_says_so() {
+        assert_eq!(clean("äöüß", 3), "äöü…");
+        assert_eq!(clean("äöü", 3), "äöü");
+    }
+}
