@@ -1,7 +1,9 @@
 //! What the guard talks about: resources, events, callers, clusters, incidents. No I/O and no clock.
 
 pub mod caller;
+pub mod claims;
 pub mod cluster;
+pub mod event;
 pub mod incident;
 pub mod power_log;
 pub mod resource_id;
@@ -9,6 +11,7 @@ pub mod text;
 
 pub use caller::{Caller, CallerKind};
 pub use cluster::{Cluster, Found, Look, Power, Provisioning, Situation};
+pub use event::{EventSchema, Parsed, StopEvent, StopTime};
 pub use incident::{Incident, IncidentState, Severity};
 pub use power_log::{LogReading, PowerOperation, PowerVerb};
 pub use resource_id::{ClusterId, ClusterKey, SubscriptionId};
