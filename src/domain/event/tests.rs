@@ -222,6 +222,17 @@ fn a_hundred_thousand_levels_of_nesting_cost_no_stack() {
 }
 
 #[test]
+fn an_event_of_the_greatest_size_is_read_past_all_that_is_not_needed() {
+    let padding: String = (0..40_000).map(|i| format!("\"member{i}\":[{i},{{}}],")).collect();
+    let whole = event().to_string();
+    let padded = whole
+        .replacen('{', &format!("{{{padding}"), 1)
+        .replace("\"claims\":{", &format!("\"claims\":{{{padding}"));
+    assert!(padded.len() > 1 << 20, "Event Grid's limit is 1 MB");
+    assert_eq!(parse_all(&padded), parse_all(&whole));
+}
+
+#[test]
 fn names_and_texts_that_are_not_unicode_are_skipped() {
     let whole = event().to_string();
     let odd_name = whole.replacen('{', r#"{"\ud800":1,"#, 1);

@@ -1,0 +1,54 @@
+//! How people are told: incidents are rendered for a sink and delivered to it.
+//!
+//! A sink delivers one message once. When to try again, in which order and for how long is the outbox's matter, which
+//! is in the case's record: here nothing waits and nothing is remembered.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::domain::Incident;
+
+pub mod http;
+pub mod webhook;
+
+pub use http::{HttpSend, SendError};
+pub use webhook::Webhook;
+
+/// Somewhere people get incidents.
+#[async_trait]
+pub trait Sink: Send + Sync {
+    /// Its name in settings, logs and the outbox.
+    fn name(&self) -> &str;
+
+    /// Delivers one message. May be called again with the same one after any outcome, a success included: the receiver
+    /// can tell a repeat by the message's id. `now` is the time of this attempt.
+    async fn deliver(&self, incident: &Incident, now: Timestamp) -> Result<Delivered, DeliveryError>;
+}
+
+/// The receiver has the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered {
+    /// HTTP status of its answer.
+    pub status: u16,
+}
+
+/// The receiver may not have the message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeliveryError {
+    /// Another try may succeed, at once or after somebody has mended something.
+    #[error("{why}")]
+    Retry {
+        /// How long the next try should wait at least; `None` leaves it to the outbox.
+        after: Option<Duration>,
+        /// What went wrong, safe to log.
+        why: String,
+    },
+    /// No try can succeed.
+    #[error("{why}")]
+    GiveUp {
+        /// What went wrong, safe to log.
+        why: String,
+    },
+}
