@@ -39,11 +39,9 @@ fn project_files() -> Vec<File> {
         .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .current_dir(ROOT)
         .output();
-    let listing = match listing {
-        Ok(output) if output.status.success() => output.stdout,
-        Ok(output) => panic!("git ls-files failed: {}", String::from_utf8_lossy(&output.stderr)),
-        Err(error) => panic!("git can't be run: {error}"),
-    };
+    let succeeded = listing.as_ref().is_ok_and(|output| output.status.success());
+    assert!(succeeded, "git can't list the tracked files: {listing:?}");
+    let listing = listing.map(|output| output.stdout).unwrap_or_default();
     let mut paths: Vec<_> =
         String::from_utf8_lossy(&listing).split_terminator('\0').map(str::to_owned).collect();
     paths.sort();

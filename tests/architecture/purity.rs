@@ -22,7 +22,7 @@ const IMPURE_NAMES: [&str; 11] = [
 ];
 const IMPURE_STD: [&str; 5] = ["fs", "env", "process", "thread", "os"];
 /// What std::net has that is a value and opens nothing.
-const PURE_NET: [&str; 4] = ["IpAddr", "Ipv4Addr", "Ipv6Addr", "AddrParseError"];
+const PURE_NET: [&str; 5] = ["IpAddr", "Ipv4Addr", "Ipv6Addr", "SocketAddr", "AddrParseError"];
 
 /// Types with a `now` of their own that is the system's.
 const SYSTEM_TIMES: [&str; 3] = ["Timestamp", "Zoned", "SystemTime"];
