@@ -47,7 +47,7 @@ lint: $(CARGO_DENY) ## formatting, clippy, rustdoc and the dependencies' rules, 
 
 .PHONY: advisories
 advisories: $(CARGO_DENY) ## hold the dependencies against the RustSec database, where it can be reached
-	$(STEP) 'advisories' tools/advisories $(CARGO_DENY)
+	@tools/advisories $(CARGO_DENY)
 
 .PHONY: fmt
 fmt: ## format the Rust code
