@@ -36,7 +36,7 @@ demo: .tools/azurite/installed ## build, then play the guard against a simulated
 .PHONY: test
 test: tools lint ## everything that CI runs: lints, docs, and all tests
 	$(STEP) 'build' cargo build --quiet --locked --workspace --all-targets
-	$(STEP) 'test' cargo test --quiet --locked --workspace --no-fail-fast
+	$(STEP) 'test' tools/tests
 
 .PHONY: lint
 lint: $(CARGO_DENY) ## formatting, clippy, rustdoc and the dependencies' rules, warnings as errors
