@@ -1,0 +1,79 @@
+# `make` lists the targets. Everything that they install goes into .tools, .venv and target, all ignored by git.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.NOTPARALLEL:
+
+# The tests may not depend on the caller's locale, time zone or backtraces (azure_core puts one into every error).
+export LC_ALL := C.UTF-8
+export TZ := UTC
+unexport RUST_BACKTRACE RUST_LOG
+# A snapshot that differs is a failed test, not a new file.
+export INSTA_UPDATE := no
+# On a machine that builds once, incremental compilation only costs time and disk.
+ifeq ($(CI),true)
+export CARGO_INCREMENTAL := 0
+export CARGO_TERM_COLOR := never
+endif
+
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY := .tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+AZURITE := .tools/azurite/node_modules/.bin/azurite
+STEP := @tools/step
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: demo
+demo: .tools/azurite/installed ## build, then play the guard against a simulated Azure in under a minute
+	$(STEP) 'build the guard and the simulator (some minutes the first time)' cargo build --locked --workspace --bins
+	@target/debug/simulator demo --guard target/debug/aks-stop-guard --azurite $(AZURITE)
+
+.PHONY: test
+test: tools lint ## everything that CI runs: lints, docs, and all tests
+	$(STEP) 'build' cargo build --quiet --locked --workspace --all-targets
+	$(STEP) 'test' tools/tests
+
+.PHONY: lint
+lint: $(CARGO_DENY) ## formatting, clippy, rustdoc and the dependencies' rules, warnings as errors
+	$(STEP) 'format' cargo fmt --all --check
+	$(STEP) 'clippy' cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+	$(STEP) 'rustdoc' env RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --workspace --no-deps --document-private-items
+	$(STEP) 'dependencies' $(CARGO_DENY) --locked check -D warnings bans licenses sources
+
+.PHONY: advisories
+advisories: $(CARGO_DENY) ## hold the dependencies against the RustSec database, where it can be reached
+	@tools/advisories $(CARGO_DENY)
+
+.PHONY: fmt
+fmt: ## format the Rust code
+	@cargo fmt --all
+
+.PHONY: tools
+tools: .tools/azurite/installed .venv/installed $(CARGO_DENY) ## install what tests need into .tools and .venv
+
+.tools/azurite/installed: tools/package.json tools/package-lock.json tools/.npmrc | prerequisites
+	@mkdir -p .tools/azurite
+	@cp tools/package.json tools/package-lock.json tools/.npmrc .tools/azurite/
+	$(STEP) 'install Azurite' npm ci --prefix .tools/azurite --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.venv/installed: tests/python-requirements.txt | prerequisites
+	@python3 -m venv .venv
+	$(STEP) 'install the Azure SDK for Python' .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+# The dev profile builds it in a fifth of the time of the release profile (fat LTO), and it runs for seconds only.
+$(CARGO_DENY): | prerequisites
+	$(STEP) 'install cargo-deny $(CARGO_DENY_VERSION) (two to four minutes)' env CARGO_PROFILE_DEV_DEBUG=0 \
+	  cargo install --quiet --locked --debug --version $(CARGO_DENY_VERSION) --root .tools/cargo-deny-$(CARGO_DENY_VERSION) \
+	  --target-dir .tools/build cargo-deny
+	@rm -rf .tools/build
+
+.PHONY: prerequisites
+prerequisites:
+	@tools/prerequisites
