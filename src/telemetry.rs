@@ -104,7 +104,9 @@ pub fn install(settings: Settings) -> Result<(), AlreadyInstalled> {
         .map_err(|_| AlreadyInstalled)?;
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        let message = panic.payload_as_str().unwrap_or("no message");
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let message = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
         tracing::error!(place, panic = message, "a panic was caught");
     }));
     Ok(())

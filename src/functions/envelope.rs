@@ -81,7 +81,9 @@ pub enum Unreadable {
         found: &'static str,
     },
     /// More events than Event Grid sends in one delivery.
-    #[error("the body holds {found} events, more than the {EVENTS_MAX} of the largest batch that Event Grid sends")]
+    #[error(
+        "the body holds {found} events, more than the {EVENTS_MAX} of the largest batch that Event Grid sends"
+    )]
     TooManyEvents {
         /// How many there are.
         found: usize,
@@ -332,8 +334,8 @@ impl<'de> Deserialize<'de> for Query {
                 let mut parameters = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
                     let value: &RawValue = map.next_value()?;
-                    let kept = !name.eq_ignore_ascii_case(KEY_PARAMETER)
-                        && parameters.len() < QUERY_PARAMETERS_MAX;
+                    let kept =
+                        !name.eq_ignore_ascii_case(KEY_PARAMETER) && parameters.len() < QUERY_PARAMETERS_MAX;
                     if kept && let Some(value) = text_of(value) {
                         parameters.push((name, value));
                     }

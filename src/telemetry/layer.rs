@@ -81,7 +81,9 @@ where
         }
         let level = *event.metadata().level();
         let line = match self.settings.format {
-            Format::Json => json(&(self.settings.now)().to_string(), level, event.metadata().target(), &fields),
+            Format::Json => {
+                json(&(self.settings.now)().to_string(), level, event.metadata().target(), &fields)
+            }
             Format::Human => human(level, &fields),
         };
         self.lines.write(Stream::of(self.settings.format, level), &line);
@@ -179,7 +181,8 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        let value = if value.is_finite() { Value::Plain(value.to_string()) } else { Value::Text(value.to_string()) };
+        let value =
+            if value.is_finite() { Value::Plain(value.to_string()) } else { Value::Text(value.to_string()) };
         self.set(field, value);
     }
 

@@ -57,7 +57,10 @@ mod tests {
 
     #[test]
     fn escape_sequences_and_direction_overrides_are_shown_and_not_obeyed() {
-        assert_eq!(printable("\u{1b}[2Jx\u{202e}y\u{2066}\u{85}", 100), "\\u{1b}[2Jx\\u{202e}y\\u{2066}\\u{85}");
+        assert_eq!(
+            printable("\u{1b}[2Jx\u{202e}y\u{2066}\u{85}", 100),
+            "\\u{1b}[2Jx\\u{202e}y\\u{2066}\\u{85}"
+        );
     }
 
     #[test]

@@ -83,7 +83,8 @@ fn events_below_the_level_and_events_of_libraries_are_not_written() {
 #[test]
 fn a_value_can_neither_forge_a_line_nor_break_the_json() {
     let hostile = "x\"}\n{\"level\":\"ERROR\"\\\u{202e}\u{0}";
-    let lines = logged(Format::Json, LevelFilter::INFO, || info!(claim = hostile, debugged = ?hostile, "{hostile}"));
+    let lines =
+        logged(Format::Json, LevelFilter::INFO, || info!(claim = hostile, debugged = ?hostile, "{hostile}"));
     let line = &lines[0].1;
     assert_eq!(line.matches('\n').count(), 1);
     let json: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -102,6 +103,7 @@ fn a_line_has_a_limit_and_says_that_it_was_cut() {
     assert_eq!(json["truncated"], true);
     assert!(json["message"].as_str().unwrap().ends_with("bytes)"));
 
-    let lines = logged(Format::Human, LevelFilter::INFO, || info!(a = long, b = long, c = long, d = long, "{long}"));
+    let lines =
+        logged(Format::Human, LevelFilter::INFO, || info!(a = long, b = long, c = long, d = long, "{long}"));
     assert!(lines[0].1.len() <= LINE_BYTES_MAX && lines[0].1.ends_with(" …\n"));
 }
