@@ -5,7 +5,7 @@
 //! Azure/azure-functions-host and checked on a running host 4.1037). Three of its habits shape this module:
 //!
 //! * **A 2xx without a JSON object hangs the invocation** until the function's time-out, whereupon the host kills the whole
-//!   process. So each answer is made by [`answer`], which can't make another kind.
+//!   process. So all answers are made in one place, which can't make another kind.
 //! * **Only 2xx or not counts.** Anything else is a failed invocation, its body is thrown away, and Event Grid delivers again.
 //!   So what a redelivery can't mend is answered 200 and logged, and 5xx means "bring it again".
 //! * **The host limits nothing**: neither how many invocations it sends at once nor how long it waits. The limits

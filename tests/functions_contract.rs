@@ -3,6 +3,14 @@
 //! `functions/golden` holds requests derived from the host's source, `functions/recorded` what a running host 4.1037
 //! sent (request bodies and headers only; keys were made up and are replaced by `<function-key>` and the like).
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, and so do the functions that it shares with others"
+)]
+
 #[path = "functions/answers.rs"]
 mod answers;
 #[path = "functions/app.rs"]
