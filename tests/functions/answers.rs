@@ -157,6 +157,17 @@ async fn a_body_may_have_eight_mebibytes_and_not_one_byte_more() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_too_long_is_read_to_its_end_so_that_its_sender_gets_the_answer() {
+    let address = serve(Arc::new(Noted::default())).await;
+    let mut connection = Connection::open(address).await;
+    let too_long = vec![b'x'; 2 * BODY_BYTES_MAX];
+    let answer = connection.exchange(&chunked("/StopActionHandler", &too_long)).await.expect("an answer");
+    assert_eq!(answer.verdict(), Verdict::Success);
+    let probe = connection.exchange(&sized("GET", "/", b"")).await.expect("the connection is kept");
+    assert_eq!(probe.status, 200);
+}
+
+#[tokio::test]
 async fn what_is_not_http_is_never_a_success() {
     let address = serve(Arc::new(Noted::default())).await;
     for request in [

@@ -101,26 +101,29 @@ fn a_process_whose_reader_is_gone_goes_on_working() {
         line.clear();
         assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "the child ended before it logged");
     }
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    line.clear();
+    stderr.read_line(&mut line).unwrap();
+    let panic: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
+    assert_eq!((&panic["level"], &panic["panic"]), (&"ERROR".into(), &"two\\nlines".into()));
     drop(stdout);
-    drop(child.stderr.take());
+    drop(stderr);
     child.stdin.take().unwrap().write_all(b"both pipes are closed\n").unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(SURVIVED));
 }
 
 fn log_into_a_closed_pipe() -> ! {
-    let log = |work: &dyn Fn()| {
-        let subscriber = telemetry::subscriber(SETTINGS, telemetry::StandardStreams);
-        tracing::subscriber::with_default(subscriber, work);
-    };
-    log(&|| tracing::info!(target: "aks_stop_guard", "while somebody reads"));
+    telemetry::install(SETTINGS).unwrap();
+    assert!(telemetry::install(SETTINGS).is_err(), "once is enough");
+    tracing::info!(target: "aks_stop_guard", "while somebody reads");
+    std::panic::catch_unwind(|| panic!("two\nlines")).unwrap_err();
     let mut go = [0; 1];
     std::io::stdin().read_exact(&mut go).unwrap();
-    log(&|| {
-        let long = "x".repeat(LINE_BYTES_MAX);
-        for n in 0..1_000 {
-            tracing::info!(target: "aks_stop_guard", n, long, "nobody reads this");
-            tracing::error!(target: "aks_stop_guard", n, long, "nor this");
-        }
-    });
+    let long = "x".repeat(LINE_BYTES_MAX);
+    for n in 0..1_000 {
+        tracing::info!(target: "aks_stop_guard", n, long, "nobody reads this");
+        tracing::error!(target: "aks_stop_guard", n, long, "nor this");
+    }
+    std::panic::catch_unwind(|| panic!("nor this")).unwrap_err();
     std::process::exit(SURVIVED);
 }

@@ -97,7 +97,7 @@ async fn the_answer_comes_when_the_budget_ends_and_the_work_goes_on() {
     assert_eq!((status, begun.elapsed()), (503, INVOCATION_BUDGET));
     assert_eq!(body["Logs"], json!(["not durable yet: no outcome within the budget"]));
     assert_eq!(work.ended.load(Ordering::SeqCst), 0);
-    work.release.notified().await;
+    timeout(WORK_MAX, work.release.notified()).await.expect("the work was dropped");
     assert_eq!((work.ended.load(Ordering::SeqCst), begun.elapsed()), (1, Duration::from_secs(25)));
 }
 
