@@ -4,4 +4,6 @@
 
 pub mod clock;
 pub mod domain;
+pub mod functions;
 pub mod incident;
+pub mod telemetry;

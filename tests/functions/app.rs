@@ -1,0 +1,85 @@
+//! The files of the function app say what the code and the host expect.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+fn text(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn file(name: &str) -> Value {
+    serde_json::from_str(&text(name)).unwrap()
+}
+
+#[test]
+fn the_host_starts_the_binary_that_this_project_builds() {
+    let host = file("host.json");
+    let description = &host["customHandler"]["description"];
+    let built = Path::new(env!("CARGO_BIN_EXE_aks-stop-guard")).file_stem().unwrap();
+    assert_eq!(description["defaultExecutablePath"].as_str(), built.to_str());
+    assert_eq!(description["arguments"], json!(["serve"]));
+    assert_eq!(host["version"], "2.0");
+}
+
+#[test]
+fn the_host_neither_forwards_requests_nor_retries_by_itself() {
+    let host = file("host.json");
+    let handler = host["customHandler"].as_object().unwrap();
+    assert_eq!(handler.keys().collect::<Vec<_>>(), ["description"]);
+    assert_eq!(host.get("retry"), None);
+    for function in ["StopActionHandler", "Sweep", "Evaluate"] {
+        assert_eq!(file(&format!("{function}/function.json")).get("retry"), None);
+    }
+}
+
+#[test]
+fn the_app_has_the_three_functions_that_the_server_serves() {
+    let mut functions: Vec<_> = std::fs::read_dir(env!("CARGO_MANIFEST_DIR"))
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().join("function.json").exists())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    functions.sort();
+    assert_eq!(functions, ["Evaluate", "StopActionHandler", "Sweep"]);
+    assert_eq!(
+        file("StopActionHandler/function.json")["bindings"],
+        json!([{"type": "eventGridTrigger", "name": "event", "direction": "in"}])
+    );
+    assert_eq!(
+        file("Sweep/function.json")["bindings"],
+        json!([{"type": "timerTrigger", "name": "timer", "direction": "in", "schedule": "*/30 * * * * *",
+                "useMonitor": false, "runOnStartup": false}])
+    );
+    assert_eq!(
+        file("Evaluate/function.json")["bindings"],
+        json!([{"type": "httpTrigger", "name": "req", "direction": "in", "authLevel": "function", "methods": ["post"]},
+               {"type": "http", "name": "res", "direction": "out"}])
+    );
+}
+
+#[test]
+fn what_is_published_keeps_the_policies_and_the_sinks_and_leaves_the_sources_out() {
+    let ignored = text(".funcignore");
+    let ignored: Vec<_> = ignored.lines().collect();
+    for kept in ["policies/", "sinks/", "aks-stop-guard", "host.json", "Sweep/", "*"] {
+        assert!(!ignored.contains(&kept), "{kept}");
+    }
+    // A pattern for all files of a kind would take those of policies/ and sinks/ with it.
+    assert!(!ignored.iter().any(|pattern| pattern.starts_with('*')));
+    for left_out in ["target/", "src/", "tests/", "Cargo.*", ".*", "local.settings.json"] {
+        assert!(ignored.contains(&left_out), "{left_out}");
+    }
+}
+
+#[test]
+fn the_example_of_local_settings_is_safe_to_start_with() {
+    let settings = file("local.settings.json.example");
+    let values = settings["Values"].as_object().unwrap();
+    assert!(values.values().all(Value::is_string), "the host takes strings only");
+    assert_eq!(values["FUNCTIONS_WORKER_RUNTIME"], "custom");
+    assert_eq!(values["AzureWebJobsStorage"], "UseDevelopmentStorage=true");
+    assert_eq!(values["STOP_GUARD_MODE"], "dry-run");
+}
