@@ -10,8 +10,6 @@ use crate::domain::text;
 
 /// Longest error code of the storage service that is kept, in characters. The longest documented one has 49.
 const CODE_CHARS_MAX: usize = 64;
-/// Stands for the code of an answer without one: a proxy's, say.
-const NO_CODE: &str = "no error code";
 /// Longest cause that goes into a message, in characters: it may come from a server or a library.
 const CAUSE_CHARS_MAX: usize = 200;
 /// How deep causes are followed, in links. `object_store` nests five.
@@ -37,10 +35,11 @@ pub enum StoreError {
 
 /// An answer of the storage service that is no success: its status and its error code, and nothing else of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{status} `{code}`")]
+#[error("{status} {}", self.shown_code())]
 pub(super) struct BlobFault {
     status: u16,
-    code: String,
+    /// Absent if the answer is a proxy's, say.
+    code: Option<String>,
 }
 
 /// What a failed request comes to, before the operation has its say.
@@ -58,22 +57,28 @@ pub(super) enum Failure {
 
 impl BlobFault {
     pub(super) fn new(status: StatusCode, code: Option<&HeaderValue>) -> Self {
-        let code = code.and_then(|value| value.to_str().ok()).unwrap_or(NO_CODE);
-        Self { status: status.as_u16(), code: text::clean(code, CODE_CHARS_MAX) }
+        let code = code.and_then(|value| value.to_str().ok()).map(|code| text::clean(code, CODE_CHARS_MAX));
+        Self { status: status.as_u16(), code }
+    }
+
+    fn shown_code(&self) -> String {
+        self.code.as_ref().map_or_else(|| "without an error code".to_owned(), |code| format!("`{code}`"))
     }
 
     /// Codes as in "Blob service error codes" and "Common REST API error codes" (Azure Storage documentation). A 409 or 412
     /// without a code is the condition's doing, as the status says.
     fn failure(&self, what: &str, container: &str) -> Failure {
         let told = || format!("{what}: {self}");
-        match (self.status, self.code.as_str()) {
-            (404, "ContainerNotFound") => Failure::Other(StoreError::NoContainer(container.to_owned())),
+        match (self.status, self.code.as_deref()) {
+            (404, Some("ContainerNotFound")) => Failure::Other(StoreError::NoContainer(container.to_owned())),
             (404, _) => Failure::Missing,
             // The last two are what an immutable container and a signature for creating only say of a blob that is there.
-            (409, "BlobAlreadyExists" | "ContainerAlreadyExists" | NO_CODE)
-            | (409, "BlobImmutableDueToPolicy")
-            | (403, "UnauthorizedBlobOverwrite") => Failure::Exists,
-            (412, "ConditionNotMet" | "TargetConditionNotMet" | NO_CODE) => Failure::Stale,
+            (
+                409,
+                None | Some("BlobAlreadyExists" | "ContainerAlreadyExists" | "BlobImmutableDueToPolicy"),
+            )
+            | (403, Some("UnauthorizedBlobOverwrite")) => Failure::Exists,
+            (412, None | Some("ConditionNotMet" | "TargetConditionNotMet")) => Failure::Stale,
             // Somebody holds a lease, a container is being deleted: it passes, or it comes to people as "still down".
             (408 | 409 | 412 | 429 | 500.., _) => Failure::Other(StoreError::Unavailable(told())),
             (401 | 403, _) => Failure::Other(StoreError::Denied(told())),
