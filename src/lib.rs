@@ -6,4 +6,5 @@ pub mod clock;
 pub mod domain;
 pub mod functions;
 pub mod incident;
+pub mod store;
 pub mod telemetry;

@@ -1,0 +1,256 @@
+//! The names of what is stored. No path is put together anywhere else, and none can leave its folder.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::tz::Offset;
+use object_store::path::Path;
+use sha2::{Digest, Sha256};
+
+use crate::domain::{ClusterKey, SubscriptionId};
+
+/// Longest [`PathName`], in bytes: the longest path stays well under the 1,024 characters that a blob's name may have
+/// (source: "Naming and referencing containers, blobs, and metadata", Azure Storage documentation).
+const PATH_NAME_BYTES_MAX: usize = 128;
+
+/// The path of something in the state container.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StatePath(Path);
+
+/// The path of a closed case in the cases container.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CasePath {
+    folder: String,
+    case: String,
+    conflict: Option<u32>,
+}
+
+/// A folder in the state container, to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prefix(Path);
+
+/// One segment of a path, made of `a-z 0-9 . _ -` and not starting with a dot: nothing that a store, a URL or a terminal
+/// reads as anything else.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PathName(String);
+
+/// The marker of an open case: an empty blob whose name says it all.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OpenMarker {
+    /// The cluster's key.
+    pub key: ClusterKey,
+    /// The case's generation, which no other case of the cluster ever has.
+    pub generation: u64,
+}
+
+/// An hour of UTC, as the folder of the marks of stops that happened in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StopHour(i64);
+
+/// Seconds in an hour.
+const HOUR_SECONDS: i64 = 3_600;
+
+impl StatePath {
+    /// `clusters/<key>.json`: the record of a cluster.
+    pub fn cluster(key: &ClusterKey) -> Self {
+        Self(Path::from(format!("clusters/{key}.json")))
+    }
+
+    /// `open/<key>/<generation>`: the marker of an open case.
+    pub fn open_marker(marker: &OpenMarker) -> Self {
+        Self(Path::from(format!("open/{}/{}", marker.key, marker.generation)))
+    }
+
+    /// `stops/<subscription>/<hour>/<name>`: the mark of an unauthorised stop, for counting storms.
+    pub fn stop_mark(subscription: &SubscriptionId, hour: StopHour, name: &PathName) -> Self {
+        Self(Path::from(format!("stops/{subscription}/{hour}/{name}")))
+    }
+
+    /// `bulletins/<name>.json`: an incident that is about more than one cluster.
+    pub fn bulletin(name: &PathName) -> Self {
+        Self(Path::from(format!("bulletins/{name}.json")))
+    }
+
+    /// `dead-letters/<key>-<generation>/<name>.json`: a message to a sink that was given up.
+    pub fn dead_letter(case: &OpenMarker, name: &PathName) -> Self {
+        Self(Path::from(format!("dead-letters/{}-{}/{name}.json", case.key, case.generation)))
+    }
+
+    /// `holds.json`: what the guard must not start, until when.
+    pub fn holds() -> Self {
+        Self(Path::from("holds.json"))
+    }
+
+    /// `aside/<key>/<digest>.json`: the copy of a damaged record. The digest is of the damaged bytes, so that setting
+    /// the same record aside twice makes one copy.
+    pub fn aside(key: &ClusterKey, damaged: &[u8]) -> Self {
+        Self(Path::from(format!("aside/{key}/{}.json", PathName::digest(damaged))))
+    }
+
+    /// The cluster whose record this is; `None` if it is no record's path.
+    pub fn as_cluster(&self) -> Option<ClusterKey> {
+        let key = ClusterKey::parse(self.0.as_ref().strip_prefix("clusters/")?.strip_suffix(".json")?)?;
+        (Self::cluster(&key) == *self).then_some(key)
+    }
+
+    /// The marker whose path this is; `None` for whatever else somebody has put into that folder.
+    pub fn as_open_marker(&self) -> Option<OpenMarker> {
+        let (key, generation) = self.0.as_ref().strip_prefix("open/")?.split_once('/')?;
+        let marker = OpenMarker { key: ClusterKey::parse(key)?, generation: generation.parse().ok()? };
+        (Self::open_marker(&marker) == *self).then_some(marker)
+    }
+
+    /// The last segment, if it is a name that the guard could have given.
+    pub fn name(&self) -> Option<PathName> {
+        PathName::parse(self.0.filename()?)
+    }
+
+    pub(super) fn from_listing(path: Path) -> Self {
+        Self(path)
+    }
+
+    pub(super) fn as_path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl CasePath {
+    /// `<yyyy>/<mm>/<dd>/<key>-<generation>.json`: the folder is the day, in UTC, on which the case was closed.
+    pub fn new(case: &OpenMarker, closed_at: Timestamp) -> Self {
+        let day = Offset::UTC.to_datetime(closed_at).date();
+        let folder = format!("{:04}/{:02}/{:02}", day.year(), day.month(), day.day());
+        Self { folder, case: format!("{}-{}", case.key, case.generation), conflict: None }
+    }
+
+    /// The same case's path under `<case id>.conflict-<n>`: where its bytes go when others are there already.
+    #[must_use]
+    pub fn conflict(&self, n: u32) -> Self {
+        Self { conflict: Some(n), ..self.clone() }
+    }
+
+    pub(super) fn as_path(&self) -> Path {
+        Path::from(self.to_string())
+    }
+}
+
+impl Prefix {
+    /// The records of all clusters.
+    pub fn clusters() -> Self {
+        Self(Path::from("clusters"))
+    }
+
+    /// The markers of all open cases.
+    pub fn open_markers() -> Self {
+        Self(Path::from("open"))
+    }
+
+    /// The markers of one cluster: one, unless a process died between two writes.
+    pub fn open_markers_of(key: &ClusterKey) -> Self {
+        Self(Path::from(format!("open/{key}")))
+    }
+
+    /// The marks of unauthorised stops in a subscription within an hour.
+    pub fn stop_marks(subscription: &SubscriptionId, hour: StopHour) -> Self {
+        Self(Path::from(format!("stops/{subscription}/{hour}")))
+    }
+
+    /// Incidents that are about more than one cluster.
+    pub fn bulletins() -> Self {
+        Self(Path::from("bulletins"))
+    }
+
+    /// Messages that were given up.
+    pub fn dead_letters() -> Self {
+        Self(Path::from("dead-letters"))
+    }
+
+    /// Copies of damaged records.
+    pub fn aside() -> Self {
+        Self(Path::from("aside"))
+    }
+
+    pub(super) fn as_path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl PathName {
+    /// Reads a name; `None` if it is empty, longer than 128 bytes, starts with a dot or has other characters than
+    /// `a-z 0-9 . _ -`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = (1..=PATH_NAME_BYTES_MAX).contains(&text.len());
+        let is_plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
+        (fits && !text.starts_with('.') && text.bytes().all(is_plain)).then(|| Self(text.to_owned()))
+    }
+
+    /// A name for anything at all: half a SHA-256, in hex. Equal input gives equal names.
+    pub fn digest(anything: impl AsRef<[u8]>) -> Self {
+        let digest = Sha256::digest(anything.as_ref());
+        Self(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl StopHour {
+    /// The hour in which a stop happened.
+    pub fn of(stopped_at: Timestamp) -> Self {
+        Self(stopped_at.as_second().div_euclid(HOUR_SECONDS))
+    }
+
+    /// The hour before this one: the last sixty minutes lie in two folders.
+    #[must_use]
+    pub fn previous(self) -> Self {
+        Self(self.0 - 1)
+    }
+}
+
+impl fmt::Display for StopHour {
+    /// `2026-11-24T22`; an hour before the year 0, which only a hostile event can name, as a number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Timestamp::from_second(self.0.saturating_mul(HOUR_SECONDS)) {
+            Ok(start) if start.as_second() >= YEAR_ZERO_SECONDS => {
+                let at = Offset::UTC.to_datetime(start);
+                write!(f, "{:04}-{:02}-{:02}T{:02}", at.year(), at.month(), at.day(), at.hour())
+            }
+            Ok(_) | Err(_) => write!(f, "{}", self.0),
+        }
+    }
+}
+
+/// 0000-01-01T00:00:00Z in seconds since 1970.
+const YEAR_ZERO_SECONDS: i64 = -62_167_219_200;
+
+impl fmt::Display for StatePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_ref())
+    }
+}
+
+impl fmt::Display for CasePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.folder, self.case)?;
+        if let Some(n) = self.conflict {
+            write!(f, ".conflict-{n}")?;
+        }
+        f.write_str(".json")
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_ref())
+    }
+}
+
+impl fmt::Display for PathName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
+
+fn key() -> ClusterKey {
+    ClusterKey::parse(&"0f".repeat(16)).unwrap()
+}
+
+fn marker() -> OpenMarker {
+    OpenMarker { key: key(), generation: 1_795_557_600 }
+}
+
+fn listed(path: &str) -> StatePath {
+    StatePath::from_listing(Path::from(path))
+}
+
+#[test]
+fn paths_are_those_of_the_protocol() {
+    let at: Timestamp = "2026-11-24T22:59:59.9Z".parse().unwrap();
+    let subscription = SubscriptionId::parse(SUBSCRIPTION).unwrap();
+    let name = PathName::parse("a-1").unwrap();
+    let case = CasePath::new(&marker(), at);
+    let all = [
+        StatePath::cluster(&key()).to_string(),
+        StatePath::open_marker(&marker()).to_string(),
+        StatePath::stop_mark(&subscription, StopHour::of(at), &name).to_string(),
+        StatePath::bulletin(&name).to_string(),
+        StatePath::dead_letter(&marker(), &name).to_string(),
+        StatePath::holds().to_string(),
+        StatePath::aside(&key(), b"{").to_string(),
+        case.to_string(),
+        case.conflict(1).to_string(),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @r"
+    clusters/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f.json
+    open/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f/1795557600
+    stops/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/2026-11-24T22/a-1
+    bulletins/a-1.json
+    dead-letters/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f-1795557600/a-1.json
+    holds.json
+    aside/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f/021fb596db81e6d02bf3d2586ee3981f.json
+    2026/11/24/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f-1795557600.json
+    2026/11/24/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f-1795557600.conflict-1.json
+    ");
+}
+
+#[test]
+fn a_marker_and_a_record_are_read_back_from_their_paths() {
+    assert_eq!(StatePath::open_marker(&marker()).as_open_marker(), Some(marker()));
+    assert_eq!(StatePath::cluster(&key()).as_cluster(), Some(key()));
+}
+
+#[test]
+fn junk_among_the_markers_and_records_is_nobodys() {
+    let key = key();
+    for junk in [
+        "open".to_owned(),
+        "open/x".to_owned(),
+        format!("open/{key}"),
+        format!("open/{key}/"),
+        format!("open/{key}/+1"),
+        format!("open/{key}/01"),
+        format!("open/{key}/-1"),
+        format!("open/{key}/1/2"),
+        format!("open/{key}/99999999999999999999999"),
+        format!("open/{}/1", key.as_str().to_uppercase()),
+        format!("clusters/{key}/1"),
+    ] {
+        assert_eq!(listed(&junk).as_open_marker(), None, "{junk}");
+        assert_eq!(listed(&junk).as_cluster(), None, "{junk}");
+    }
+}
+
+#[test]
+fn an_hour_before_midnight_lies_in_the_day_before() {
+    let midnight = StopHour::of("2026-03-01T00:10:00Z".parse().unwrap());
+    assert_eq!(midnight.previous().to_string(), "2026-02-28T23");
+}
+
+#[test]
+fn a_stop_before_the_year_zero_still_has_a_plain_folder() {
+    let hour = StopHour::of(Timestamp::MIN).to_string();
+    assert!(hour.bytes().all(|b| b == b'-' || b.is_ascii_digit()), "{hour}");
+}
+
+#[test]
+fn the_same_damaged_bytes_have_one_copy_and_others_another() {
+    assert_eq!(StatePath::aside(&key(), b"{"), StatePath::aside(&key(), b"{"));
+    assert_ne!(StatePath::aside(&key(), b"{"), StatePath::aside(&key(), b"["));
+}
+
+proptest! {
+    #[test]
+    fn a_name_never_leaves_its_folder(text in "\\PC{0,140}") {
+        if let Some(name) = PathName::parse(&text) {
+            let path = StatePath::bulletin(&name);
+            prop_assert_eq!(path.as_path().parts().count(), 2);
+            prop_assert_eq!(path.to_string(), format!("bulletins/{text}.json"));
+        }
+    }
+
+    #[test]
+    fn no_listed_path_makes_the_reader_panic(text in "(open/|clusters/)?[0-9a-f/+.-]{0,60}") {
+        let _ = (listed(&text).as_open_marker(), listed(&text).as_cluster(), listed(&text).name());
+    }
+
+    #[test]
+    fn every_marker_is_read_back(key in "[0-9a-f]{32}", generation: u64) {
+        let marker = OpenMarker { key: ClusterKey::parse(&key).unwrap(), generation };
+        prop_assert_eq!(StatePath::open_marker(&marker).as_open_marker(), Some(marker));
+    }
+}
