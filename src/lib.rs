@@ -6,5 +6,6 @@ pub mod clock;
 pub mod domain;
 pub mod functions;
 pub mod incident;
+pub mod policy;
 pub mod store;
 pub mod telemetry;

@@ -1,0 +1,171 @@
+//! Was the caller allowed to stop the cluster, and may the guard restart it? Cedar policies decide.
+//!
+//! Pure: texts and facts are handed in, answers come out; no files, no clock, no environment.
+//!
+//! * [`Policies::load`] parses and validates a folder's worth of policies and tells all faults at once; a set with a
+//!   fault is never half-used.
+//! * [`Policies::may_stop`] and [`Policies::may_restart`] ask. **An error while evaluating is never an allow**: Cedar
+//!   leaves out a policy that fails (a `forbid` that overflows, say) and lets a `permit` win, so any error makes the
+//!   answer "no" here.
+
+mod annotation;
+mod answer;
+mod depth;
+mod entity;
+mod fault;
+mod literal;
+mod load;
+mod question;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Request, Response, Validator};
+
+pub use self::answer::{Answer, Determining, Effect, EvaluationError};
+use self::entity::{Facts, Unaskable, Vocabulary};
+pub use self::fault::PolicyFault;
+pub use self::question::{Counts, GrantFacts, RestartQuestion, StopQuestion};
+
+/// The schema, as built into the program: what policies can ask about.
+pub const SCHEMA: PolicyFile<'static> =
+    PolicyFile { name: "stop.cedarschema", text: include_str!("../policies/stop.cedarschema") };
+
+/// The default policies, as built into the program.
+pub const DEFAULT_POLICIES: PolicyFile<'static> =
+    PolicyFile { name: "default.cedar", text: include_str!("../policies/default.cedar") };
+
+/// One file of policies.
+#[derive(Debug, Clone, Copy)]
+pub struct PolicyFile<'a> {
+    /// Its name, as people know it: faults are told with it.
+    pub name: &'a str,
+    /// What is in it.
+    pub text: &'a str,
+}
+
+/// A validated set of policies.
+#[derive(Debug)]
+pub struct Policies {
+    validator: Validator,
+    vocabulary: Vocabulary,
+    authorizer: Authorizer,
+    set: PolicySet,
+    /// What our annotations say, by Cedar's id of the policy.
+    responses: BTreeMap<PolicyId, Ranked>,
+    hash: String,
+}
+
+/// What one policy asks for when it determines, and where it stands in the files: answers list policies in that order.
+#[derive(Debug)]
+struct Ranked {
+    rank: usize,
+    determining: Determining,
+}
+
+impl Policies {
+    /// Parses and validates all files. Files count in the order of their names, whatever the order they come in.
+    ///
+    /// A set without any policy is valid: it allows no stop and no restart.
+    ///
+    /// # Errors
+    /// Every fault of every file, in the order of files and lines. Warnings of Cedar's validator are faults.
+    pub fn load(files: &[PolicyFile<'_>]) -> Result<Self, Vec<PolicyFault>> {
+        depth::with_stack_to_load(|| load::load(files))
+    }
+
+    /// The policies that are built in.
+    ///
+    /// # Errors
+    /// As [`Policies::load`]; a test holds that there are none.
+    pub fn default_set() -> Result<Self, Vec<PolicyFault>> {
+        Self::load(&[DEFAULT_POLICIES])
+    }
+
+    /// Names this set: 16 hex digits that change with every change of a file's name or text.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// How many policies there are.
+    pub fn len(&self) -> usize {
+        self.responses.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.responses.is_empty()
+    }
+
+    /// Sinks named by `@notify`, with the id of the policy that names them, in the order of the files: whether these
+    /// sinks exist is for the settings to check.
+    pub fn sinks_named(&self) -> Vec<(&str, &str)> {
+        let mut ranked: Vec<&Ranked> = self.responses.values().collect();
+        ranked.sort_by_key(|policy| policy.rank);
+        ranked
+            .into_iter()
+            .flat_map(|Ranked { determining, .. }| {
+                determining.notify.iter().map(|sink| (determining.id.as_str(), sink.as_str()))
+            })
+            .collect()
+    }
+
+    /// Was the caller allowed to stop the cluster when it was stopped?
+    pub fn may_stop(&self, question: &StopQuestion<'_>) -> Answer {
+        self.answer(question.facts_for(&self.vocabulary))
+    }
+
+    /// May the guard restart the cluster now?
+    pub fn may_restart(&self, question: &RestartQuestion<'_>) -> Answer {
+        self.answer(question.facts_for(&self.vocabulary))
+    }
+
+    fn answer(&self, facts: Result<Facts, Unaskable>) -> Answer {
+        let schema = Some(self.validator.schema());
+        let asked = facts.and_then(|facts| {
+            let Facts { principal, action, resource, context, entities } = facts;
+            let request = Request::new(principal, action, resource, context, schema)?;
+            let entities = cedar_policy::Entities::from_entities(entities, schema)?;
+            Ok(depth::with_stack_to_ask(|| self.authorizer.is_authorized(&request, &self.set, &entities)))
+        });
+        match asked {
+            Ok(response) => self.read(&response),
+            Err(unaskable) => Answer::refused(EvaluationError::question(unaskable.0.as_ref())),
+        }
+    }
+
+    fn read(&self, response: &Response) -> Answer {
+        let errors: Vec<EvaluationError> = response
+            .diagnostics()
+            .errors()
+            .map(|cedar_policy::AuthorizationError::PolicyEvaluationError(error)| {
+                EvaluationError::policy(self.name(error.policy_id()), error.inner())
+            })
+            .collect();
+        let allowed = errors.is_empty() && response.decision() == Decision::Allow;
+        let effect = if allowed { Effect::Permit } else { Effect::Forbid };
+        let mut ranked: Vec<&Ranked> =
+            response.diagnostics().reason().filter_map(|id| self.responses.get(id)).collect();
+        ranked.sort_by_key(|policy| policy.rank);
+        // A permit that an error overruled has determined nothing.
+        let policies = ranked
+            .into_iter()
+            .filter(|policy| policy.determining.effect == effect)
+            .map(|policy| policy.determining.clone())
+            .collect();
+        Answer { allowed, policies, errors: sorted(errors) }
+    }
+
+    /// What people call the policy: its `@id`.
+    fn name<'a>(&'a self, id: &'a PolicyId) -> &'a str {
+        self.responses.get(id).map_or(id.as_ref(), |policy| policy.determining.id.as_str())
+    }
+}
+
+/// Cedar gives errors in no particular order; the same answer shall read the same each time.
+fn sorted(mut errors: Vec<EvaluationError>) -> Vec<EvaluationError> {
+    errors.sort();
+    errors
+}

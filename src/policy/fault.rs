@@ -1,0 +1,125 @@
+//! What is wrong with a policy file, and where.
+
+use std::fmt;
+use std::sync::Arc;
+
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
+
+use crate::domain::text::clean;
+
+/// Longest message or hint, in characters: Cedar repeats parts of the file in them.
+const TEXT_CHARS_MAX: usize = 500;
+
+/// One fault of one file. Shows as `file:line:column: message`; as a [`Diagnostic`] it draws the line with the place
+/// underlined and the hint below.
+#[derive(Debug, Clone)]
+pub struct PolicyFault {
+    /// The file's name.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it.
+    pub help: Option<String>,
+    source: NamedSource<Arc<str>>,
+    span: SourceSpan,
+}
+
+/// A file under inspection: gives faults their place.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) name: String,
+    text: Arc<str>,
+}
+
+impl Place {
+    pub(super) fn new(name: &str, text: &str) -> Self {
+        Self { name: name.to_owned(), text: Arc::from(text) }
+    }
+
+    /// A fault at a byte range of the file.
+    pub(super) fn fault(&self, span: SourceSpan, message: &str, help: Option<&str>) -> PolicyFault {
+        let (line, column) = line_and_column(&self.text, span.offset());
+        PolicyFault {
+            file: clean(&self.name, TEXT_CHARS_MAX),
+            line,
+            column,
+            message: clean(message, TEXT_CHARS_MAX),
+            help: help.map(|help| clean(help, TEXT_CHARS_MAX)),
+            source: NamedSource::new(&self.name, Arc::clone(&self.text)),
+            span,
+        }
+    }
+
+    /// Says where a byte range of the file begins.
+    pub(super) fn at(&self, span: SourceSpan) -> String {
+        let (line, column) = line_and_column(&self.text, span.offset());
+        format!("{}:{line}:{column}", self.name)
+    }
+
+    /// Where a text first stands within a byte range of the file; the range itself if it doesn't.
+    pub(super) fn find(&self, within: SourceSpan, text: &str) -> SourceSpan {
+        let range = within.offset()..within.offset() + within.len();
+        let found = self.text.get(range).and_then(|part| part.find(text));
+        found.map_or(within, |at| SourceSpan::from((within.offset() + at, text.len())))
+    }
+
+    /// A fault of the file as a whole.
+    pub(super) fn whole(&self, message: &str, help: Option<&str>) -> PolicyFault {
+        self.fault(SourceSpan::from(0..0), message, help)
+    }
+
+    /// A fault that Cedar found, with its place, its hint and what it expected instead.
+    pub(super) fn cedar(&self, found: &dyn Diagnostic) -> PolicyFault {
+        let label = found.labels().and_then(|mut labels| labels.next());
+        let span = label.as_ref().map_or(SourceSpan::from(0..0), |label| *label.inner());
+        let message = match label.as_ref().and_then(LabeledSpan::label) {
+            Some(expected) => format!("{found}: {expected}"),
+            None => found.to_string(),
+        };
+        self.fault(span, &message, found.help().map(|help| help.to_string()).as_deref())
+    }
+}
+
+/// Line and column of a byte offset, both from 1.
+fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset.min(text.len())).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.matches('\n').count() + 1;
+    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+    (line, column)
+}
+
+impl fmt::Display for PolicyFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)
+    }
+}
+
+impl std::error::Error for PolicyFault {}
+
+impl PartialEq for PolicyFault {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.file, self.line, self.column, &self.message, &self.help)
+            == (&other.file, other.line, other.column, &other.message, &other.help)
+    }
+}
+
+impl Eq for PolicyFault {}
+
+impl Diagnostic for PolicyFault {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.source)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(std::iter::once(LabeledSpan::underline(self.span))))
+    }
+}

@@ -1,0 +1,62 @@
+//! Entities that policies name. Cedar takes any text as an id, and one that no caller and no resource can ever have would
+//! make the policy silently match nothing: a `forbid` that never forbids.
+
+use cedar_policy::EntityUid;
+
+use super::entity::UNKNOWN_CALLER;
+use crate::domain::{ClusterId, SubscriptionId};
+
+/// Why nothing can have this id, and how to write it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unmatchable {
+    pub(super) message: String,
+    pub(super) help: String,
+}
+
+/// Checks one entity that a policy names. Types that the schema doesn't know are the validator's matter.
+pub(super) fn check(entity: &EntityUid) -> Result<(), Unmatchable> {
+    let (kind, id) = (entity.type_name().to_string(), entity.id().unescaped());
+    let (fits, form) = match kind.as_str() {
+        "Caller" => (id == UNKNOWN_CALLER || is_guid(id), "an object id (a GUID), or \"unknown\""),
+        "Group" => (is_guid(id), "an object id (a GUID)"),
+        "Subscription" => (is_subscription(id), "\"/subscriptions/<guid>\""),
+        "ResourceGroup" => (is_resource_group(id), "\"/subscriptions/<guid>/resourcegroups/<name>\""),
+        "ManagedCluster" => (
+            ClusterId::parse(id).is_ok(),
+            "\"/subscriptions/<guid>/resourcegroups/<name>/providers/microsoft.containerservice/managedclusters/<name>\"",
+        ),
+        _ => return Ok(()),
+    };
+    let lower = id.to_lowercase();
+    if !fits {
+        Err(Unmatchable {
+            message: format!("no {kind} has the id `{id}`"),
+            help: format!("the id of a {kind} is {form}"),
+        })
+    } else if lower != id {
+        Err(Unmatchable {
+            message: format!("no {kind} has the id `{id}`: ids are lower case"),
+            help: format!("write `{lower}`"),
+        })
+    } else {
+        Ok(())
+    }
+}
+
+fn is_guid(text: &str) -> bool {
+    SubscriptionId::parse(text).is_ok()
+}
+
+fn is_subscription(id: &str) -> bool {
+    strip_prefix_ignoring_case(id, "/subscriptions/").is_some_and(is_guid)
+}
+
+/// Whether a cluster could be in it: then a cluster's id can be made of it.
+fn is_resource_group(id: &str) -> bool {
+    ClusterId::parse(&format!("{id}/providers/microsoft.containerservice/managedclusters/a")).is_ok()
+}
+
+fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let start = text.get(..prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then(|| text.get(prefix.len()..)).flatten()
+}

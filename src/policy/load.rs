@@ -1,0 +1,239 @@
+//! From texts to a validated set, or to all that is wrong with them.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use cedar_policy::{Authorizer, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use miette::{Diagnostic, SourceSpan};
+use sha2::{Digest, Sha256};
+
+use super::answer::{Determining, Effect};
+use super::depth::{self, NESTING_MAX, OPERATORS_MAX, TooDeep};
+use super::entity::Vocabulary;
+use super::fault::{Place, PolicyFault};
+use super::{Policies, PolicyFile, Ranked, SCHEMA, annotation, literal};
+
+/// Most files: a folder with more was not meant as policies.
+const FILES_MAX: usize = 64;
+/// Most bytes of one file: a thousand policies of common size.
+const FILE_BYTES_MAX: usize = 256 * 1024;
+/// Most policies of a set: each question asks them all, and a thousand take about a millisecond.
+const POLICIES_MAX: usize = 1_000;
+/// Most faults that are told: somebody mends these and looks again.
+const FAULTS_MAX: usize = 200;
+
+/// A policy with its place.
+struct Found {
+    file: usize,
+    span: SourceSpan,
+    policy: Policy,
+    determining: Determining,
+}
+
+pub(super) fn load(files: &[PolicyFile<'_>]) -> Result<Policies, Vec<PolicyFault>> {
+    let mut files = files.to_vec();
+    files.sort_by_key(|file| file.name);
+    let places: Vec<Place> = files.iter().map(|file| Place::new(file.name, file.text)).collect();
+    let (validator, vocabulary) = built_in()?;
+
+    let mut faults = Faults::default();
+    let mut found = Vec::new();
+    for (number, (file, place)) in files.iter().zip(&places).enumerate() {
+        if number >= FILES_MAX {
+            faults.add(number, place.whole(&format!("more than {FILES_MAX} files"), None));
+            break;
+        }
+        parse(number, file.text, place, &mut found, &mut faults);
+    }
+    if let Some((extra, place)) = found.get(POLICIES_MAX).and_then(|x| Some((x, places.get(x.file)?))) {
+        faults.add(extra.file, place.fault(extra.span, &format!("more than {POLICIES_MAX} policies"), None));
+        return Err(faults.sorted());
+    }
+    let (set, responses) = assemble(found, &places, &validator, &mut faults);
+    if faults.is_empty() {
+        let authorizer = Authorizer::new();
+        Ok(Policies { validator, vocabulary, authorizer, set, responses, hash: hash(&files) })
+    } else {
+        Err(faults.sorted())
+    }
+}
+
+/// What is built in parses, a test holds that; a fault rather than a panic if it ever doesn't.
+fn built_in() -> Result<(Validator, Vocabulary), Vec<PolicyFault>> {
+    let place = Place::new(SCHEMA.name, SCHEMA.text);
+    let schema = Schema::from_str(SCHEMA.text).map_err(|error| vec![place.cedar(&error)])?;
+    let vocabulary = Vocabulary::new().map_err(|error| vec![place.cedar(error.as_ref())])?;
+    Ok((Validator::new(schema), vocabulary))
+}
+
+fn parse(file: usize, text: &str, place: &Place, found: &mut Vec<Found>, faults: &mut Faults) {
+    if text.len() > FILE_BYTES_MAX {
+        faults.add(file, place.whole(&format!("the file has more than {FILE_BYTES_MAX} bytes"), None));
+        return;
+    }
+    if let Err(too_deep) = depth::check(text) {
+        faults.add(file, too_deep_fault(place, too_deep));
+        return;
+    }
+    let set = match PolicySet::from_str(text) {
+        Ok(set) => set,
+        Err(errors) => {
+            for error in errors.iter() {
+                faults.add(file, place.cedar(error));
+            }
+            return;
+        }
+    };
+    for template in set.templates() {
+        let help = "write the entity instead of `?principal` or `?resource`";
+        faults.add(
+            file,
+            place.fault(span(template.as_ref().loc()), "a template is no policy by itself", Some(help)),
+        );
+    }
+    let mut of_file: Vec<Found> =
+        set.policies().map(|policy| examine(file, policy.clone(), place, faults)).collect();
+    of_file.sort_by_key(|found| found.span.offset());
+    found.extend(of_file);
+}
+
+fn too_deep_fault(place: &Place, too_deep: TooDeep) -> PolicyFault {
+    match too_deep {
+        TooDeep::Nested(at) => place.fault(
+            SourceSpan::from((at, 1)),
+            &format!("more than {NESTING_MAX} brackets inside one another"),
+            Some("make several policies of it"),
+        ),
+        TooDeep::Long(at) => place.fault(
+            SourceSpan::from((at, 1)),
+            &format!("more than {OPERATORS_MAX} operators in one policy"),
+            Some("make several policies of it, or write a list: [..].contains(principal)"),
+        ),
+    }
+}
+
+/// Reads what our part of a policy says: its annotations and the entities that it names.
+fn examine(file: usize, policy: Policy, place: &Place, faults: &mut Faults) -> Found {
+    let effect = match policy.effect() {
+        cedar_policy::Effect::Permit => Effect::Permit,
+        cedar_policy::Effect::Forbid => Effect::Forbid,
+    };
+    // Cedar's public interface gives annotations without their place; the syntax tree behind it has it.
+    let syntax = policy.as_ref();
+    let at = span(syntax.loc());
+    let mut determining = Determining {
+        id: String::new(),
+        effect,
+        severity: None,
+        after: None,
+        notify: Vec::new(),
+        incident: None,
+    };
+    for (name, value) in syntax.annotations() {
+        if let Err(bad) = annotation::read(&mut determining, name.as_ref(), value.as_ref()) {
+            faults.add(file, place.fault(span(value.loc.as_ref()), &bad.to_string(), Some(bad.help())));
+        }
+    }
+    if policy.annotation("id").is_none() {
+        let help = "write @id(\"...\") before it: cases and incidents call the policy by its id";
+        faults.add(file, place.fault(at, "the policy has no id", Some(help)));
+    }
+    for entity in policy.entity_literals() {
+        if let Err(literal::Unmatchable { message, help }) = literal::check(&entity) {
+            let at = place.find(at, entity.id().unescaped());
+            faults.add(file, place.fault(at, &message, Some(&help)));
+        }
+    }
+    Found { file, span: at, policy, determining }
+}
+
+/// Puts all policies into one set, under their own ids where they have one, and validates it.
+fn assemble(
+    found: Vec<Found>,
+    places: &[Place],
+    validator: &Validator,
+    faults: &mut Faults,
+) -> (PolicySet, BTreeMap<PolicyId, Ranked>) {
+    let mut set = PolicySet::new();
+    let mut responses: BTreeMap<PolicyId, Ranked> = BTreeMap::new();
+    let mut files: BTreeMap<PolicyId, usize> = BTreeMap::new();
+    for (rank, Found { file, span, policy, determining }) in found.into_iter().enumerate() {
+        let Some(place) = places.get(file) else { continue };
+        // A colon can't be in an `@id`, so a place clashes with none.
+        let unnamed = || PolicyId::new(place.at(span));
+        let mut id = if determining.id.is_empty() { unnamed() } else { PolicyId::new(&determining.id) };
+        if let Some(first) = files.get(&id).and_then(|first| places.get(*first)) {
+            let message = format!("the id `{}` is used twice", determining.id);
+            let help = format!("it is the id of another policy in {}", first.name);
+            faults.add(file, place.fault(span, &message, Some(&help)));
+            id = unnamed();
+        }
+        if let Err(error) = set.add(policy.new_id(id.clone())) {
+            faults.add(file, place.fault(span, &error.to_string(), None));
+        }
+        files.insert(id.clone(), file);
+        responses.insert(id, Ranked { rank, determining });
+    }
+    validate(&set, &files, places, validator, faults);
+    (set, responses)
+}
+
+fn validate(
+    set: &PolicySet,
+    files: &BTreeMap<PolicyId, usize>,
+    places: &[Place],
+    validator: &Validator,
+    faults: &mut Faults,
+) {
+    let result = validator.validate(set, ValidationMode::Strict);
+    let errors = result.validation_errors().map(|error| (error.policy_id(), error as &dyn Diagnostic));
+    let warnings =
+        result.validation_warnings().map(|warning| (warning.policy_id(), warning as &dyn Diagnostic));
+    for (id, diagnostic) in errors.chain(warnings) {
+        let file = files.get(id).copied().unwrap_or_default();
+        if let Some(place) = places.get(file) {
+            faults.add(file, place.cedar(diagnostic));
+        }
+    }
+}
+
+fn span(place: Option<&(impl Clone + Into<SourceSpan>)>) -> SourceSpan {
+    place.cloned().map_or(SourceSpan::from(0..0), Into::into)
+}
+
+/// Names a set: the first 8 bytes of a SHA-256 of names and texts, each behind its length so that no two sets run
+/// together.
+fn hash(files: &[PolicyFile<'_>]) -> String {
+    let mut digest = Sha256::new();
+    for text in files.iter().flat_map(|file| [file.name, file.text]) {
+        digest.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(text);
+    }
+    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Faults on their way, with the number of their file.
+#[derive(Default)]
+struct Faults(Vec<(usize, PolicyFault)>);
+
+impl Faults {
+    fn add(&mut self, file: usize, fault: PolicyFault) {
+        self.0.push((file, fault));
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// In the order of files, lines and columns, each once: Cedar tells a fault again for each question that a policy
+    /// could answer.
+    fn sorted(mut self) -> Vec<PolicyFault> {
+        self.0.sort_by(|(file_a, a), (file_b, b)| {
+            (file_a, a.line, a.column, &a.message).cmp(&(file_b, b.line, b.column, &b.message))
+        });
+        let mut faults: Vec<PolicyFault> = self.0.into_iter().map(|(_, fault)| fault).collect();
+        faults.dedup();
+        faults.truncate(FAULTS_MAX);
+        faults
+    }
+}
