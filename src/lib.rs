@@ -2,5 +2,6 @@
 //!
 //! `ARCHITECTURE.md` tells how the modules fit together and which invariants hold.
 
+pub mod azure;
 pub mod clock;
 pub mod domain;
