@@ -135,9 +135,8 @@ impl<'a> Reading<'a> {
             .filter(|operation| operation.is_accepted || !operation.is_refused)
             .map(|operation| operation.power)
             .collect();
-        operations.sort_by(|a, b| {
-            b.began_at.cmp(&a.began_at).then_with(|| b.operation_id.cmp(&a.operation_id))
-        });
+        operations
+            .sort_by(|a, b| b.began_at.cmp(&a.began_at).then_with(|| b.operation_id.cmp(&a.operation_id)));
         LogReading { operations }
     }
 }

@@ -216,11 +216,7 @@ impl Arm {
         if error.is_transient() { Err(error) } else { Ok(Heard { sent_at, body: Err(error) }) }
     }
 
-    async fn get(
-        &self,
-        url: &str,
-        deadline: Instant,
-    ) -> Result<(Response<Bytes>, Timestamp), ArmError> {
+    async fn get(&self, url: &str, deadline: Instant) -> Result<(Response<Bytes>, Timestamp), ArmError> {
         let token = tokio::time::timeout_at(deadline, self.token())
             .await
             .map_err(|_| CredentialError::Unavailable("no token in time".to_owned()))??;
@@ -249,8 +245,7 @@ impl fmt::Debug for Arm {
 /// A request with its bearer token. The URL must be one that [`Endpoint`] gave.
 pub(super) fn authorized(method: Method, url: &str, token: &Secret) -> Result<Request<Bytes>, ArmError> {
     let unfit = || ArmError::Malformed("the request can't be built".to_owned());
-    let mut bearer =
-        HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| unfit())?;
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| unfit())?;
     bearer.set_sensitive(true);
     Request::builder()
         .method(method)

@@ -204,8 +204,7 @@ impl SlotState {
 
     /// The cached token, the number of answers so far, and whether the last question is too recent for another.
     fn view(&self, now: Timestamp) -> (Cached, u64, bool) {
-        let is_paused =
-            self.asked_at.is_some_and(|asked| now.duration_since(asked).abs() < REFRESH_PAUSE);
+        let is_paused = self.asked_at.is_some_and(|asked| now.duration_since(asked).abs() < REFRESH_PAUSE);
         (self.cached(now), self.answers, is_paused)
     }
 }

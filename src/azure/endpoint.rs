@@ -215,7 +215,8 @@ mod tests {
 
     #[test]
     fn tokens_leave_this_machine_over_https_only() {
-        for plain in ["http://management.azure.com", "http://10.0.0.1:80", "ftp://127.0.0.1", "http://[::2]"] {
+        for plain in ["http://management.azure.com", "http://10.0.0.1:80", "ftp://127.0.0.1", "http://[::2]"]
+        {
             assert!(matches!(Endpoint::parse(plain, None), Err(EndpointError::NotTls(_))), "{plain}");
         }
         for local in ["http://127.0.0.1:8080", "http://localhost:1", "http://[::1]:9", "http://127.8.8.8"] {

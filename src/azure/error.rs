@@ -89,7 +89,9 @@ impl ArmError {
             StatusCode::CONFLICT if failure.has_code("ScopeLocked") => Self::Locked(failure),
             StatusCode::CONFLICT if failure.has_code(DISABLED_SUBSCRIPTION) => Self::Refused(failure),
             StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Self::Conflict(failure),
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Self::later(response, failure, now),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+                Self::later(response, failure, now)
+            }
             status if status.is_server_error() => Self::later(response, failure, now),
             // 3xx too: redirects are not followed. A 404 that isn't ARM's is a wrong endpoint, not a missing cluster.
             _ => Self::Refused(failure),
@@ -174,7 +176,9 @@ impl ArmError {
             }
             Self::Locked(_) => "Remove the read-only lock on the cluster, its group or its subscription.",
             Self::Conflict(_) => "Wait for the operation that is under way on the cluster.",
-            Self::Quota(_) => "Raise the quota of the subscription, or free some of it, then start the cluster.",
+            Self::Quota(_) => {
+                "Raise the quota of the subscription, or free some of it, then start the cluster."
+            }
             Self::Capacity(_) => {
                 "Azure is short of machines there: start the cluster later, or move its node pools to another size or zone."
             }
@@ -186,7 +190,9 @@ impl ArmError {
             }
             Self::Refused(_) => "Start the cluster by hand and read the error that Azure gives.",
             Self::NoToken(_) => "Check `STOP_GUARD_CREDENTIAL` and the identity that it names.",
-            Self::Malformed(_) => "Check `STOP_GUARD_ARM_ENDPOINT`, and report the answer that the guard can't read.",
+            Self::Malformed(_) => {
+                "Check `STOP_GUARD_ARM_ENDPOINT`, and report the answer that the guard can't read."
+            }
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::domain::text;
 
 /// Longest error code that is kept, characters. The longest seen is `DenyAssignmentAuthorizationFailed`.
 const CODE_CHARS_MAX: usize = 80;
-/// Longest message that is kept, characters: for people to read, never to decide by.
-const MESSAGE_CHARS_MAX: usize = 300;
+/// Longest message that is kept, characters: for people to read, never to decide by. Room for two resource ids.
+const MESSAGE_CHARS_MAX: usize = 600;
 /// Wrappers that are unpacked: an operation's failure holds a resource provider's, which may hold another.
 const DEPTH_MAX: usize = 4;
 
@@ -101,9 +101,9 @@ fn code_and_message(error: &Value) -> Option<(String, String)> {
 /// A member by name, in the usual casing or with a capital.
 fn member<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
     let object = object.as_object()?;
-    object.get(name).or_else(|| {
-        object.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    })
+    object
+        .get(name)
+        .or_else(|| object.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }
 
 #[cfg(test)]
@@ -125,13 +125,18 @@ mod tests {
             r#"{"Code":"BadRequest","Message":"no"}"#,
         ] {
             let failure = read(400, body);
-            assert_eq!((failure.code.as_deref(), failure.message.as_str()), (Some("BadRequest"), "no"), "{body}");
+            assert_eq!(
+                (failure.code.as_deref(), failure.message.as_str()),
+                (Some("BadRequest"), "no"),
+                "{body}"
+            );
         }
     }
 
     #[test]
     fn a_body_that_is_no_arm_error_has_no_code() {
-        for body in ["", "Internal Server Error", "<html>", "[]", "null", r#"{"error":"x"}"#, r#"{"code":5}"#] {
+        for body in ["", "Internal Server Error", "<html>", "[]", "null", r#"{"error":"x"}"#, r#"{"code":5}"#]
+        {
             assert_eq!(read(404, body).code, None, "{body}");
         }
     }

@@ -60,8 +60,10 @@ pub fn read(body: &[u8], asked: &ClusterId) -> Result<Cluster, BodyError> {
 
 fn tags(tags: Option<&Value>) -> BTreeMap<String, String> {
     let Some(tags) = tags.and_then(Value::as_object) else { return BTreeMap::new() };
-    tags.iter()
-        .filter_map(|(name, value)| Some((name, value.as_str()?)))
+    let by_name: BTreeMap<&String, &str> =
+        tags.iter().filter_map(|(name, value)| Some((name, value.as_str()?))).collect();
+    by_name
+        .into_iter()
         .take(TAGS_MAX)
         .map(|(name, value)| (text::clean(name, TAG_NAME_CHARS_MAX), text::clean(value, TAG_VALUE_CHARS_MAX)))
         .collect()
@@ -88,7 +90,8 @@ mod tests {
     fn another_cluster_in_the_body_is_an_error_and_another_spelling_is_not() {
         let shouted = read_json(json!({"id": ID.to_uppercase()})).unwrap();
         assert_eq!(shouted.id.to_string(), ID, "the asked spelling is kept");
-        for other in [json!({"id": ID.replace("aks-1", "aks-2")}), json!({"id": null}), json!({}), json!([])] {
+        for other in [json!({"id": ID.replace("aks-1", "aks-2")}), json!({"id": null}), json!({}), json!([])]
+        {
             assert!(matches!(read_json(other), Err(BodyError::OtherResource { .. })));
         }
     }

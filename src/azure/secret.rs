@@ -38,7 +38,7 @@ pub fn mask(message: &str) -> String {
         let in_run = is_token(first);
         let end = rest.find(|c| is_token(c) != in_run).unwrap_or(rest.len());
         let (run, tail) = rest.split_at(end);
-        if in_run && run.len() > SHOWN_RUN_CHARS_MAX {
+        if in_run && run.len() > SHOWN_RUN_CHARS_MAX && !is_resource(run) {
             out.push_str("***");
         } else {
             out.push_str(run);
@@ -48,6 +48,12 @@ pub fn mask(message: &str) -> String {
     out
 }
 
+/// Resource ids and names of actions are long too, and what an error is about. They have none of base64's `+` and `=`.
+fn is_resource(run: &str) -> bool {
+    let begins = ["/subscriptions/", "Microsoft."].iter().any(|start| run.starts_with(start));
+    begins && run.contains('/') && !run.contains(['+', '=', '~', '%'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +61,13 @@ mod tests {
     #[test]
     fn a_secret_is_never_shown_by_debug() {
         assert_eq!(format!("{:?}", Some(Secret::new("canary"))), "Some(Secret(..))");
+    }
+
+    #[test]
+    fn resource_ids_and_actions_are_shown() {
+        let said = "no action 'Microsoft.ContainerService/managedClusters/start/action' over '/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg'";
+        assert_eq!(mask(said), said);
+        assert_eq!(mask(&format!("/subscriptions/{}=", "a".repeat(40))), "***");
     }
 
     #[test]

@@ -56,8 +56,11 @@ impl TransportError {
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// `timeout` covers everything from connecting to the last byte of the body.
-    async fn send(&self, request: Request<Bytes>, timeout: Duration)
-    -> Result<Response<Bytes>, TransportError>;
+    async fn send(
+        &self,
+        request: Request<Bytes>,
+        timeout: Duration,
+    ) -> Result<Response<Bytes>, TransportError>;
 }
 
 /// The shared `reqwest` client, built on first use: reading the system's root certificates is most of what a start of
@@ -88,6 +91,8 @@ fn build() -> Result<reqwest::Client, TransportError> {
     reqwest::Client::builder()
         .user_agent(concat!("aks-stop-guard/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
+        // Nothing is sent twice by the client. What it still does is to open a new connection when a pooled one proves
+        // closed before a byte of the request was written.
         .retry(reqwest::retry::never())
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)

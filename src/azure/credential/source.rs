@@ -181,19 +181,18 @@ fn build(
     })
 }
 
-/// Says what failed, in one masked line, and whether it may pass: no answer, 408, 429 and 5xx may.
+/// Says what failed, in one masked line, and whether it may pass: no answer, 408, 429 and 5xx may, and 404 and 410, which
+/// identity endpoints give while they come up (source: Azure docs, "How to use managed identities ... retry guidance").
 fn explain(error: &azure_core::Error) -> CredentialError {
     let reason = text::clean(&mask(&error.to_string()), REASON_CHARS_MAX);
-    let mut causes = std::iter::successors(
-        Some(error as &(dyn std::error::Error + 'static)),
-        |error| error.source(),
-    );
+    let mut causes =
+        std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source());
     let may_pass = causes.any(|cause| {
         cause.downcast_ref::<azure_core::Error>().is_some_and(|cause| match cause.kind() {
             ErrorKind::Connection | ErrorKind::Io => true,
             ErrorKind::HttpResponse { status, .. } => {
                 let status = u16::from(*status);
-                status == 408 || status == 429 || status >= 500
+                matches!(status, 404 | 408 | 410 | 429 | 500..)
             }
             _ => false,
         })

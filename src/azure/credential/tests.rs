@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::azure::{Cloud, HttpTransport};
 
 const SCOPE: &str = "https://management.azure.com/.default";
 
@@ -95,8 +96,7 @@ async fn many_callers_share_one_failure_and_the_next_one_asks_again() {
 #[tokio::test(start_paused = true)]
 async fn a_token_is_renewed_five_minutes_before_its_end() {
     let clock = HandClock::new();
-    let (credential, script) =
-        credential(&clock, vec![issued("a", &clock, 3600), issued("b", &clock, 7200)]);
+    let (credential, script) = credential(&clock, vec![issued("a", &clock, 3600), issued("b", &clock, 7200)]);
     assert_eq!(credential.token(SCOPE).await, Ok(Secret::new("a")));
     clock.pass(3600 - 301);
     assert_eq!(credential.token(SCOPE).await, Ok(Secret::new("a")));
@@ -122,8 +122,7 @@ async fn a_token_that_can_not_be_renewed_serves_until_a_minute_before_its_end() 
 #[tokio::test(start_paused = true)]
 async fn a_rejected_token_is_never_given_again() {
     let clock = HandClock::new();
-    let (credential, script) =
-        credential(&clock, vec![issued("a", &clock, 3600), issued("b", &clock, 3600)]);
+    let (credential, script) = credential(&clock, vec![issued("a", &clock, 3600), issued("b", &clock, 3600)]);
     let first = credential.token(SCOPE).await.unwrap();
     credential.reject(SCOPE, &first);
     credential.reject(SCOPE, &first);
@@ -161,14 +160,16 @@ async fn each_scope_has_its_own_token_and_there_is_an_end_to_scopes() {
 }
 
 #[tokio::test]
-async fn a_client_secret_is_in_no_debug_output() {
+async fn a_client_secret_is_in_no_output_and_no_error() {
     let kind = CredentialKind::ClientSecret {
-        tenant: "t".to_owned(),
+        tenant: "not a tenant/../".to_owned(),
         client_id: "c".to_owned(),
         secret: Secret::new("canary"),
     };
-    let identity =
-        AzureIdentity::new(kind, super::super::Cloud::Public, super::super::HttpTransport::new());
-    let shown = format!("{identity:?} {:?}", Credential::new(AzureIdentity::new(CredentialKind::AzureCli, super::super::Cloud::Public, super::super::HttpTransport::new()), HandClock::new()));
-    assert!(!shown.contains("canary"), "{shown}");
+    let identity = AzureIdentity::new(kind, Cloud::Public, HttpTransport::new());
+    let error = identity.issue(SCOPE).await.unwrap_err();
+    assert!(error.needs_people(), "{error}");
+    let shown = format!("{identity:?} {error} {error:?}");
+    let credential = Credential::new(identity, HandClock::new());
+    assert!(!format!("{shown} {credential:?}").contains("canary"), "{shown}");
 }
