@@ -2,6 +2,7 @@
 //!
 //! `ARCHITECTURE.md` tells how the modules fit together and which invariants hold.
 
+pub mod azure;
 pub mod clock;
 pub mod domain;
 pub mod functions;

@@ -1,0 +1,26 @@
+//! Azure Resource Manager: the only code that speaks to it, and the credentials for it.
+//!
+//! Everything here is a thin shell around pure parsers. Times, tokens and the network come in through ports
+//! ([`crate::clock::Clock`], [`TokenSource`], [`Transport`]), so that tests script all three.
+
+pub mod activity_log;
+pub mod arm;
+pub mod clock_offset;
+pub mod credential;
+pub mod endpoint;
+pub mod error;
+pub mod failure;
+mod headers;
+pub mod managed_cluster;
+pub mod secret;
+pub mod start;
+pub mod transport;
+
+pub use arm::{API_VERSION, Arm, ArmOptions};
+pub use credential::{Credential, CredentialError, CredentialKind, TokenSource};
+pub use endpoint::{Cloud, Endpoint};
+pub use error::ArmError;
+pub use failure::ArmFailure;
+pub use secret::Secret;
+pub use start::{PreparedStart, StartReply};
+pub use transport::{HttpTransport, Transport, TransportError};

@@ -1,0 +1,284 @@
+//! The ARM client: reads with retries inside a budget. Starts are in [`super::start`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use super::activity_log::{self, Reading};
+use super::clock_offset::{ClockOffset, RoundTrip, shift};
+use super::credential::{CredentialError, TokenSource};
+use super::endpoint::Endpoint;
+use super::error::ArmError;
+use super::headers;
+use super::managed_cluster;
+use super::secret::Secret;
+use super::transport::{Transport, TransportError};
+use crate::clock::Clock;
+use crate::domain::{ClusterId, Found, LogReading, Look};
+
+/// The api-version of `Microsoft.ContainerService` that is asked for: the one of the AKS documentation's samples, and
+/// there in all clouds. Nothing that is read here differs in later ones.
+pub const API_VERSION: &str = "2025-10-01";
+/// The api-version of the activity log: its only one (source: Azure REST docs, "Activity Logs - List").
+pub const ACTIVITY_LOG_API_VERSION: &str = "2015-04-01";
+
+/// Longest wait for one answer to a read. ARM answers in under a second; a sweep must not hang on one connection.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// First pause before a read is tried again; doubled each time, with jitter.
+const RETRY_DELAY_MIN: Duration = Duration::from_millis(200);
+/// Longest of these pauses. A longer Retry-After is honoured if the budget allows it.
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(4);
+/// Tries beyond the first. AKS allows 60 reads of a cluster at once and one a second after that.
+const RETRIES_MAX: usize = 4;
+/// Pages of the activity log that are read at most. The newest come first (source: recorded pages of azure-sdk-for-python).
+const PAGES_MAX: usize = 10;
+/// How far back the activity log is asked: it keeps 90 days, and refuses a window that begins earlier.
+const LOG_WINDOW_MAX: SignedDuration = SignedDuration::from_hours(89 * 24);
+
+/// What an [`Arm`] talks to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArmOptions {
+    /// Where ARM is.
+    pub endpoint: Endpoint,
+    /// The api-version for managed clusters, [`API_VERSION`] by default.
+    pub api_version: String,
+}
+
+impl ArmOptions {
+    /// An endpoint with the pinned api-version.
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self { endpoint, api_version: API_VERSION.to_owned() }
+    }
+}
+
+/// A client of Azure Resource Manager. Cheap to clone; clones share the token, the connections and the clock offset.
+#[derive(Clone)]
+pub struct Arm(Arc<Inner>);
+
+struct Inner {
+    options: ArmOptions,
+    transport: Arc<dyn Transport>,
+    credential: Arc<dyn TokenSource>,
+    clock: Arc<dyn Clock>,
+    offset: ClockOffset,
+}
+
+/// The answer to a read, and when it was asked for on ARM's clock.
+struct Heard {
+    sent_at: Timestamp,
+    body: Result<Bytes, ArmError>,
+}
+
+impl Arm {
+    /// Makes a client; nothing is sent yet.
+    pub fn new(
+        options: ArmOptions,
+        transport: Arc<dyn Transport>,
+        credential: Arc<dyn TokenSource>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self(Arc::new(Inner { options, transport, credential, clock, offset: ClockOffset::default() }))
+    }
+
+    /// Looks at a cluster: one GET, tried again within the budget if that can help.
+    ///
+    /// Only ARM itself can say that a cluster is gone: a 404 without an ARM error body is an error.
+    pub async fn look(&self, id: &ClusterId, budget: Duration) -> Result<Look, ArmError> {
+        let url = self.options().endpoint.cluster(id, None, &self.options().api_version);
+        let heard = self.read(&url, budget).await?;
+        let found = match heard.body {
+            Ok(body) => {
+                let cluster = managed_cluster::read(&body, id)
+                    .map_err(|error| ArmError::Malformed(error.to_string()))?;
+                Found::Cluster(Box::new(cluster))
+            }
+            Err(ArmError::Gone(_)) => Found::Gone,
+            Err(error) => return Err(error),
+        };
+        Ok(Look { sent_at: heard.sent_at, found })
+    }
+
+    /// Reads the accepted starts and stops of a cluster from the activity log, between two times on ARM's clock.
+    ///
+    /// The log is minutes late (a record seen 3 min 16 s after its event), so that an empty reading proves nothing.
+    /// At most `PAGES_MAX` pages are read. Whoever floods the log can so hide older operations, never make one up:
+    /// without a record of the stop nothing is restarted.
+    pub async fn power_operations(
+        &self,
+        id: &ClusterId,
+        since: Timestamp,
+        until: Timestamp,
+        budget: Duration,
+    ) -> Result<LogReading, ArmError> {
+        let deadline = Instant::now() + budget;
+        let since = since.max(shift(self.arm_now(), -LOG_WINDOW_MAX));
+        if until <= since {
+            return Ok(LogReading::default());
+        }
+        let filter = activity_log::filter(id, since, until);
+        let endpoint = &self.options().endpoint;
+        let mut next = Some(endpoint.activity_log(id.subscription(), ACTIVITY_LOG_API_VERSION, &filter));
+        let mut reading = Reading::of(id);
+        for _ in 0..PAGES_MAX {
+            let Some(url) = next.take() else { break };
+            let body = self.read(&url, left_until(deadline)).await?.body?;
+            let link = reading.add_page(&body).map_err(|error| ArmError::Malformed(error.to_string()))?;
+            next = link.map(|link| endpoint.own_link(&link).ok_or_else(foreign_link)).transpose()?;
+        }
+        if next.is_some() {
+            tracing::warn!(cluster = %id, pages = PAGES_MAX, "the activity log has more pages than are read");
+        }
+        Ok(reading.finish())
+    }
+
+    /// How far ARM's clock is ahead of this machine's, as last heard. Zero under `OFFSET_NOISE`.
+    pub fn clock_offset(&self) -> SignedDuration {
+        self.0.offset.get()
+    }
+
+    /// The time on ARM's clock.
+    pub fn arm_now(&self) -> Timestamp {
+        shift(self.0.clock.now(), self.clock_offset())
+    }
+
+    pub(super) fn options(&self) -> &ArmOptions {
+        &self.0.options
+    }
+
+    pub(super) async fn token(&self) -> Result<Secret, CredentialError> {
+        self.0.credential.token(self.options().endpoint.scope()).await
+    }
+
+    pub(super) fn reject(&self, token: &Secret) {
+        self.0.credential.reject(self.options().endpoint.scope(), token);
+    }
+
+    pub(super) fn local_now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// Sends a request once and learns from the answer's `Date`. Gives the answer and the time of sending on ARM's clock.
+    pub(super) async fn exchange(
+        &self,
+        request: Request<Bytes>,
+        timeout: Duration,
+    ) -> Result<(Response<Bytes>, Timestamp), TransportError> {
+        let method = request.method().clone();
+        let sent = self.0.clock.now();
+        let response = self.0.transport.send(request, timeout).await?;
+        let trip = RoundTrip { sent, received: self.0.clock.now() };
+        let offset = self.0.offset.learn(trip, headers::date(response.headers()));
+        tracing::debug!(
+            %method,
+            status = response.status().as_u16(),
+            request_id = headers::request_id(response.headers()),
+            "azure resource manager answered"
+        );
+        Ok((response, shift(sent, offset)))
+    }
+
+    /// A GET, tried again while that can help and there is time.
+    async fn read(&self, url: &str, budget: Duration) -> Result<Heard, ArmError> {
+        let deadline = Instant::now() + budget;
+        let backoff = ExponentialBuilder::new()
+            .with_min_delay(RETRY_DELAY_MIN)
+            .with_max_delay(RETRY_DELAY_MAX)
+            .with_max_times(RETRIES_MAX)
+            .with_jitter();
+        (|| self.read_once(url, deadline))
+            .retry(backoff)
+            .when(ArmError::is_transient)
+            .adjust(|error, delay| pause(error, delay?, left_until(deadline)))
+            .await
+    }
+
+    /// One GET; a second one with a new token if the first token was refused. Transient failures are `Err`, so that they
+    /// are tried again; others are an answer.
+    async fn read_once(&self, url: &str, deadline: Instant) -> Result<Heard, ArmError> {
+        let (response, sent_at) = match self.get(url, deadline).await? {
+            (response, _) if response.status() == StatusCode::UNAUTHORIZED => self.get(url, deadline).await?,
+            answer => answer,
+        };
+        if response.status() == StatusCode::OK {
+            return Ok(Heard { sent_at, body: Ok(response.into_body()) });
+        }
+        if response.status().is_success() {
+            let status = response.status().as_u16();
+            return Err(ArmError::Malformed(format!("a read was answered with {status}")));
+        }
+        let error = ArmError::from_response(&response, self.0.clock.now());
+        if error.is_transient() { Err(error) } else { Ok(Heard { sent_at, body: Err(error) }) }
+    }
+
+    async fn get(&self, url: &str, deadline: Instant) -> Result<(Response<Bytes>, Timestamp), ArmError> {
+        let token = tokio::time::timeout_at(deadline, self.token())
+            .await
+            .map_err(|_| CredentialError::Unavailable("no token in time".to_owned()))??;
+        let request = authorized(Method::GET, url, &token)?;
+        let timeout = left_until(deadline).min(READ_TIMEOUT);
+        if timeout.is_zero() {
+            return Err(TransportError::TimedOut.into());
+        }
+        let answer = self.exchange(request, timeout).await?;
+        if answer.0.status() == StatusCode::UNAUTHORIZED {
+            self.reject(&token);
+        }
+        Ok(answer)
+    }
+}
+
+impl fmt::Debug for Arm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arm")
+            .field("options", &self.0.options)
+            .field("offset", &self.0.offset)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request with its bearer token. The URL must be one that [`Endpoint`] gave.
+pub(super) fn authorized(method: Method, url: &str, token: &Secret) -> Result<Request<Bytes>, ArmError> {
+    let unfit = || ArmError::Malformed("the request can't be built".to_owned());
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| unfit())?;
+    bearer.set_sensitive(true);
+    Request::builder()
+        .method(method)
+        .uri(url)
+        .header(header::AUTHORIZATION, bearer)
+        .header(header::ACCEPT, "application/json")
+        .body(Bytes::new())
+        .map_err(|_| unfit())
+}
+
+/// How long to wait before the next try; `None` when it would come too late. What ARM asks for is never cut short.
+fn pause(error: &ArmError, delay: Duration, left: Duration) -> Option<Duration> {
+    let delay = match error {
+        ArmError::RetryAfter { after, .. } => delay.max(*after),
+        ArmError::Unreachable(_)
+        | ArmError::Wait(_)
+        | ArmError::Gone(_)
+        | ArmError::Denied(_)
+        | ArmError::Locked(_)
+        | ArmError::Conflict(_)
+        | ArmError::Quota(_)
+        | ArmError::Capacity(_)
+        | ArmError::Refused(_)
+        | ArmError::NoToken(_)
+        | ArmError::Malformed(_) => delay,
+    };
+    (delay < left).then_some(delay)
+}
+
+fn left_until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+fn foreign_link() -> ArmError {
+    ArmError::Malformed("the activity log's next page is on another host".to_owned())
+}

@@ -1,0 +1,101 @@
+//! ARM's clock, as seen from here (protocol rules 1 and 2).
+
+use std::sync::{Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// An offset below this counts as zero: `Date` has a resolution of one second, and the way there and back takes some.
+pub const OFFSET_NOISE: SignedDuration = SignedDuration::from_secs(2);
+/// A slower round trip says too little about when ARM read its clock; it counts only while nothing better is known.
+const ROUND_TRIP_MAX: SignedDuration = SignedDuration::from_secs(5);
+/// `Date` is cut to whole seconds: half a second later is the best guess.
+const DATE_CUT: SignedDuration = SignedDuration::from_millis(500);
+
+/// When one request was sent and its response read, by this machine's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoundTrip {
+    /// Just before the request was sent.
+    pub sent: Timestamp,
+    /// Just after the response was read.
+    pub received: Timestamp,
+}
+
+/// How far ARM's clock is ahead of this machine's.
+#[derive(Debug, Default)]
+pub struct ClockOffset {
+    known: Mutex<Option<SignedDuration>>,
+}
+
+impl ClockOffset {
+    /// Learns from a response's `Date` and gives the offset to use for that response.
+    pub fn learn(&self, trip: RoundTrip, date: Option<Timestamp>) -> SignedDuration {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let took = trip.received.duration_since(trip.sent);
+        let is_sharp = took >= SignedDuration::ZERO && took <= ROUND_TRIP_MAX;
+        if let Some(date) = date
+            && (is_sharp || known.is_none())
+        {
+            *known = Some(measure(trip.sent, took, date));
+        }
+        known.unwrap_or(SignedDuration::ZERO)
+    }
+
+    /// The last known offset; zero when nothing was heard yet, or under `OFFSET_NOISE`.
+    pub fn get(&self) -> SignedDuration {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(SignedDuration::ZERO)
+    }
+}
+
+fn measure(sent: Timestamp, took: SignedDuration, date: Timestamp) -> SignedDuration {
+    let midpoint = shift(sent, took / 2);
+    let offset = date.duration_since(midpoint) + DATE_CUT;
+    if offset.abs() < OFFSET_NOISE { SignedDuration::ZERO } else { offset }
+}
+
+/// Adds an offset to a time; a time at the end of the calendar stays as it is.
+pub fn shift(time: Timestamp, offset: SignedDuration) -> Timestamp {
+    time.checked_add(offset).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn trip(sent: &str, received: &str) -> RoundTrip {
+        RoundTrip { sent: at(sent), received: at(received) }
+    }
+
+    #[test]
+    fn a_clock_that_is_right_to_the_headers_resolution_has_no_offset() {
+        let offset = ClockOffset::default();
+        let heard = offset.learn(
+            trip("2026-09-14T18:05:00.9Z", "2026-09-14T18:05:01.3Z"),
+            Some(at("2026-09-14T18:05:01Z")),
+        );
+        assert_eq!(heard, SignedDuration::ZERO);
+    }
+
+    #[test]
+    fn the_offset_is_measured_at_the_middle_of_the_round_trip() {
+        let offset = ClockOffset::default();
+        offset.learn(trip("2026-09-14T18:00:00Z", "2026-09-14T18:00:04Z"), Some(at("2026-09-14T18:01:02Z")));
+        assert_eq!(offset.get(), SignedDuration::from_millis(60_500));
+        offset.learn(trip("2026-09-14T18:00:00Z", "2026-09-14T18:00:00Z"), Some(at("2026-09-14T17:59:00Z")));
+        assert_eq!(offset.get(), SignedDuration::from_millis(-59_500), "the last one counts");
+    }
+
+    #[test]
+    fn a_slow_answer_or_one_without_a_date_keeps_what_is_known() {
+        let offset = ClockOffset::default();
+        offset.learn(trip("2026-09-14T18:00:00Z", "2026-09-14T18:00:00Z"), Some(at("2026-09-14T18:01:00Z")));
+        let known = offset.get();
+        offset.learn(trip("2026-09-14T18:00:00Z", "2026-09-14T18:00:19Z"), Some(at("2026-09-14T18:09:00Z")));
+        offset.learn(trip("2026-09-14T18:00:00Z", "2026-09-14T18:00:00Z"), None);
+        offset.learn(trip("2026-09-14T18:00:05Z", "2026-09-14T18:00:00Z"), Some(at("2026-09-14T18:09:00Z")));
+        assert_eq!(offset.get(), known);
+    }
+}

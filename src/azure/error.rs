@@ -1,0 +1,210 @@
+//! Why ARM didn't do what it was asked, by what the caller does about it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use jiff::Timestamp;
+
+use super::credential::CredentialError;
+use super::failure::ArmFailure;
+use super::headers;
+use super::transport::TransportError;
+
+/// ARM has no such resource: it, its group or its subscription is gone.
+const GONE: [&str; 4] = ["ResourceNotFound", "ResourceGroupNotFound", "SubscriptionNotFound", "NotFound"];
+/// A quota is used up (source: AKS troubleshooting articles).
+const QUOTA: [&str; 1] = ["QuotaExceeded"];
+/// Azure has no machines left (source: AKS and Compute troubleshooting articles).
+const CAPACITY: [&str; 6] = [
+    "AksCapacityHeavyUsage",
+    "AllocationFailed",
+    "ZonalAllocationFailed",
+    "OverconstrainedAllocationRequest",
+    "OverconstrainedZonalAllocationRequest",
+    "SkuNotAvailable",
+];
+/// The subscription was disabled: every write is refused until its owner mends that.
+const DISABLED_SUBSCRIPTION: &str = "ReadOnlyDisabledSubscription";
+
+/// Why a call to ARM failed. Decided by status and code, never by the message's text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArmError {
+    /// No response came: look again soon.
+    #[error("azure resource manager didn't answer: {0}")]
+    Unreachable(TransportError),
+    /// ARM can't do it now: look again soon.
+    #[error("azure resource manager can't answer now: {0}")]
+    Wait(ArmFailure),
+    /// ARM says when to come back. Never slept here when it is longer than the caller's budget.
+    #[error("azure resource manager asks to wait {} s: {failure}", after.as_secs())]
+    RetryAfter {
+        /// How long to stay away.
+        after: Duration,
+        /// What it said.
+        failure: ArmFailure,
+    },
+    /// There is no such cluster, resource group or subscription.
+    #[error("it is gone: {0}")]
+    Gone(ArmFailure),
+    /// The guard's identity may not: a missing role, a deny assignment or an Azure Policy.
+    #[error("azure resource manager denies it: {0}")]
+    Denied(ArmFailure),
+    /// A read-only lock is on the cluster or above it.
+    #[error("a lock forbids it: {0}")]
+    Locked(ArmFailure),
+    /// The cluster's state doesn't allow it, or another operation is under way: look again.
+    #[error("the cluster's state doesn't allow it: {0}")]
+    Conflict(ArmFailure),
+    /// A quota is used up.
+    #[error("a quota is used up: {0}")]
+    Quota(ArmFailure),
+    /// Azure has no capacity for it now: try again much later.
+    #[error("azure has no capacity: {0}")]
+    Capacity(ArmFailure),
+    /// ARM will never do this, or it isn't ARM that answered.
+    #[error("azure resource manager refuses it: {0}")]
+    Refused(ArmFailure),
+    /// No token to ask with.
+    #[error("no token for azure resource manager: {0}")]
+    NoToken(CredentialError),
+    /// A successful answer that can't be understood, or a request that can't be built.
+    #[error("the answer of azure resource manager can't be used: {0}")]
+    Malformed(String),
+}
+
+impl ArmError {
+    /// Reads a response that isn't a success. `now` is this machine's clock.
+    pub fn from_response(response: &Response<Bytes>, now: Timestamp) -> Self {
+        let failure = ArmFailure::read(response);
+        if failure.has_any_code(&QUOTA) {
+            return Self::Quota(failure);
+        }
+        if failure.has_any_code(&CAPACITY) {
+            return Self::Capacity(failure);
+        }
+        match failure.status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Denied(failure),
+            StatusCode::NOT_FOUND if failure.has_any_code(&GONE) => Self::Gone(failure),
+            StatusCode::CONFLICT if failure.has_code("ScopeLocked") => Self::Locked(failure),
+            StatusCode::CONFLICT if failure.has_code(DISABLED_SUBSCRIPTION) => Self::Refused(failure),
+            StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Self::Conflict(failure),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+                Self::later(response, failure, now)
+            }
+            status if status.is_server_error() => Self::later(response, failure, now),
+            // 3xx too: redirects are not followed. A 404 that isn't ARM's is a wrong endpoint, not a missing cluster.
+            _ => Self::Refused(failure),
+        }
+    }
+
+    fn later(response: &Response<Bytes>, failure: ArmFailure, now: Timestamp) -> Self {
+        match headers::retry_after(response.headers(), now) {
+            Some(after) => Self::RetryAfter { after, failure },
+            None => Self::Wait(failure),
+        }
+    }
+
+    /// What ARM said, if it said anything.
+    pub fn failure(&self) -> Option<&ArmFailure> {
+        match self {
+            Self::RetryAfter { failure, .. }
+            | Self::Wait(failure)
+            | Self::Gone(failure)
+            | Self::Denied(failure)
+            | Self::Locked(failure)
+            | Self::Conflict(failure)
+            | Self::Quota(failure)
+            | Self::Capacity(failure)
+            | Self::Refused(failure) => Some(failure),
+            Self::Unreachable(_) | Self::NoToken(_) | Self::Malformed(_) => None,
+        }
+    }
+
+    /// Whether a read may be tried again within the same invocation.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable(TransportError::TooLarge) => false,
+            Self::Unreachable(_) | Self::Wait(_) | Self::RetryAfter { .. } => true,
+            Self::Gone(_)
+            | Self::Denied(_)
+            | Self::Locked(_)
+            | Self::Conflict(_)
+            | Self::Quota(_)
+            | Self::Capacity(_)
+            | Self::Refused(_)
+            | Self::NoToken(_)
+            | Self::Malformed(_) => false,
+        }
+    }
+
+    /// Whether it stays so until somebody mends something. What passes by itself doesn't.
+    pub fn needs_people(&self) -> bool {
+        match self {
+            Self::Unreachable(_)
+            | Self::Wait(_)
+            | Self::RetryAfter { .. }
+            | Self::Gone(_)
+            | Self::Conflict(_) => false,
+            Self::Denied(_)
+            | Self::Locked(_)
+            | Self::Quota(_)
+            | Self::Capacity(_)
+            | Self::Refused(_)
+            | Self::Malformed(_) => true,
+            Self::NoToken(error) => error.needs_people(),
+        }
+    }
+
+    /// What to do about it, in one sentence for an incident.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "Check that the guard can reach Azure Resource Manager.",
+            Self::Wait(_) | Self::RetryAfter { .. } => "Wait: the guard tries again by itself.",
+            Self::Gone(_) => "Nothing: the cluster no longer exists.",
+            Self::Denied(failure) if failure.has_code("RequestDisallowedByPolicy") => {
+                "Exempt the cluster from the Azure Policy assignment that forbids the start, or change the assignment."
+            }
+            Self::Denied(failure) if failure.has_code("DenyAssignmentAuthorizationFailed") => {
+                "Exclude the guard's identity from the deny assignment on the cluster."
+            }
+            Self::Denied(failure) if failure.status == StatusCode::UNAUTHORIZED => {
+                "Check the guard's credential: its tokens are not accepted; tenant, cloud and scope must fit the subscription."
+            }
+            Self::Denied(_) => {
+                "Grant the guard's identity a role with `Microsoft.ContainerService/managedClusters/read`, `Microsoft.ContainerService/managedClusters/start/action` and `Microsoft.Insights/eventtypes/values/read` on the cluster's subscription."
+            }
+            Self::Locked(_) => "Remove the read-only lock on the cluster, its group or its subscription.",
+            Self::Conflict(_) => "Wait for the operation that is under way on the cluster.",
+            Self::Quota(_) => {
+                "Raise the quota of the subscription, or free some of it, then start the cluster."
+            }
+            Self::Capacity(_) => {
+                "Azure is short of machines there: start the cluster later, or move its node pools to another size or zone."
+            }
+            Self::Refused(failure) if failure.has_code(DISABLED_SUBSCRIPTION) => {
+                "Enable the subscription again, then start the cluster."
+            }
+            Self::Refused(failure) if failure.status == StatusCode::NOT_FOUND => {
+                "Check `STOP_GUARD_CLOUD` and `STOP_GUARD_ARM_ENDPOINT`: what answered is not Azure Resource Manager."
+            }
+            Self::Refused(_) => "Start the cluster by hand and read the error that Azure gives.",
+            Self::NoToken(_) => "Check `STOP_GUARD_CREDENTIAL` and the identity that it names.",
+            Self::Malformed(_) => {
+                "Check `STOP_GUARD_ARM_ENDPOINT`, and report the answer that the guard can't read."
+            }
+        }
+    }
+}
+
+impl From<TransportError> for ArmError {
+    fn from(error: TransportError) -> Self {
+        Self::Unreachable(error)
+    }
+}
+
+impl From<CredentialError> for ArmError {
+    fn from(error: CredentialError) -> Self {
+        Self::NoToken(error)
+    }
+}
