@@ -1,0 +1,26 @@
+//! The case protocol, pure: what is recorded, what follows from a look, and what people are told. No I/O, no clock.
+//!
+//! `docs/PROTOCOL.md` has the rules that comments here cite by number.
+
+pub mod bulletin;
+pub mod close;
+pub mod explain;
+pub mod intake;
+pub mod model;
+pub mod outbox;
+mod plan;
+pub mod proof;
+pub mod record;
+mod report;
+pub mod step;
+pub mod times;
+pub mod verdict;
+
+pub use bulletin::{Bulletin, BulletinKey};
+pub use explain::{Action, Explanation, explain};
+pub use intake::{Taken, take_in};
+pub use model::{Case, CaseId, Held, Intent, IntentState, Mode, Outcome, Stop, StopSource, Told, Verdict};
+pub use proof::Confirm;
+pub use record::{AuthorisedStop, Closing, Episode, History, Record, RecordError};
+pub use step::{Advance, Context, Facts, LookProblem, RecentStops, StormRow, Transition, advance, note_start};
+pub use times::Times;

@@ -1,0 +1,414 @@
+//! Incidents that are about more than one case: a storm of stops in a subscription, and a guard that is broken.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::model::Mode;
+use super::outbox::{self, Message};
+use super::record::{RecordError, VERSION};
+use super::step::StormRow;
+use super::times::Times;
+use crate::domain::incident::{AFFECTED_MAX, Affected, TimelineEntry};
+use crate::domain::{Caller, ClusterId, ClusterKey, Incident, IncidentState, Severity, SubscriptionId};
+
+/// Callers that a storm names.
+const CALLERS_MAX: usize = 16;
+/// Clusters that a storm keeps count of one by one.
+const ROWS_MAX: usize = 1_000;
+const TIMELINE_MAX: usize = 32;
+
+/// What a bulletin is about: there is one of each at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "about")]
+pub enum BulletinKey {
+    /// Many unauthorised stops in one subscription.
+    Storm {
+        /// Which subscription.
+        subscription: SubscriptionId,
+    },
+    /// The guard itself is broken.
+    Degraded,
+}
+
+impl BulletinKey {
+    /// Its name in the store.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Storm { subscription } => format!("storm-{subscription}"),
+            Self::Degraded => "degraded".to_owned(),
+        }
+    }
+
+    /// Reads its name back; `None` if it isn't one.
+    pub fn parse(name: &str) -> Option<Self> {
+        if name == "degraded" {
+            return Some(Self::Degraded);
+        }
+        let subscription = SubscriptionId::parse(name.strip_prefix("storm-")?).ok()?;
+        Some(Self::Storm { subscription })
+    }
+}
+
+/// The stored state of one bulletin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bulletin {
+    v: u32,
+    min_writer: u32,
+    /// Who wrote it last (rule 3).
+    pub writer: String,
+    /// What it is about.
+    pub key: BulletinKey,
+    /// Counts its incidents; never repeats.
+    #[serde(rename = "gen")]
+    generation: u64,
+    /// The incident at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<OpenBulletin>,
+    /// Messages that are not delivered yet.
+    #[serde(default)]
+    pub outbox: Vec<Message>,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
+}
+
+/// The incident of a bulletin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenBulletin {
+    id: String,
+    opened_at: Timestamp,
+    next_sequence: u32,
+    told_at: Timestamp,
+    /// When the newest cluster joined.
+    joined_at: Timestamp,
+    /// Something changed since people were told.
+    changed: bool,
+    rows: BTreeMap<String, Row>,
+    #[serde(default)]
+    callers: Vec<Caller>,
+    #[serde(default)]
+    policies: Vec<String>,
+    /// What is broken.
+    #[serde(default)]
+    faults: Vec<String>,
+    timeline: Vec<TimelineEntry>,
+}
+
+/// One cluster of a storm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Row {
+    id: ClusterId,
+    status: String,
+    ended: bool,
+}
+
+/// What a case tells its storm.
+#[derive(Debug, Clone, Copy)]
+pub struct StormReport<'a> {
+    /// Which cluster.
+    pub cluster: &'a ClusterId,
+    /// Where it stands.
+    pub row: &'a StormRow,
+    /// Who stopped it.
+    pub caller: Option<&'a Caller>,
+    /// The policies that decided.
+    pub policies: &'a [String],
+}
+
+/// What bulletins are told with.
+#[derive(Debug, Clone, Copy)]
+pub struct Teller<'a> {
+    /// Now, on Azure's clock.
+    pub now: Timestamp,
+    /// The mode: in `dry-run` nothing reaches a sink.
+    pub mode: Mode,
+    /// The sinks.
+    pub sinks: &'a [String],
+    /// The times.
+    pub times: &'a Times,
+}
+
+impl Bulletin {
+    /// One that has nothing to say yet.
+    pub fn new(key: BulletinKey) -> Self {
+        Self {
+            v: VERSION,
+            min_writer: VERSION,
+            writer: String::new(),
+            key,
+            generation: 0,
+            open: None,
+            outbox: Vec::new(),
+            unknown: Map::new(),
+        }
+    }
+
+    /// Reads a stored bulletin.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let bulletin: Self =
+            serde_json::from_slice(bytes).map_err(|error| RecordError::Damaged(error.to_string()))?;
+        if bulletin.min_writer > VERSION {
+            return Err(RecordError::Newer { min_writer: bulletin.min_writer });
+        }
+        Ok(bulletin)
+    }
+
+    /// The bytes to store.
+    pub fn encode(&self) -> Result<Vec<u8>, RecordError> {
+        serde_json::to_vec(self).map_err(|error| RecordError::Damaged(error.to_string()))
+    }
+
+    /// Whether nothing is left to tell.
+    pub fn is_over(&self) -> bool {
+        self.open.is_none() && self.outbox.is_empty()
+    }
+
+    /// A cluster of the storm says where it stands. Returns false if that was known.
+    pub fn take_row(&mut self, report: StormReport<'_>, teller: Teller<'_>) -> bool {
+        let key = report.cluster.key();
+        let known = self.open.as_ref().and_then(|open| open.rows.get(key.as_str()));
+        let is_news = match known {
+            Some(row) => row.status != report.row.status || row.ended != report.row.ended,
+            // A case that ends after its storm was told over has nothing to add.
+            None => self.open.is_some() || !report.row.ended,
+        };
+        if !is_news {
+            return false;
+        }
+        let is_first = self.open.is_none();
+        self.add_row(&key, report, teller.now);
+        if is_first {
+            self.tell(IncidentState::Opened, teller);
+        }
+        true
+    }
+
+    /// Clusters whose stops led up to the storm, and that were told on their own: listed from the start.
+    pub fn list_earlier(&mut self, earlier: &[ClusterId], now: Timestamp) {
+        self.ensure_open(now);
+        let Some(open) = &mut self.open else { return };
+        for cluster in earlier.iter().take(ROWS_MAX) {
+            open.rows.entry(cluster.key().as_str().to_owned()).or_insert_with(|| Row {
+                id: cluster.clone(),
+                status: "has an incident of its own".to_owned(),
+                ended: true,
+            });
+        }
+    }
+
+    fn add_row(&mut self, key: &ClusterKey, report: StormReport<'_>, now: Timestamp) {
+        self.ensure_open(now);
+        let Some(open) = &mut self.open else { return };
+        let is_new = !open.rows.contains_key(key.as_str());
+        if is_new {
+            open.joined_at = now;
+        }
+        if is_new && open.rows.len() >= ROWS_MAX {
+            return;
+        }
+        let text = format!("{}: {}", report.cluster.name(), report.row.status);
+        note(&mut open.timeline, now, text);
+        open.rows.insert(
+            key.as_str().to_owned(),
+            Row { id: report.cluster.clone(), status: report.row.status.clone(), ended: report.row.ended },
+        );
+        open.changed = true;
+        if let Some(caller) = report.caller {
+            let is_known = open.callers.iter().any(|known| known.identity() == caller.identity());
+            if !is_known && open.callers.len() < CALLERS_MAX {
+                open.callers.push(caller.clone());
+            }
+        }
+        for policy in report.policies {
+            if !open.policies.contains(policy) {
+                open.policies.push(policy.clone());
+            }
+        }
+    }
+
+    fn ensure_open(&mut self, now: Timestamp) {
+        if self.open.is_some() {
+            return;
+        }
+        self.generation =
+            self.generation.saturating_add(1).max(u64::try_from(now.as_second()).unwrap_or_default());
+        self.open = Some(OpenBulletin {
+            id: format!("{}-{}", self.key.name(), self.generation),
+            opened_at: now,
+            next_sequence: 0,
+            told_at: now,
+            joined_at: now,
+            changed: false,
+            rows: BTreeMap::new(),
+            callers: Vec::new(),
+            policies: Vec::new(),
+            faults: Vec::new(),
+            timeline: Vec::new(),
+        });
+    }
+
+    /// Time has passed: tell what changed, or that the storm is over. Returns false if there was nothing to do.
+    pub fn look_after(&mut self, teller: Teller<'_>) -> bool {
+        let Some(open) = &self.open else { return false };
+        match self.key {
+            BulletinKey::Degraded => return false,
+            BulletinKey::Storm { .. } => {}
+        }
+        let quiet = teller.now.duration_since(open.joined_at) >= teller.times.storm_over_after;
+        if quiet && open.rows.values().all(|row| row.ended) {
+            self.tell(IncidentState::Resolved, teller);
+            self.open = None;
+            return true;
+        }
+        let is_due = teller.now.duration_since(open.told_at) >= teller.times.bulletin_every;
+        if open.changed && is_due {
+            self.tell(IncidentState::Updated, teller);
+            return true;
+        }
+        false
+    }
+
+    /// The guard is broken in these ways, or in none. Told once, again every hour, and when it is mended.
+    /// Returns false if there was nothing to do.
+    pub fn take_faults(&mut self, faults: &[String], teller: Teller<'_>) -> bool {
+        if faults.is_empty() {
+            if self.open.is_none() {
+                return false;
+            }
+            self.tell(IncidentState::Resolved, teller);
+            self.open = None;
+            return true;
+        }
+        let is_first = self.open.is_none();
+        self.ensure_open(teller.now);
+        let Some(open) = &mut self.open else { return false };
+        let is_due = teller.now.duration_since(open.told_at) >= teller.times.degraded_every;
+        let is_news = open.faults != faults;
+        open.faults = faults.to_vec();
+        if is_first {
+            self.tell(IncidentState::Opened, teller);
+        } else if is_due || is_news {
+            self.tell(IncidentState::Updated, teller);
+        }
+        is_first || is_due || is_news
+    }
+
+    fn tell(&mut self, state: IncidentState, teller: Teller<'_>) {
+        let Some(open) = &mut self.open else { return };
+        let sequence = open.next_sequence;
+        open.next_sequence = sequence.saturating_add(1);
+        open.told_at = teller.now;
+        open.changed = false;
+        if teller.mode == Mode::DryRun {
+            return;
+        }
+        let incident = match &self.key {
+            BulletinKey::Storm { subscription } => storm(open, subscription, state, sequence, teller),
+            BulletinKey::Degraded => degraded(open, state, sequence, teller),
+        };
+        outbox::push(&mut self.outbox, Message::new(incident, teller.sinks, teller.now));
+    }
+}
+
+fn note(timeline: &mut Vec<TimelineEntry>, at: Timestamp, text: String) {
+    timeline.push(TimelineEntry { at, text });
+    if timeline.len() > TIMELINE_MAX {
+        timeline.remove(0);
+    }
+}
+
+fn storm(
+    open: &OpenBulletin,
+    subscription: &SubscriptionId,
+    state: IncidentState,
+    sequence: u32,
+    teller: Teller<'_>,
+) -> Incident {
+    let who: Vec<&str> = open.callers.iter().map(Caller::label).collect();
+    let who = if who.is_empty() { "unknown callers".to_owned() } else { who.join(", ") };
+    let count = open.rows.len();
+    let ended = open.rows.values().filter(|row| row.ended).count();
+    let held: Vec<&Row> = open.rows.values().filter(|row| row.status.starts_with("held")).collect();
+    let title = match state {
+        IncidentState::Resolved => {
+            format!("storm over: {count} clusters of subscription {subscription} were stopped by {who} without permission; all are settled")
+        }
+        IncidentState::Opened | IncidentState::Updated => format!(
+            "storm: {count} clusters of subscription {subscription} were stopped by {who} without permission; the guard restarts them"
+        ),
+    };
+    let next = match state {
+        IncidentState::Resolved => vec!["Check the workloads: standing pods were lost with the stops.".to_owned()],
+        IncidentState::Opened | IncidentState::Updated => {
+            let mut next = vec!["Take the callers' rights or sessions away if this is an attack.".to_owned()];
+            if !held.is_empty() {
+                next.push(format!("{} of them wait for people: see their status.", held.len()));
+            }
+            next
+        }
+    };
+    Incident {
+        id: open.id.clone(),
+        state,
+        sequence,
+        severity: Severity::Critical,
+        title,
+        opened_at: open.opened_at,
+        at: teller.now,
+        clusters: open
+            .rows
+            .values()
+            .take(AFFECTED_MAX)
+            .map(|row| Affected { id: row.id.clone(), status: row.status.clone() })
+            .collect(),
+        cluster_count: count,
+        caller: open.callers.first().cloned(),
+        stopped_at: None,
+        correlation_id: None,
+        verdict: Some("unauthorised".to_owned()),
+        policies: open.policies.clone(),
+        mode: teller.mode.to_string(),
+        done: vec![format!("{ended} of {count} clusters are settled.")],
+        next,
+        timeline: open.timeline.clone(),
+    }
+}
+
+fn degraded(open: &OpenBulletin, state: IncidentState, sequence: u32, teller: Teller<'_>) -> Incident {
+    let title = match state {
+        IncidentState::Resolved => "the guard works again".to_owned(),
+        IncidentState::Opened | IncidentState::Updated => {
+            "the guard is broken: stops are recorded, nothing is decided or started".to_owned()
+        }
+    };
+    let next = match state {
+        IncidentState::Resolved => Vec::new(),
+        IncidentState::Opened | IncidentState::Updated => {
+            let mut next: Vec<String> = open.faults.iter().map(|fault| format!("Mend: {fault}")).collect();
+            next.push("Check with `aks-stop-guard check`, then deploy again.".to_owned());
+            next
+        }
+    };
+    Incident {
+        id: open.id.clone(),
+        state,
+        sequence,
+        severity: Severity::Critical,
+        title,
+        opened_at: open.opened_at,
+        at: teller.now,
+        clusters: Vec::new(),
+        cluster_count: 0,
+        caller: None,
+        stopped_at: None,
+        correlation_id: None,
+        verdict: None,
+        policies: Vec::new(),
+        mode: teller.mode.to_string(),
+        done: vec!["Cases are stored; none is lost.".to_owned()],
+        next,
+        timeline: Vec::new(),
+    }
+}

@@ -1,0 +1,112 @@
+//! A stop arrives: does it open a case, join one, or tell nothing new? (Rules 5, 7, 9.)
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::model::{Case, CaseId, Mode, STOPS_MAX, Stop};
+use super::record::{Episode, Record};
+use super::times::Times;
+
+/// Two reports of a stop this close together are about the same stop.
+const SAME_INSTANT: SignedDuration = SignedDuration::from_secs(1);
+
+/// What a stop did to the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It opened a case: the record has a new generation and needs a marker.
+    Opened,
+    /// It joined the case at hand.
+    Joined,
+    /// The case at hand knows it already: nothing to write.
+    Known,
+    /// It is history, for this reason: nothing to write.
+    History(&'static str),
+    /// The case at hand is being archived: finish that first (rule 19).
+    FinishFirst,
+}
+
+/// Takes a stop in.
+pub fn take_in(record: &mut Record, stop: Stop, mode: Mode, now: Timestamp, times: &Times) -> Taken {
+    if let Some(reason) = history(record, &stop) {
+        return Taken::History(reason);
+    }
+    match &mut record.episode {
+        Episode::Closing(_) => Taken::FinishFirst,
+        Episode::None => {
+            let generation = record.next_generation(now);
+            let mut case = Case::new(CaseId::new(&record.cluster.key(), generation), mode, stop, now);
+            case.note(now, stopped_by(&case));
+            record.generation = generation;
+            record.episode = Episode::Open(Box::new(case));
+            Taken::Opened
+        }
+        Episode::Open(case) => join(case, stop, now, times),
+        Episode::Held(case) => {
+            let newest = case.newest_stop_time();
+            let taken = join(case, stop, now, times);
+            if case.newest_stop_time() > newest {
+                let case = case.clone();
+                record.episode = Episode::Open(case);
+            }
+            taken
+        }
+    }
+}
+
+/// Whether a stop is over already (rule 7).
+fn history(record: &Record, stop: &Stop) -> Option<&'static str> {
+    let history = &record.history;
+    if history.running_seen_at.is_some_and(|seen| stop.time <= seen) {
+        return Some("the cluster was seen running after it");
+    }
+    if history.gone_seen_at.is_some_and(|seen| stop.time <= seen) {
+        return Some("the cluster was gone after it");
+    }
+    let no_case = matches!(record.episode, Episode::None);
+    let explained = history.authorised.as_ref().is_some_and(|authorised| stop.time <= authorised.stop_time);
+    (no_case && explained).then_some("an authorised stop came after it or is it")
+}
+
+fn join(case: &mut Case, stop: Stop, now: Timestamp, times: &Times) -> Taken {
+    let known = case.stops.iter().any(|old| {
+        same_stop(old, &stop, times) && (old.confirmed || old.caller.identity() == stop.caller.identity())
+    });
+    if known {
+        return Taken::Known;
+    }
+    add_stop(case, stop, now);
+    Taken::Joined
+}
+
+/// Whether two reports are about one stop: two claims about it may name different callers.
+pub fn same_stop(a: &Stop, b: &Stop, times: &Times) -> bool {
+    let apart = a.time.duration_since(b.time).abs();
+    let same_correlation = a.correlation_id.is_some() && a.correlation_id == b.correlation_id;
+    a.event_id == b.event_id
+        || (a.time_known && b.time_known && apart <= SAME_INSTANT)
+        || (same_correlation && apart < times.quiet)
+}
+
+/// Adds a stop to a case. A newer one voids the verdict and the attempts, never the budgets (rule 9).
+pub fn add_stop(case: &mut Case, stop: Stop, now: Timestamp) {
+    let is_newer = stop.time > case.newest_stop_time();
+    case.stops.push(stop);
+    case.stops.sort_by_key(|stop| stop.time);
+    if case.stops.len() > STOPS_MAX {
+        case.stops.remove(1);
+    }
+    if is_newer {
+        case.verdict = None;
+        case.episode_attempts = 0;
+        case.held = None;
+        case.log_asked_at = None;
+        case.note(now, stopped_by(case));
+    }
+    case.next_at = now;
+}
+
+fn stopped_by(case: &Case) -> String {
+    match case.newest_stop() {
+        Some(stop) => format!("stopped by {} ({})", stop.caller.label(), stop.caller.kind),
+        None => "stopped".to_owned(),
+    }
+}

@@ -1,0 +1,173 @@
+//! Messages on their way to sinks. They live on the record, so that none is lost with a process.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::Incident;
+
+/// A message that no sink took for this long becomes a dead letter.
+pub const DELIVERY_GIVE_UP_AFTER: SignedDuration = SignedDuration::from_hours(72);
+/// Wait after the first failure; doubled with each further one.
+const BACKOFF_FIRST: SignedDuration = SignedDuration::from_secs(30);
+/// Longest wait between two tries.
+const BACKOFF_MAX: SignedDuration = SignedDuration::from_hours(1);
+/// Messages that one record keeps; past it, updates are dropped, never what opens or resolves.
+pub const OUTBOX_MAX: usize = 32;
+
+/// One incident message and the sinks that still lack it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// What to say.
+    pub incident: Incident,
+    /// When it was put here, on Azure's clock.
+    pub queued_at: Timestamp,
+    /// The sinks that still lack it.
+    pub pending: Vec<Pending>,
+}
+
+/// One sink that lacks a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// The sink's name.
+    pub sink: String,
+    /// Tries so far.
+    #[serde(default)]
+    pub tries: u32,
+    /// Not before this.
+    pub next_at: Timestamp,
+    /// Why the newest try failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+/// How one try to deliver ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// The sink has it.
+    Delivered,
+    /// Not yet.
+    Failed {
+        /// Why, safe to show.
+        why: String,
+        /// What the sink asked for.
+        retry_after: Option<Duration>,
+    },
+    /// Never: no further try can succeed.
+    GivenUp {
+        /// Why, safe to show.
+        why: String,
+    },
+}
+
+/// A message that nobody took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// What was to be said.
+    pub incident: Incident,
+    /// To whom.
+    pub sink: String,
+    /// Tries made.
+    pub tries: u32,
+    /// Why the last one failed.
+    pub failure: String,
+}
+
+impl Message {
+    /// A message for each of `sinks`, due at once.
+    pub fn new(incident: Incident, sinks: &[String], now: Timestamp) -> Self {
+        let pending = sinks
+            .iter()
+            .map(|sink| Pending { sink: sink.clone(), tries: 0, next_at: now, failure: None })
+            .collect();
+        Self { incident, queued_at: now, pending }
+    }
+}
+
+/// Puts a message in, and keeps the outbox bounded by dropping the oldest update if it must.
+pub fn push(outbox: &mut Vec<Message>, message: Message) {
+    if message.pending.is_empty() {
+        return;
+    }
+    if outbox.len() >= OUTBOX_MAX {
+        let update = outbox.iter().position(|m| m.incident.state == crate::domain::IncidentState::Updated);
+        if let Some(update) = update {
+            outbox.remove(update);
+        }
+    }
+    outbox.push(message);
+}
+
+/// The deliveries that may be tried now: of each sink only its first waiting message, so that order is kept.
+pub fn due<'a>(outbox: &'a [Message], now: Timestamp) -> Vec<(&'a Incident, &'a str)> {
+    let mut seen: Vec<&str> = Vec::new();
+    let mut due = Vec::new();
+    for message in outbox {
+        for pending in &message.pending {
+            if seen.contains(&pending.sink.as_str()) {
+                continue;
+            }
+            seen.push(&pending.sink);
+            if pending.next_at <= now {
+                due.push((&message.incident, pending.sink.as_str()));
+            }
+        }
+    }
+    due
+}
+
+/// When the outbox next wants attention; `None` if it is empty.
+pub fn next_at(outbox: &[Message]) -> Option<Timestamp> {
+    outbox.iter().flat_map(|message| &message.pending).map(|pending| pending.next_at).min()
+}
+
+/// Writes down how a try ended. Returns the dead letter if that was the last one.
+///
+/// `jitter` is a random byte: tries of many records should not come at the same moment.
+pub fn settle(
+    outbox: &mut Vec<Message>,
+    incident: (&str, u32),
+    sink: &str,
+    delivery: Delivery,
+    now: Timestamp,
+    jitter: u8,
+) -> Option<DeadLetter> {
+    let message = outbox.iter_mut().find(|m| (m.incident.id.as_str(), m.incident.sequence) == incident)?;
+    let at = message.pending.iter().position(|pending| pending.sink == sink)?;
+    let pending = message.pending.get_mut(at)?;
+    let (why, retry_after) = match delivery {
+        Delivery::Delivered => {
+            message.pending.remove(at);
+            outbox.retain(|message| !message.pending.is_empty());
+            return None;
+        }
+        Delivery::Failed { why, retry_after } => (why, Some(retry_after)),
+        Delivery::GivenUp { why } => (why, None),
+    };
+    pending.tries = pending.tries.saturating_add(1);
+    let tries = pending.tries;
+    let out_of_time = now.duration_since(message.queued_at) >= DELIVERY_GIVE_UP_AFTER;
+    match retry_after {
+        Some(retry_after) if !out_of_time => {
+            pending.next_at = now + backoff(tries, retry_after, jitter);
+            pending.failure = Some(why);
+            None
+        }
+        Some(_) | None => {
+            message.pending.remove(at);
+            let incident = message.incident.clone();
+            outbox.retain(|message| !message.pending.is_empty());
+            Some(DeadLetter { incident, sink: sink.to_owned(), tries, failure: why })
+        }
+    }
+}
+
+/// Exponential, with up to a quarter more by chance; a sink's own Retry-After counts if it is longer.
+fn backoff(tries: u32, retry_after: Option<Duration>, jitter: u8) -> SignedDuration {
+    let doubled = BACKOFF_FIRST.saturating_mul(1_i32.checked_shl(tries.saturating_sub(1).min(12)).unwrap_or(1));
+    let base = doubled.min(BACKOFF_MAX);
+    let with_jitter = base + base * i32::from(jitter) / (4 * 255);
+    let asked = retry_after.and_then(|after| SignedDuration::try_from(after).ok()).unwrap_or_default();
+    with_jitter.max(asked.min(BACKOFF_MAX))
+}

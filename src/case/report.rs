@@ -1,0 +1,301 @@
+//! What people are told of a case. Pure: the messages go into the outbox, and a sink renders them.
+
+use super::model::{Case, Held, IntentState, Mode, Outcome, Told};
+use super::outbox::{self, Message};
+use super::record::Record;
+use super::step::{Context, StormRow};
+use crate::domain::incident::Affected;
+use crate::domain::{Incident, IncidentState, Severity, Situation};
+
+/// Timeline lines in one message.
+const TIMELINE_SHOWN: usize = 20;
+
+/// A restart is on its way.
+pub(super) fn restarting(record: &mut Record, case: &mut Case, context: &Context<'_>) {
+    let severity = case.restart.as_ref().and_then(|restart| restart.severity).unwrap_or(Severity::Medium);
+    tell_first(record, case, severity, context);
+}
+
+/// The case waits for something that needs no people. Told once, if nobody was allowed to stop the cluster.
+pub(super) fn waiting(record: &mut Record, case: &mut Case, context: &Context<'_>) {
+    let unauthorised = case.verdict.as_ref().is_some_and(|verdict| !verdict.authorised);
+    if unauthorised && case.restart.is_some() {
+        restarting(record, case, context);
+    }
+}
+
+/// People are needed.
+pub(super) fn held(record: &mut Record, case: &mut Case, context: &Context<'_>) {
+    let by_policy = case
+        .restart
+        .as_ref()
+        .and_then(|restart| restart.severity)
+        .max(case.verdict.as_ref().and_then(|verdict| verdict.severity));
+    let severity = by_policy.unwrap_or(Severity::High).max(Severity::High);
+    if case.told.is_some() {
+        tell(record, case, IncidentState::Updated, severity, context);
+    } else {
+        tell_first(record, case, severity, context);
+    }
+}
+
+/// The log names another caller than the event did: somebody may forge events (rule 29).
+pub(super) fn contradicted(record: &mut Record, case: &mut Case, context: &Context<'_>) {
+    if case.forgery_told.is_some() || silent(case, context) {
+        return;
+    }
+    let told = Told { opened_at: context.now, severity: Severity::Critical, next_sequence: 1, in_storm: false };
+    let incident = forgery(record, case, IncidentState::Opened, 0, &told, context);
+    case.forgery_told = Some(told);
+    outbox::push(&mut record.outbox, Message::new(incident, context.sinks, context.now));
+}
+
+/// The case is over. An unauthorised stop is reported even where nothing was left to do: its pods are lost.
+pub(super) fn closed(record: &mut Record, case: &mut Case, outcome: Outcome, context: &Context<'_>) {
+    let unauthorised = case.verdict.as_ref().is_some_and(|verdict| !verdict.authorised);
+    if case.told.is_none() && unauthorised && outcome != Outcome::Authorised {
+        let severity = case.restart.as_ref().and_then(|restart| restart.severity).unwrap_or(Severity::Medium);
+        tell_first(record, case, severity, context);
+    }
+    if let Some(severity) = case.told.as_ref().map(|told| told.severity) {
+        tell(record, case, IncidentState::Resolved, severity, context);
+    }
+    if let Some(told) = case.forgery_told.clone() {
+        let incident = forgery(record, case, IncidentState::Resolved, 1, &told, context);
+        outbox::push(&mut record.outbox, Message::new(incident, context.sinks, context.now));
+    }
+}
+
+/// Nothing reaches a sink in this mode; the case says what would have.
+fn silent(case: &Case, context: &Context<'_>) -> bool {
+    case.mode.min(context.mode) == Mode::DryRun
+}
+
+fn tell_first(record: &mut Record, case: &mut Case, severity: Severity, context: &Context<'_>) {
+    if case.told.is_some() {
+        return;
+    }
+    if silent(case, context) {
+        let title = title(record, case);
+        case.note(context.now, format!("dry-run: would have raised a {severity} incident: {title}"));
+        return;
+    }
+    let in_storm = case.restart.as_ref().is_some_and(|restart| restart.in_storm);
+    case.told = Some(Told { opened_at: context.now, severity, next_sequence: 0, in_storm });
+    tell(record, case, IncidentState::Opened, severity, context);
+}
+
+fn tell(record: &mut Record, case: &mut Case, state: IncidentState, severity: Severity, context: &Context<'_>) {
+    let Some(told) = case.told.as_mut() else { return };
+    if told.in_storm {
+        return;
+    }
+    told.severity = told.severity.max(severity);
+    let sequence = told.next_sequence;
+    told.next_sequence = sequence.saturating_add(1);
+    let told = told.clone();
+    let incident = Incident {
+        id: case.id.to_string(),
+        state,
+        sequence,
+        title: title(record, case),
+        ..base(record, case, &told, context)
+    };
+    outbox::push(&mut record.outbox, Message::new(incident, context.sinks, context.now));
+}
+
+fn forgery(
+    record: &Record,
+    case: &Case,
+    state: IncidentState,
+    sequence: u32,
+    told: &Told,
+    context: &Context<'_>,
+) -> Incident {
+    let claimed = case.stops.iter().find_map(|stop| stop.claimed.as_deref());
+    let claimed = claimed.map_or("somebody else", |caller| caller.label());
+    let actual = case.newest_stop().map_or("somebody else", |stop| stop.caller.label());
+    Incident {
+        id: format!("{}-claims", case.id),
+        state,
+        sequence,
+        title: format!(
+            "{}: an event said that {claimed} stopped it, the activity log says {actual}",
+            record.cluster.name()
+        ),
+        next: vec![
+            "Find out who can post events to the guard: rotate the Function app's system key `eventgrid_extension`.".to_owned(),
+            "Compare the event with the activity log by its correlation id.".to_owned(),
+        ],
+        ..base(record, case, told, context)
+    }
+}
+
+/// What all messages about a case share.
+fn base(record: &Record, case: &Case, told: &Told, context: &Context<'_>) -> Incident {
+    let stop = case.newest_stop();
+    let mut policies = case.verdict.as_ref().map(|verdict| verdict.policies.clone()).unwrap_or_default();
+    policies.extend(case.restart.iter().flat_map(|restart| restart.policies.clone()));
+    let skipped = case.timeline.len().saturating_sub(TIMELINE_SHOWN);
+    Incident {
+        id: case.id.to_string(),
+        state: IncidentState::Opened,
+        sequence: 0,
+        severity: told.severity,
+        title: String::new(),
+        opened_at: told.opened_at,
+        at: context.now,
+        clusters: vec![Affected { id: record.cluster.clone(), status: status(case, case.outcome) }],
+        cluster_count: 1,
+        caller: stop.map(|stop| stop.caller.clone()),
+        stopped_at: stop.map(|stop| stop.time),
+        correlation_id: stop.and_then(|stop| stop.correlation_id.clone()),
+        verdict: case.verdict.as_ref().map(|verdict| {
+            if verdict.authorised { "authorised".to_owned() } else { "unauthorised".to_owned() }
+        }),
+        policies,
+        mode: case.mode.min(context.mode).to_string(),
+        done: done(case),
+        next: next(case),
+        timeline: case.timeline.iter().skip(skipped).cloned().collect(),
+    }
+}
+
+/// One line: the cluster, who, the verdict, what the guard did.
+fn title(record: &Record, case: &Case) -> String {
+    let name = record.cluster.name();
+    let who = case.newest_stop().map_or("an unknown caller", |stop| stop.caller.label());
+    if let Some(outcome) = case.outcome {
+        return match outcome {
+            Outcome::Restored => format!("{name} runs again: the guard restarted it after {who} stopped it without permission"),
+            Outcome::AlreadyRunning => format!("{name} runs again: it was started after {who} stopped it without permission"),
+            Outcome::Gone => format!("{name} was deleted after {who} stopped it without permission"),
+            Outcome::Authorised => format!("{name} was stopped by {who} with permission"),
+        };
+    }
+    match (&case.held, &case.last_situation) {
+        (Some(Held::Unconfirmed), _) => format!(
+            "{name} was stopped, with permission if its event is true ({who}), but the activity log has no record of it"
+        ),
+        (Some(held), _) => format!("{name} was stopped by {who} without permission, and is down: {}", reason(held)),
+        (None, Some(Situation::Startable | Situation::FailedStopped)) if case.intent.is_some() => {
+            format!("{name} was stopped by {who} without permission: restarting it")
+        }
+        (None, Some(Situation::Starting)) => {
+            format!("{name} was stopped by {who} without permission, and is starting again")
+        }
+        (None, Some(Situation::Running)) => format!("{name} was stopped by {who} without permission"),
+        (None, _) => format!("{name} was stopped by {who} without permission: it will be restarted when it can be"),
+    }
+}
+
+/// Why a case is held, in a few words.
+fn reason(held: &Held) -> String {
+    match held {
+        Held::Mode { mode } => format!("the guard starts nothing in mode {mode}"),
+        Held::NotPermitted { policies } if policies.is_empty() => "no policy permits a restart".to_owned(),
+        Held::NotPermitted { policies } => format!("policy {} forbids a restart", policies.join(", ")),
+        Held::PolicyError => "a policy could not be evaluated".to_owned(),
+        Held::Hold { reason } => format!("a hold forbids starts: {reason}"),
+        Held::AttemptsUsed => "all attempts to start it failed".to_owned(),
+        Held::Refused { code, .. } => format!("Azure refused the start ({code})"),
+        Held::FailedState => "it is in a failed state".to_owned(),
+        Held::TooLong { situation } => match situation {
+            Some(situation) => format!("it does not come to run ({})", situation_words(*situation)),
+            None => "the guard can't see it".to_owned(),
+        },
+        Held::UnknownCaller => "nobody could be named, so people decide".to_owned(),
+        Held::Unconfirmed => "the activity log has no record of its stop".to_owned(),
+        Held::DamagedRecord => "its record was damaged, so the guard does not know what it did before".to_owned(),
+    }
+}
+
+/// The timeline's line for it.
+pub(super) fn held_sentence(held: &Held) -> String {
+    format!("waiting for people: {}", reason(held))
+}
+
+/// The timeline's line for an end.
+pub(super) fn outcome_sentence(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Authorised => "closed: the stop was authorised",
+        Outcome::AlreadyRunning => "closed: it runs, and we started nothing",
+        Outcome::Restored => "closed: verified running after our start",
+        Outcome::Gone => "closed: the cluster is gone",
+    }
+}
+
+fn situation_words(situation: Situation) -> &'static str {
+    match situation {
+        Situation::Running => "it runs",
+        Situation::Startable => "it is stopped",
+        Situation::Stopping => "it is still stopping",
+        Situation::Starting => "it is still starting",
+        Situation::FailedStopped => "it is stopped, and its last operation failed",
+        Situation::FailedRunning => "its last operation failed half-way",
+        Situation::Busy => "another operation is under way",
+        Situation::Deleting => "it is being deleted",
+        Situation::Unknown => "Azure doesn't say what state it is in",
+    }
+}
+
+fn done(case: &Case) -> Vec<String> {
+    let Some(intent) = &case.intent else { return vec!["Nothing was started.".to_owned()] };
+    let what = match &intent.state {
+        IntentState::Planned => "is being sent".to_owned(),
+        IntentState::Sent { request_id: Some(id) } => format!("was accepted by Azure (request {id})"),
+        IntentState::Sent { request_id: None } => "was accepted by Azure".to_owned(),
+        IntentState::Unanswered => "was sent; Azure's answer did not arrive".to_owned(),
+        IntentState::Refused { code, .. } => format!("was refused by Azure ({code})"),
+        IntentState::NotSent { why } => format!("was not sent ({why})"),
+    };
+    vec![format!("Start {} {what}.", intent.n)]
+}
+
+/// What is left for people, for this very reason.
+fn next(case: &Case) -> Vec<String> {
+    if case.outcome.is_some() {
+        return vec!["Check the workloads: standing pods were lost with the stop.".to_owned()];
+    }
+    let Some(held) = &case.held else { return Vec::new() };
+    let start = "Start it with `az aks start` if it should run; the guard closes this when it does.".to_owned();
+    match held {
+        Held::Mode { .. } => vec![start],
+        Held::NotPermitted { .. } => vec!["Decide whether it should run.".to_owned(), start],
+        Held::PolicyError => vec!["Mend the policy named in the timeline.".to_owned(), start],
+        Held::Hold { .. } => vec!["Lift the hold when it is no longer needed.".to_owned(), start],
+        Held::AttemptsUsed | Held::FailedState => vec![
+            "Look at the cluster's activity log for the failed start: quota, capacity or a failed state.".to_owned(),
+            start,
+        ],
+        Held::Refused { advice, .. } => vec![advice.clone(), start],
+        Held::TooLong { .. } => vec!["Look at the cluster's state and its activity log.".to_owned(), start],
+        Held::DamagedRecord => vec![
+            "Find out who or what wrote into the guard's storage; a copy of the damaged record is under `aside/`.".to_owned(),
+            start,
+        ],
+        Held::UnknownCaller => vec![
+            "Find out who or what stopped it: AKS itself stops clusters without nodes and those of a suspended subscription.".to_owned(),
+            start,
+        ],
+        Held::Unconfirmed => vec![
+            "Find out whether the named caller stopped it: an event without a record in the activity log may be forged.".to_owned(),
+        ],
+    }
+}
+
+/// Where a cluster stands, in a few words.
+fn status(case: &Case, outcome: Option<Outcome>) -> String {
+    match (outcome, &case.held, &case.intent) {
+        (Some(outcome), _, _) => outcome.as_str().to_owned(),
+        (None, Some(held), _) => format!("held: {}", reason(held)),
+        (None, None, Some(intent)) if intent.state.may_have_landed() => "restarting".to_owned(),
+        (None, None, Some(_) | None) => "stopped".to_owned(),
+    }
+}
+
+/// This cluster's line in the storm that told it.
+pub(super) fn storm_row(case: &Case, outcome: Option<Outcome>) -> Option<StormRow> {
+    let in_storm = case.told.as_ref().is_some_and(|told| told.in_storm);
+    in_storm.then(|| StormRow { status: status(case, outcome), ended: outcome.is_some() })
+}

@@ -1,0 +1,328 @@
+//! One step of a case: a look in, the new record and what to do out. Total and pure.
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::close;
+use super::model::{Case, Held, Intent, IntentState, Mode, Outcome};
+use super::plan::{Plan, Planner};
+use super::proof::Confirm;
+use super::record::{Episode, Record};
+use super::report;
+use super::times::Times;
+use super::verdict::{Asker, fold_log, judge};
+use crate::domain::{Cluster, Found, LogReading, Look, Situation};
+use crate::policy::{Counts, Policies};
+
+/// What a step is decided with, beside the record and the look.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// Now, on Azure's clock.
+    pub now: Timestamp,
+    /// What the guard may do now.
+    pub mode: Mode,
+    /// The protocol's times.
+    pub times: &'a Times,
+    /// The policies; `None` while they are broken: then nothing is decided and nothing started.
+    pub policies: Option<&'a Policies>,
+    /// The zone of `context.local`.
+    pub zone: &'a TimeZone,
+    /// When the log is asked.
+    pub confirm: Confirm,
+    /// A hold that covers the cluster: who set it and why.
+    pub hold: Option<&'a str>,
+    /// Our clock is too far from ARM's (rule 1).
+    pub skewed: bool,
+    /// When this process may send the next start in this subscription (rule 23).
+    pub start_slot_at: Timestamp,
+    /// The sinks that get messages.
+    pub sinks: &'a [String],
+    /// A random value for an intent.
+    pub nonce: &'a str,
+}
+
+/// What was learnt for this step.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The look, or why there is none.
+    pub look: Result<Look, LookProblem>,
+    /// What the activity log said, if it was asked.
+    pub log: Option<Result<LogReading, String>>,
+    /// Unauthorised stops in the last hour, if they were counted.
+    pub stops: Option<RecentStops>,
+}
+
+/// Why a look failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookProblem {
+    /// In words, safe to show.
+    pub text: String,
+    /// What ARM asked for.
+    pub retry_after: Option<SignedDuration>,
+}
+
+/// Unauthorised stops in the last hour, this one included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RecentStops {
+    /// By the caller of the newest stop.
+    pub by_caller: u32,
+    /// In the subscription.
+    pub in_subscription: u32,
+}
+
+/// What a step says.
+#[derive(Debug, Clone)]
+pub enum Advance {
+    /// Ask the activity log, then step again.
+    AskLog,
+    /// Count the recent unauthorised stops (this one's mark first, rule 22), then step again.
+    CountStops,
+    /// Write this record, then do this.
+    Write(Box<Transition>),
+}
+
+/// A decided step.
+#[derive(Debug, Clone)]
+pub struct Transition {
+    /// The record to write.
+    pub record: Record,
+    /// The start to send once it is written.
+    pub start: Option<Intent>,
+    /// What the storm's incident should say of this cluster.
+    pub storm: Option<StormRow>,
+}
+
+/// This cluster's line in a storm's incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StormRow {
+    /// Where it stands.
+    pub status: String,
+    /// Whether that is its end.
+    pub ended: bool,
+}
+
+/// Steps an open or held case. Call it again with what it asks for; it asks for each thing at most once.
+pub fn advance(record: &Record, facts: &Facts, context: &Context<'_>) -> Advance {
+    let mut record = record.clone();
+    let (mut case, was_held) = match std::mem::replace(&mut record.episode, Episode::None) {
+        Episode::Open(case) => (*case, false),
+        Episode::Held(case) => (*case, true),
+        episode @ (Episode::None | Episode::Closing(_)) => {
+            record.episode = episode;
+            return write(record, None, None);
+        }
+    };
+    let plan = match &facts.look {
+        Err(problem) => without_look(&mut case, was_held, problem, context),
+        Ok(look) => with_look(&mut record, &mut case, look, facts, context),
+    };
+    match plan {
+        Plan::AskLog => Advance::AskLog,
+        Plan::CountStops => Advance::CountStops,
+        Plan::Close(outcome) => close::close(record, case, outcome, facts, context),
+        Plan::Wait { until, why } => {
+            case.note(context.now, why);
+            case.next_at = until;
+            report::waiting(&mut record, &mut case, context);
+            settle(record, case, was_held)
+        }
+        Plan::Hold(held) => hold(record, case, held, context),
+        Plan::Start => start(record, case, look_time(facts, context.now), context),
+    }
+}
+
+fn write(record: Record, start: Option<Intent>, storm: Option<StormRow>) -> Advance {
+    Advance::Write(Box::new(Transition { record, start, storm }))
+}
+
+fn look_time(facts: &Facts, now: Timestamp) -> Timestamp {
+    facts.look.as_ref().map_or(now, |look| look.sent_at)
+}
+
+/// ARM could not be asked: wait, and ask people when that takes too long.
+fn without_look(case: &mut Case, was_held: bool, problem: &LookProblem, context: &Context<'_>) -> Plan {
+    let every = if was_held { context.times.held_look_every } else { context.times.look_every };
+    let until = context.now + every.max(problem.retry_after.unwrap_or_default());
+    let too_long = context.now.duration_since(case.newest_stop_time()) > context.times.give_up_after;
+    if too_long && context.policies.is_some() {
+        case.note(context.now, format!("can't look at the cluster: {}", problem.text));
+        return Plan::Hold(Held::TooLong { situation: None });
+    }
+    Plan::Wait { until, why: format!("can't look at the cluster: {}", problem.text) }
+}
+
+fn with_look(
+    record: &mut Record,
+    case: &mut Case,
+    look: &Look,
+    facts: &Facts,
+    context: &Context<'_>,
+) -> Plan {
+    let cluster = match &look.found {
+        Found::Cluster(cluster) => Some(cluster.as_ref()),
+        Found::Gone => None,
+    };
+    if is_another_cluster(record, case, cluster) {
+        return Plan::Close(Outcome::Gone);
+    }
+    note_look(case, look, context.times);
+    case.log_asked_at = facts.log.as_ref().map(|_| context.now).or(case.log_asked_at);
+    if let Some(Ok(log)) = &facts.log {
+        let contradicted = fold_log(case, log, context.now, context.times);
+        if contradicted {
+            report::contradicted(record, case, context);
+        }
+    }
+    let Some(policies) = context.policies else {
+        let until = context.now + context.times.look_every;
+        return Plan::Wait { until, why: "nothing is decided: the policies are broken".to_owned() };
+    };
+    let cluster_id = record.cluster.clone();
+    let stops = facts.stops.unwrap_or_default();
+    let counts = Counts {
+        unauthorised_stops_by_caller_last_hour: stops.by_caller,
+        unauthorised_stops_in_subscription_last_hour: stops.in_subscription,
+        restarts_last_24h: record.history.starts_last_24h(context.now),
+    };
+    let asker = Asker { policies, zone: context.zone, cluster: &cluster_id, facts: cluster, counts };
+    let verdict = judge(case, &asker, context.times);
+    note_verdict(case, &verdict, context.now);
+    case.verdict = Some(verdict);
+    Planner { record, look, facts, context, asker: &asker, cluster }.plan(case)
+}
+
+/// A different `resourceUID` under the same id is another cluster (rule 28): a case about the old one is over, and what was
+/// remembered of the old one explains nothing about the new one. Budgets stay.
+fn is_another_cluster(record: &mut Record, case: &mut Case, cluster: Option<&Cluster>) -> bool {
+    let Some(seen) = cluster.and_then(|cluster| cluster.resource_uid.clone()) else { return false };
+    if case.resource_uid.as_ref().is_some_and(|uid| *uid != seen) {
+        return true;
+    }
+    if record.resource_uid.as_ref().is_some_and(|uid| *uid != seen) {
+        record.history.forget_cluster();
+    }
+    record.resource_uid = Some(seen.clone());
+    case.resource_uid = Some(seen);
+    false
+}
+
+/// Keeps the watch: looks close together, none of which showed the cluster up or coming up.
+fn note_look(case: &mut Case, look: &Look, times: &Times) {
+    let situation = match &look.found {
+        Found::Cluster(cluster) => Some(cluster.situation()),
+        Found::Gone => None,
+    };
+    let is_up = |situation: Option<Situation>| {
+        matches!(situation, Some(Situation::Starting | Situation::Running | Situation::FailedRunning))
+    };
+    let unbroken = case.last_look_at.is_some_and(|last| look.sent_at.duration_since(last) <= times.look_gap);
+    case.watched_since = if is_up(situation) {
+        None
+    } else if unbroken && case.watched_since.is_some() {
+        case.watched_since
+    } else {
+        Some(look.sent_at)
+    };
+    case.last_look_at = Some(look.sent_at);
+    case.last_situation = situation;
+}
+
+fn note_verdict(case: &mut Case, verdict: &super::model::Verdict, now: Timestamp) {
+    let is_news = case.verdict.as_ref().is_none_or(|old| old.authorised != verdict.authorised);
+    if !is_news {
+        return;
+    }
+    case.held = None;
+    let word = if verdict.authorised { "authorised" } else { "not authorised" };
+    let by = if verdict.policies.is_empty() {
+        "no policy allows it".to_owned()
+    } else {
+        format!("by policy {}", verdict.policies.join(", "))
+    };
+    case.note(now, format!("the stop was {word}: {by}"));
+    for error in &verdict.errors {
+        case.note(now, format!("a policy could not be evaluated: {error}"));
+    }
+}
+
+/// Puts the case back, in the phase it now has.
+fn settle(mut record: Record, mut case: Case, was_held: bool) -> Advance {
+    let storm = report::storm_row(&case, None);
+    record.episode = if was_held && case.held.is_some() {
+        Episode::Held(Box::new(case))
+    } else {
+        case.held = None;
+        Episode::Open(Box::new(case))
+    };
+    write(record, None, storm)
+}
+
+fn hold(mut record: Record, mut case: Case, held: Held, context: &Context<'_>) -> Advance {
+    let is_news = case.held.as_ref() != Some(&held);
+    case.next_at = context.now + context.times.held_look_every;
+    if is_news || case.told.is_none() {
+        case.note(context.now, report::held_sentence(&held));
+        case.held = Some(held);
+        report::held(&mut record, &mut case, context);
+    }
+    let storm = report::storm_row(&case, None);
+    record.episode = Episode::Held(Box::new(case));
+    write(record, None, storm)
+}
+
+/// Writes the intent: the only way to a POST (rule 13).
+fn start(mut record: Record, mut case: Case, look_at: Timestamp, context: &Context<'_>) -> Advance {
+    case.episode_attempts = case.episode_attempts.saturating_add(1);
+    case.earlier_start = case.may_have_started();
+    let intent = Intent {
+        n: case.episode_attempts,
+        nonce: context.nonce.to_owned(),
+        look_at,
+        expires_at: look_at + context.times.valid,
+        state: IntentState::Planned,
+    };
+    case.intent = Some(intent.clone());
+    case.held = None;
+    case.next_at = context.now + context.times.look_every;
+    case.note(context.now, format!("starting it (attempt {})", intent.n));
+    record.history.add_start(context.now);
+    report::restarting(&mut record, &mut case, context);
+    let storm = report::storm_row(&case, None);
+    record.episode = Episode::Open(Box::new(case));
+    write(record, Some(intent), storm)
+}
+
+/// Writes down what came of a start. Nothing relies on it but caution (rule 15).
+///
+/// A start that certainly did not happen is taken out of the budgets; one that was only put off (by a throttled or busy
+/// ARM, or by this process) does not count as an attempt either.
+pub fn note_start(record: &mut Record, nonce: &str, state: IntentState, now: Timestamp, times: &Times) {
+    let (Episode::Open(case) | Episode::Held(case)) = &mut record.episode else { return };
+    let Some(intent) = case.intent.as_mut().filter(|intent| intent.nonce == nonce) else { return };
+    let did_not_happen = matches!(state, IntentState::Refused { .. } | IntentState::NotSent { .. });
+    let put_off = match &state {
+        IntentState::NotSent { .. } | IntentState::Refused { advice: None, .. } => true,
+        IntentState::Planned
+        | IntentState::Sent { .. }
+        | IntentState::Unanswered
+        | IntentState::Refused { advice: Some(_), .. } => false,
+    };
+    let text = match &state {
+        IntentState::Planned => return,
+        IntentState::Sent { .. } => "Azure accepted the start".to_owned(),
+        IntentState::Unanswered => "the start was sent, and Azure's answer did not arrive".to_owned(),
+        IntentState::Refused { code, .. } => format!("Azure refused the start: {code}"),
+        IntentState::NotSent { why } => format!("the start was not sent: {why}"),
+    };
+    intent.state = state;
+    if did_not_happen {
+        record.history.starts.pop();
+    }
+    if put_off {
+        case.episode_attempts = case.episode_attempts.saturating_sub(1);
+    }
+    let needs_people = matches!(&case.intent, Some(Intent { state: IntentState::Refused { advice: Some(_), .. }, .. }));
+    case.note(now, text);
+    case.next_at = if needs_people { now } else { now + times.look_every };
+}

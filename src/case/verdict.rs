@@ -1,0 +1,176 @@
+//! Was it allowed? The verdict names its stop, and the activity log corrects what an event claims (rules 8 to 10, 29).
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::intake::{add_stop, same_stop};
+use super::model::{Case, Stop, StopSource, Verdict};
+use super::times::Times;
+use crate::domain::{Cluster, ClusterId, LogReading, PowerOperation, PowerVerb, Severity};
+use crate::policy::{Counts, Policies, StopQuestion};
+
+/// What the stop question is asked with.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker<'a> {
+    /// The policies that answer.
+    pub policies: &'a Policies,
+    /// The zone of `context.local`.
+    pub zone: &'a TimeZone,
+    /// The cluster.
+    pub cluster: &'a ClusterId,
+    /// What ARM shows of it; absent facts are absent in the question.
+    pub facts: Option<&'a Cluster>,
+    /// Rolling counts.
+    pub counts: Counts,
+}
+
+/// Whether an operation in the log is this stop. Correlation ids are shared by all operations of a deployment, so the time
+/// must fit as well; an event's time may be that of the operation's end.
+pub fn is_this_stop(stop: &Stop, operation: &PowerOperation, times: &Times) -> bool {
+    if operation.verb != PowerVerb::Stop {
+        return false;
+    }
+    let in_time = operation.began_at - times.quiet <= stop.time && stop.time <= operation.last_seen_at + times.quiet;
+    match (&stop.correlation_id, &operation.correlation_id) {
+        (Some(event), Some(log)) => event.eq_ignore_ascii_case(log) && (in_time || !stop.time_known),
+        (None, _) | (_, None) => in_time && stop.time_known,
+    }
+}
+
+/// Takes into the case what the log knows: who it really was, and stops that we heard nothing of.
+/// Returns true if the log contradicts an event's claims.
+pub fn fold_log(case: &mut Case, log: &LogReading, now: Timestamp, times: &Times) -> bool {
+    let mut contradicted = false;
+    let newest = case.newest_stop_time();
+    for operation in log.operations.iter().rev() {
+        let mut matched = false;
+        for stop in case.stops.iter_mut().filter(|stop| is_this_stop(stop, operation, times)) {
+            matched = true;
+            contradicted |= correct(stop, operation);
+        }
+        if !matched && operation.verb == PowerVerb::Stop && operation.began_at > newest {
+            add_stop(case, from_log(operation), now);
+        }
+    }
+    if contradicted {
+        case.verdict = None;
+        case.note(now, "the activity log names another caller than the event did");
+    }
+    forget_repeats(case, times);
+    contradicted
+}
+
+/// Corrects a stop by its record in the log; true if the event had claimed somebody else.
+fn correct(stop: &mut Stop, operation: &PowerOperation) -> bool {
+    let same = stop.caller.identity() == operation.caller.identity();
+    if same || !operation.caller.is_known() {
+        stop.confirmed |= same;
+        return false;
+    }
+    let claimed = std::mem::replace(&mut stop.caller, operation.caller.clone());
+    stop.confirmed = true;
+    let was_claimed = claimed.is_known();
+    if was_claimed {
+        stop.allowed_by = None;
+        stop.claimed = Some(Box::new(claimed));
+    }
+    was_claimed
+}
+
+fn from_log(operation: &PowerOperation) -> Stop {
+    Stop {
+        time: operation.began_at,
+        time_known: true,
+        caller: operation.caller.clone(),
+        correlation_id: operation.correlation_id.clone(),
+        event_id: operation.operation_id.clone().unwrap_or_else(|| "log".to_owned()),
+        source: StopSource::Log,
+        confirmed: operation.caller.is_known(),
+        claimed: None,
+        allowed_by: None,
+    }
+}
+
+/// Two claims about one stop are one once the log has spoken.
+fn forget_repeats(case: &mut Case, times: &Times) {
+    let mut kept: Vec<Stop> = Vec::with_capacity(case.stops.len());
+    for stop in case.stops.drain(..) {
+        let repeat = kept.iter().any(|old| {
+            old.confirmed
+                && stop.confirmed
+                && same_stop(old, &stop, times)
+                && old.caller.identity() == stop.caller.identity()
+        });
+        if !repeat {
+            kept.push(stop);
+        }
+    }
+    case.stops = kept;
+}
+
+/// Asks the stop question for every stop of the newest episode: stops less than QUIET apart are one, and it is authorised
+/// if one of them is (rule 8). Of several claims about one stop the stricter counts (rule 29).
+pub fn judge(case: &mut Case, asker: &Asker<'_>, times: &Times) -> Verdict {
+    let mut verdict = Verdict {
+        stop_time: case.newest_stop_time(),
+        authorised: false,
+        policies: Vec::new(),
+        errors: Vec::new(),
+        severity: None,
+        policy_hash: asker.policies.hash().to_owned(),
+    };
+    let from = episode_start(&case.stops, times);
+    for stop in case.stops.iter_mut().skip(from).rev() {
+        ask(stop, asker, &mut verdict);
+    }
+    let episode = case.stops.get(from..).unwrap_or_default();
+    verdict.authorised = verdict.errors.is_empty()
+        && episode.iter().any(|stop| {
+            let claims = episode.iter().filter(|other| same_stop(stop, other, times));
+            claims.into_iter().all(|claim| claim.allowed_by.is_some())
+        });
+    if verdict.authorised {
+        verdict.policies = episode.iter().filter_map(|stop| stop.allowed_by.clone()).flatten().collect();
+        verdict.policies.dedup();
+    }
+    verdict
+}
+
+/// Index of the first stop of the newest episode.
+fn episode_start(stops: &[Stop], times: &Times) -> usize {
+    let mut start = stops.len().saturating_sub(1);
+    while let (Some(before), Some(first)) = (start.checked_sub(1).and_then(|i| stops.get(i)), stops.get(start)) {
+        if first.time.duration_since(before.time) >= times.quiet {
+            break;
+        }
+        start -= 1;
+    }
+    start
+}
+
+fn ask(stop: &mut Stop, asker: &Asker<'_>, verdict: &mut Verdict) {
+    if stop.allowed_by.is_some() {
+        return;
+    }
+    let answer = asker.policies.may_stop(&StopQuestion {
+        caller: &stop.caller,
+        cluster: asker.cluster,
+        facts: asker.facts,
+        at: stop.time,
+        zone: asker.zone,
+        counts: asker.counts,
+        confirmed: stop.confirmed,
+        grant: None,
+    });
+    let ids: Vec<String> = answer.policies.iter().map(|policy| policy.id.clone()).collect();
+    if answer.allowed {
+        stop.allowed_by = Some(ids);
+    } else {
+        verdict.severity = verdict.severity.max(answer.severity());
+        verdict.policies.extend(ids);
+    }
+    for error in &answer.errors {
+        verdict.errors.push(error.to_string());
+        verdict.severity = verdict.severity.max(Some(Severity::High));
+    }
+}

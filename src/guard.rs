@@ -1,0 +1,134 @@
+//! The guard: the only place where effects are ordered. It makes cases durable, looks, lets `case` decide, writes, acts.
+
+mod bulletins;
+mod closing;
+mod evaluate;
+mod flight;
+mod gate;
+mod holds;
+mod intake;
+mod marks;
+mod nonce;
+mod outbox;
+mod records;
+mod starting;
+mod sweep;
+mod work;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, LazyLock, Mutex};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::azure::Arm;
+use crate::case::{Confirm, Mode, Times};
+use crate::clock::Clock;
+use crate::domain::{ClusterKey, SubscriptionId};
+use crate::incident::Sink;
+use crate::policy::Policies;
+use crate::store::Store;
+
+pub use intake::Intake;
+pub use records::GuardError;
+pub use sweep::Swept;
+
+use flight::{Flights, Pace};
+use gate::Gate;
+
+/// How the guard is set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What it may do.
+    pub mode: Mode,
+    /// The guarded subscriptions. Events of others are refused. `None` if the setting is broken: then events can't be taken
+    /// in, and have to come again.
+    pub subscriptions: Option<BTreeSet<SubscriptionId>>,
+    /// The zone of `context.local` in policies.
+    pub zone: TimeZone,
+    /// When the activity log is asked.
+    pub confirm: Confirm,
+    /// The protocol's times.
+    pub times: Times,
+    /// What is broken in settings and sinks. Anything here makes the guard run degraded: it records and starts nothing.
+    pub faults: Vec<String>,
+}
+
+/// Loads the policies on first use, or says what is broken in them.
+pub type PolicyLoader = Box<dyn FnOnce() -> Result<Policies, Vec<String>> + Send>;
+
+/// The guard. Cheap to clone.
+#[derive(Clone)]
+pub struct Guard(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    policies: LazyLock<Result<Policies, Vec<String>>, PolicyLoader>,
+    arm: Arm,
+    store: Store,
+    gate: Gate,
+    sink_names: Vec<String>,
+    clock: Arc<dyn Clock>,
+    flights: Flights,
+    pace: Pace,
+    /// When each open case wants attention next, as far as this process knows.
+    due: Mutex<HashMap<ClusterKey, Timestamp>>,
+    /// Sweeps that died of a case, by case.
+    killers: Mutex<HashMap<ClusterKey, u32>>,
+}
+
+/// What the guard works with.
+pub struct Ports {
+    /// Azure Resource Manager.
+    pub arm: Arm,
+    /// Where records are.
+    pub store: Store,
+    /// Where people are told.
+    pub sinks: Vec<Arc<dyn Sink>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Guard {
+    /// Sets the guard up. Does no I/O; the policies are loaded when they are first needed.
+    pub fn new(settings: Settings, policies: PolicyLoader, ports: Ports) -> Self {
+        let sink_names = ports.sinks.iter().map(|sink| sink.name().to_owned()).collect();
+        Self(Arc::new(Inner {
+            gate: Gate::new(settings.mode, ports.sinks),
+            settings,
+            policies: LazyLock::new(policies),
+            arm: ports.arm,
+            store: ports.store,
+            sink_names,
+            clock: ports.clock,
+            flights: Flights::default(),
+            pace: Pace::default(),
+            due: Mutex::default(),
+            killers: Mutex::default(),
+        }))
+    }
+
+    /// What is broken: in the settings, the sinks and the policies. Loads the policies if that has not happened yet.
+    pub fn faults(&self) -> Vec<String> {
+        let policies = self.0.policies.as_ref().err().into_iter().flatten();
+        self.0.settings.faults.iter().chain(policies).cloned().collect()
+    }
+
+    /// The policies, if nothing at all is broken.
+    fn policies(&self) -> Option<&Policies> {
+        self.0.policies.as_ref().ok().filter(|_| self.0.settings.faults.is_empty())
+    }
+
+    /// Now, on Azure's clock (rule 1).
+    fn now(&self) -> Timestamp {
+        self.0.arm.arm_now()
+    }
+
+    fn times(&self) -> &Times {
+        &self.0.settings.times
+    }
+
+    fn is_skewed(&self) -> bool {
+        self.0.arm.clock_offset().abs() > self.0.settings.times.skew_max
+    }
+}

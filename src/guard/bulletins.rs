@@ -1,0 +1,111 @@
+//! Storms and the guard's own faults: incidents that are about more than one case.
+
+use crate::case::bulletin::{StormReport, Teller};
+use crate::case::{Bulletin, BulletinKey, Record, StormRow};
+use crate::store::{Etag, Prefix};
+
+use super::outbox::settle_all;
+use super::records::{GuardError, Loaded, Saved, bulletin_path, load_bulletin, save};
+use super::work::CONFLICTS_MAX;
+use super::Guard;
+
+/// Clusters whose stops led up to a storm and that it lists from the start.
+const EARLIER_MAX: usize = 50;
+/// Bulletins that one sweep looks after: one a guarded subscription, and one for the guard's faults.
+const BULLETINS_MAX: usize = 2_000;
+
+impl Guard {
+    fn teller(&self) -> Teller<'_> {
+        let now = self.now();
+        Teller { now, mode: self.0.gate.mode(), sinks: &self.0.sink_names, times: self.times() }
+    }
+
+    /// A cluster of a storm says where it stands. Told again by each step of its case, so that a lost process loses nothing.
+    pub(super) async fn tell_storm(&self, record: &Record, row: &StormRow) -> Result<(), GuardError> {
+        let subscription = record.cluster.subscription();
+        let key = BulletinKey::Storm { subscription: subscription.clone() };
+        let case = record.case();
+        let caller = case.and_then(|case| case.newest_stop()).map(|stop| &stop.caller);
+        let policies = case.and_then(|case| case.restart.as_ref()).map(|restart| restart.policies.clone());
+        for _ in 0..=CONFLICTS_MAX {
+            let Loaded { mut document, etag } = load_bulletin(&self.0.store, &key).await?;
+            let before = document.clone();
+            if document.open.is_none()
+                && !row.ended
+                && let Some(at) = case.map(|case| case.newest_stop_time())
+            {
+                let earlier = self.clusters_around(subscription, at, EARLIER_MAX).await?;
+                document.list_earlier(&earlier, self.now());
+            }
+            let report =
+                StormReport { cluster: &record.cluster, row, caller, policies: policies.as_deref().unwrap_or_default() };
+            document.take_row(report, self.teller());
+            if document == before || self.save_bulletin(&mut document, etag.as_ref()).await? {
+                return Ok(());
+            }
+        }
+        Err(GuardError::Contended(key.name()))
+    }
+
+    /// Says what is broken, or that it is mended.
+    pub(super) async fn tell_faults(&self, faults: &[String]) -> Result<(), GuardError> {
+        let key = BulletinKey::Degraded;
+        for _ in 0..=CONFLICTS_MAX {
+            let Loaded { mut document, etag } = load_bulletin(&self.0.store, &key).await?;
+            if !document.take_faults(faults, self.teller()) || self.save_bulletin(&mut document, etag.as_ref()).await? {
+                return Ok(());
+            }
+        }
+        Err(GuardError::Contended(key.name()))
+    }
+
+    async fn save_bulletin(
+        &self,
+        document: &mut Bulletin,
+        etag: Option<&Etag>,
+    ) -> Result<bool, GuardError> {
+        let Some(path) = bulletin_path(&document.key) else { return Ok(true) };
+        Ok(matches!(save(&self.0.store, &path, document, etag).await?, Saved::Done(_)))
+    }
+
+    /// Tells what changed in all bulletins, and delivers what waits.
+    pub(super) async fn look_after_bulletins(&self) -> Result<(), GuardError> {
+        let listing = self.0.store.list(&Prefix::bulletins(), BULLETINS_MAX).await?;
+        for entry in listing.entries {
+            let key = entry.path.name().and_then(|name| BulletinKey::parse(name.as_str().trim_end_matches(".json")));
+            if let Some(key) = key {
+                self.look_after(&key).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_after(&self, key: &BulletinKey) -> Result<(), GuardError> {
+        let Loaded { mut document, etag } = load_bulletin(&self.0.store, key).await?;
+        if document.is_over() {
+            return Ok(());
+        }
+        if document.look_after(self.teller()) && !self.save_bulletin(&mut document, etag.as_ref()).await? {
+            return Ok(());
+        }
+        self.deliver_bulletin(key).await
+    }
+
+    /// Delivers what waits in a bulletin.
+    async fn deliver_bulletin(&self, key: &BulletinKey) -> Result<(), GuardError> {
+        let Loaded { document, .. } = load_bulletin(&self.0.store, key).await?;
+        let tried = self.try_due(&document.outbox).await;
+        if tried.is_empty() {
+            return Ok(());
+        }
+        for _ in 0..=CONFLICTS_MAX {
+            let Loaded { mut document, etag } = load_bulletin(&self.0.store, key).await?;
+            let dead = settle_all(&mut document.outbox, &tried, self.now());
+            self.bury(&dead).await?;
+            if self.save_bulletin(&mut document, etag.as_ref()).await? {
+                return Ok(());
+            }
+        }
+        Err(GuardError::Contended(key.name()))
+    }
+}

@@ -1,0 +1,42 @@
+//! What would be decided about an event now, with looks and questions but without any effect.
+
+use crate::case::{Context, Explanation, Record, explain};
+use crate::domain::StopEvent;
+use crate::store::StatePath;
+
+use super::records::GuardError;
+use super::{Guard, holds};
+
+impl Guard {
+    /// Decides about an event as if it came now. Reads the record, the cluster and the holds; writes nothing, tells nobody,
+    /// starts nothing. Recent stops are not counted, since counting leaves a mark.
+    ///
+    /// # Errors
+    /// If the store can't be read, or the guard's settings or policies are broken.
+    pub async fn evaluate(&self, event: &StopEvent) -> Result<Explanation, GuardError> {
+        let faults = self.faults();
+        if !faults.is_empty() {
+            return Err(GuardError::Settings(faults.join("; ")));
+        }
+        let path = StatePath::cluster(&event.cluster.key());
+        let stored = self.0.store.read(&path).await?.and_then(|stored| Record::decode(&stored.bytes).ok());
+        let record = stored.unwrap_or_else(|| Record::new(event.cluster.clone()));
+        let looked = self.look(&record).await;
+        let hold = holds::hold_on(&self.0.store, &event.cluster, self.now()).await?;
+        let now = self.now();
+        let context = Context {
+            now,
+            mode: self.0.gate.mode(),
+            times: self.times(),
+            policies: self.policies(),
+            zone: &self.0.settings.zone,
+            confirm: self.0.settings.confirm,
+            hold: hold.as_deref(),
+            skewed: self.is_skewed(),
+            start_slot_at: now,
+            sinks: &[],
+            nonce: "",
+        };
+        Ok(explain(&record, self.stop(event), looked.facts, &context))
+    }
+}

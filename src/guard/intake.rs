@@ -1,0 +1,176 @@
+//! A stop event becomes a case: opened or joined, made durable, acknowledged, worked on.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::case::record::Record;
+use crate::case::{Episode, Stop, StopSource, Taken, take_in};
+use crate::domain::{ClusterId, StopEvent, StopTime, SubscriptionId};
+use crate::store::StatePath;
+
+use super::closing::marker_of;
+use super::records::{GuardError, Loaded, load};
+use super::work::CONFLICTS_MAX;
+use super::{Guard, nonce};
+
+/// First wait after somebody else wrote the record; random up to this, times the number of the try (rule 30).
+const CONFLICT_PAUSE_MAX: Duration = Duration::from_millis(40);
+
+/// What became of the stops of one cluster.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    /// Which cluster.
+    pub cluster: ClusterId,
+    /// In one line, for the log of the invocation.
+    pub summary: String,
+}
+
+impl Guard {
+    /// Whether a subscription is guarded.
+    ///
+    /// # Errors
+    /// While the setting is broken nobody can tell: the event has to come again.
+    pub fn guarded(&self) -> Result<impl Fn(&SubscriptionId) -> bool + '_, GuardError> {
+        let subscriptions = self.0.settings.subscriptions.as_ref();
+        let subscriptions = subscriptions
+            .ok_or_else(|| GuardError::Settings(self.0.settings.faults.join("; ")))?;
+        Ok(move |id: &SubscriptionId| subscriptions.contains(id))
+    }
+
+    /// Takes in the stops of one cluster, then works on its case. `durable` is told as soon as the stops can't be lost any
+    /// more; the work goes on after that.
+    ///
+    /// # Errors
+    /// If the stops are not durable: the events have to come again.
+    pub async fn take_in(
+        &self,
+        cluster: ClusterId,
+        events: Vec<StopEvent>,
+        durable: oneshot::Sender<Intake>,
+    ) -> Result<(), GuardError> {
+        let _flight = self.0.flights.take(&cluster.key()).await;
+        let mut durable = Some(durable);
+        for conflict in 0..=CONFLICTS_MAX {
+            let current = self.load_or_new(&cluster).await?;
+            if let Episode::Closing(closing) = &current.document.episode {
+                let closing = closing.clone();
+                self.archive_and_reset(&current, &closing).await?;
+                continue;
+            }
+            let mut record = current.document.clone();
+            let (taken, summary) = self.take_all(&mut record, &events);
+            let intake = Intake { cluster: cluster.clone(), summary };
+            if !taken.any_new() {
+                tell(&mut durable, intake);
+                self.finish(current).await?;
+                return Ok(());
+            }
+            let (looked, marked) = futures::join!(self.look(&record), self.mark(&record, taken.opened));
+            marked?;
+            let transition = self.decide(&record, looked.facts).await?;
+            let etag = current.etag.as_ref();
+            let written = self
+                .write_then(transition, etag, looked.since_boot, || tell(&mut durable, intake))
+                .await?;
+            if let Some(next) = written {
+                self.reconcile(next).await?;
+                return Ok(());
+            }
+            pause(conflict).await;
+        }
+        Err(GuardError::Contended(cluster.key().to_string()))
+    }
+
+    async fn load_or_new(&self, cluster: &ClusterId) -> Result<Loaded<Record>, GuardError> {
+        let loaded = load(&self.0.store, &cluster.key(), self.0.gate.mode(), self.now()).await?;
+        Ok(loaded.unwrap_or_else(|| Loaded { document: Record::new(cluster.clone()), etag: None }))
+    }
+
+    fn take_all(&self, record: &mut Record, events: &[StopEvent]) -> (AllTaken, String) {
+        let mut all = AllTaken::default();
+        let mut words = Vec::new();
+        for event in events {
+            let stop = self.stop(event);
+            let who = stop.caller.label().to_owned();
+            let taken = take_in(record, stop, self.0.gate.mode(), self.now(), self.times());
+            let word = match taken {
+                Taken::Opened => "opened a case",
+                Taken::Joined => "joined the open case",
+                Taken::Known => "known already",
+                Taken::History(why) => why,
+                Taken::FinishFirst => "waits for an older case",
+            };
+            all.add(taken);
+            let line = format!("{}: stop by {who}: {word}", record.cluster.name());
+            tracing::info!(cluster = %record.cluster, event = event.id, who, outcome = word, "stop event");
+            if !words.contains(&line) {
+                words.push(line);
+            }
+        }
+        words.truncate(8);
+        (all, words.join("; "))
+    }
+
+    /// An event's stop. A time that is missing, or that lies ahead of Azure's clock, is none: the stop then counts from now, and
+    /// never as fresh.
+    pub(super) fn stop(&self, event: &StopEvent) -> Stop {
+        let now = self.now();
+        let (time, time_known) = match event.time {
+            StopTime::At(time) if time <= now + self.times().skew_max => (time, true),
+            StopTime::At(_) | StopTime::Missing => (now, false),
+        };
+        Stop {
+            time,
+            time_known,
+            caller: event.caller.clone(),
+            correlation_id: event.correlation_id.clone(),
+            event_id: event.id.clone(),
+            source: StopSource::Event,
+            confirmed: false,
+            claimed: None,
+            allowed_by: None,
+        }
+    }
+
+    /// The marker comes before the record, so that no open case is ever without one (rule 5).
+    async fn mark(&self, record: &Record, opened: bool) -> Result<(), GuardError> {
+        if opened {
+            self.0.store.put(&StatePath::open_marker(&marker_of(record)), Vec::new()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What taking in several stops came to.
+#[derive(Debug, Default, Clone, Copy)]
+struct AllTaken {
+    opened: bool,
+    joined: bool,
+}
+
+impl AllTaken {
+    fn add(&mut self, taken: Taken) {
+        match taken {
+            Taken::Opened => self.opened = true,
+            Taken::Joined => self.joined = true,
+            Taken::Known | Taken::History(_) | Taken::FinishFirst => {}
+        }
+    }
+
+    fn any_new(self) -> bool {
+        self.opened || self.joined
+    }
+}
+
+/// Nobody may be waiting any more: then there is nobody to tell.
+fn tell(durable: &mut Option<oneshot::Sender<Intake>>, intake: Intake) {
+    if let Some(durable) = durable.take() {
+        let _ = durable.send(intake);
+    }
+}
+
+async fn pause(conflict: u32) {
+    let jitter = u32::from(nonce::jitter()) + 1;
+    tokio::time::sleep(CONFLICT_PAUSE_MAX * (conflict + 1) * jitter / 256).await;
+}

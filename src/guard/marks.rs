@@ -1,0 +1,170 @@
+//! Marks of unauthorised stops, and counting them (rule 22): first the own mark, then the list, so that of several processes
+//! each sees at least all that came before it.
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use crate::case::{RecentStops, Record};
+use crate::domain::{Caller, ClusterId, ClusterKey, SubscriptionId};
+use crate::store::{PathName, Prefix, StatePath, StopHour};
+
+use super::Guard;
+use super::records::GuardError;
+
+/// Marks that are counted in one hour of one subscription. More are not a different storm.
+const MARKS_MAX: usize = 5_000;
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// One unauthorised stop, as its mark's name tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mark {
+    key: ClusterKey,
+    stopped_at: Timestamp,
+    caller: String,
+}
+
+impl Mark {
+    fn of(record: &Record) -> Option<(Self, PathName)> {
+        let case = record.case()?;
+        let stop = case.newest_stop()?;
+        let mark = Self {
+            key: record.cluster.key(),
+            stopped_at: stop.time,
+            caller: caller_digest(&stop.caller),
+        };
+        let seconds = mark.stopped_at.as_second();
+        let name = format!("{}-{}-{seconds}-{}", mark.key, record.generation, mark.caller);
+        Some((mark, PathName::parse(&name)?))
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let mut parts = name.splitn(4, '-');
+        let key = ClusterKey::parse(parts.next()?)?;
+        let _generation: u64 = parts.next()?.parse().ok()?;
+        let stopped_at = Timestamp::from_second(parts.next()?.parse().ok()?).ok()?;
+        let caller = parts.next()?.to_owned();
+        Some(Self { key, stopped_at, caller })
+    }
+}
+
+/// Stands for a caller in a name: 16 hex digits.
+fn caller_digest(caller: &Caller) -> String {
+    let digest = Sha256::digest(caller.identity().unwrap_or("unknown").as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Guard {
+    /// Marks the newest stop of the record's case as unauthorised, then counts.
+    pub(super) async fn count_stops(&self, record: &Record) -> Result<RecentStops, GuardError> {
+        let Some((mark, name)) = Mark::of(record) else { return Ok(RecentStops::default()) };
+        let subscription = record.cluster.subscription();
+        let hour = StopHour::of(mark.stopped_at);
+        let path = StatePath::stop_mark(subscription, hour, &name);
+        self.0.store.create(&path, record.cluster.to_string().into_bytes()).await?;
+        let around = self.marks_around(subscription, mark.stopped_at).await?;
+        Ok(count(&around, &mark))
+    }
+
+    async fn marks_around(
+        &self,
+        subscription: &SubscriptionId,
+        at: Timestamp,
+    ) -> Result<Vec<Mark>, GuardError> {
+        let hours = [StopHour::of(at).previous(), StopHour::of(at), StopHour::of(at + HOUR)];
+        let prefixes = hours.map(|hour| Prefix::stop_marks(subscription, hour));
+        let lists = prefixes.each_ref().map(|prefix| self.0.store.list(prefix, MARKS_MAX));
+        let mut marks = Vec::new();
+        for listing in futures::future::join_all(lists).await {
+            let entries = listing?.entries;
+            marks.extend(entries.iter().filter_map(|entry| Mark::parse(entry.path.name()?.as_str())));
+        }
+        Ok(marks)
+    }
+
+    /// The clusters that were stopped without permission within an hour of `at`.
+    pub(super) async fn clusters_around(
+        &self,
+        subscription: &SubscriptionId,
+        at: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ClusterId>, GuardError> {
+        let mut clusters = Vec::new();
+        for hour in [StopHour::of(at).previous(), StopHour::of(at)] {
+            let listing = self.0.store.list(&Prefix::stop_marks(subscription, hour), MARKS_MAX).await?;
+            for entry in listing.entries {
+                let mark = entry.path.name().and_then(|name| Mark::parse(name.as_str()));
+                let is_near = mark.is_some_and(|mark| at.duration_since(mark.stopped_at).abs() < HOUR);
+                if !is_near || clusters.len() >= limit {
+                    continue;
+                }
+                let stored = self.0.store.read(&entry.path).await?;
+                let id = stored.and_then(|stored| ClusterId::parse(std::str::from_utf8(&stored.bytes).ok()?).ok());
+                clusters.extend(id);
+            }
+        }
+        Ok(clusters)
+    }
+}
+
+/// The most stops in any one hour that holds this one: counted so, a stop whose event comes late still sees those after it.
+fn count(marks: &[Mark], own: &Mark) -> RecentStops {
+    let by_caller = busiest_hour(marks.iter().filter(|mark| mark.caller == own.caller), own);
+    RecentStops { by_caller, in_subscription: busiest_hour(marks.iter(), own) }
+}
+
+fn busiest_hour<'a>(marks: impl Iterator<Item = &'a Mark>, own: &Mark) -> u32 {
+    let mut times: Vec<Timestamp> = marks.map(|mark| mark.stopped_at).collect();
+    if !times.contains(&own.stopped_at) {
+        times.push(own.stopped_at);
+    }
+    times.sort();
+    let windows = times.iter().filter(|start| {
+        **start <= own.stopped_at && own.stopped_at.duration_since(**start) < HOUR
+    });
+    let most = windows
+        .map(|start| {
+            times.iter().filter(|time| *time >= start && time.duration_since(*start) < HOUR).count()
+        })
+        .max();
+    u32::try_from(most.unwrap_or(1)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(cluster: u8, seconds: i64, caller: &str) -> Mark {
+        Mark {
+            key: ClusterKey::parse(&format!("{cluster:032x}")).unwrap(),
+            stopped_at: Timestamp::from_second(seconds).unwrap(),
+            caller: caller.to_owned(),
+        }
+    }
+
+    #[test]
+    fn stops_of_one_hour_count_and_those_spread_over_days_do_not() {
+        let storm: Vec<Mark> = (0..10).map(|n| mark(n, i64::from(n) * 60, "a")).collect();
+        assert_eq!(count(&storm, &storm[9]).in_subscription, 10);
+        let spread: Vec<Mark> = (0..10).map(|n| mark(n, i64::from(n) * 86_400, "a")).collect();
+        assert_eq!(count(&spread, &spread[9]).in_subscription, 1);
+    }
+
+    #[test]
+    fn a_stop_whose_event_comes_late_sees_the_stops_after_it() {
+        let marks: Vec<Mark> = (0..6).map(|n| mark(n, 1_000 + i64::from(n), "a")).collect();
+        assert_eq!(count(&marks, &marks[2]).by_caller, 6);
+    }
+
+    #[test]
+    fn only_the_same_caller_counts_as_the_same_caller() {
+        let marks = [mark(1, 10, "a"), mark(2, 20, "b"), mark(3, 30, "a")];
+        assert_eq!(count(&marks, &marks[2]), RecentStops { by_caller: 2, in_subscription: 3 });
+    }
+
+    #[test]
+    fn junk_beside_the_marks_is_passed_over() {
+        for junk in ["", "x", "0-1-2-3", "00000000000000000000000000000000-x-1-a"] {
+            assert_eq!(Mark::parse(junk), None, "{junk}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Records in the store: read, and written under their ETag with a random writer (rule 3).
+
+use jiff::Timestamp;
+
+use crate::case::record::RecordError;
+use crate::case::{Bulletin, BulletinKey, Mode, Record};
+use crate::domain::{ClusterId, ClusterKey};
+use crate::store::{Etag, PathName, StatePath, Store, StoreError, Stored, Written};
+
+use super::nonce::nonce;
+
+/// Something of ours in the store.
+pub(super) trait Document {
+    fn encode(&self) -> Result<Vec<u8>, RecordError>;
+    fn set_writer(&mut self, writer: String);
+}
+
+impl Document for Record {
+    fn encode(&self) -> Result<Vec<u8>, RecordError> {
+        Self::encode(self)
+    }
+    fn set_writer(&mut self, writer: String) {
+        self.writer = writer;
+    }
+}
+
+impl Document for Bulletin {
+    fn encode(&self) -> Result<Vec<u8>, RecordError> {
+        Self::encode(self)
+    }
+    fn set_writer(&mut self, writer: String) {
+        self.writer = writer;
+    }
+}
+
+/// A document, and the version of it that was read; no version if it is not stored yet.
+#[derive(Debug, Clone)]
+pub(super) struct Loaded<D> {
+    pub(super) document: D,
+    pub(super) etag: Option<Etag>,
+}
+
+/// Whether a conditional write took.
+#[derive(Debug)]
+pub(super) enum Saved {
+    Done(Etag),
+    Lost,
+}
+
+/// Why a piece of work could not be finished.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum GuardError {
+    /// The store can't be used: nothing is durable, the event must come again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The record can't be touched by this program.
+    #[error("cluster `{key}`: {error}")]
+    Record {
+        /// Which.
+        key: String,
+        /// Why.
+        error: RecordError,
+    },
+    /// Others changed the record all the time.
+    #[error("others changed the record of `{0}` all the time")]
+    Contended(String),
+    /// The settings don't let the guard take events in.
+    #[error("the settings are broken: {0}")]
+    Settings(String),
+}
+
+/// Reads the record of a cluster; `None` if there is none.
+pub(super) async fn load(
+    store: &Store,
+    key: &ClusterKey,
+    mode: Mode,
+    now: Timestamp,
+) -> Result<Option<Loaded<Record>>, GuardError> {
+    let Some(stored) = store.read(&StatePath::cluster(key)).await? else { return Ok(None) };
+    match Record::decode(&stored.bytes) {
+        Ok(document) => Ok(Some(Loaded { document, etag: Some(stored.etag) })),
+        Err(RecordError::Damaged(why)) => {
+            let id = set_aside(store, key, &stored, &why).await?;
+            let document = Record::replacing_damaged(id, mode, now);
+            Ok(Some(Loaded { document, etag: Some(stored.etag) }))
+        }
+        Err(error @ RecordError::Newer { .. }) => Err(GuardError::Record { key: key.to_string(), error }),
+    }
+}
+
+/// A damaged record is copied aside before anything else happens to it (rule 25). Returns the cluster it was about: one
+/// whose id can't be read any more can't be replaced, and stays where it is.
+async fn set_aside(store: &Store, key: &ClusterKey, stored: &Stored, why: &str) -> Result<ClusterId, GuardError> {
+    let path = StatePath::aside(key, &stored.bytes);
+    store.create(&path, stored.bytes.clone()).await?;
+    tracing::error!(record = %key, copy = %path, why, "a record is damaged: its copy was set aside");
+    let id = serde_json::from_slice::<IdOnly>(&stored.bytes).ok().map(|only| only.resource_id);
+    id.filter(|id| id.key() == *key).ok_or_else(|| GuardError::Record {
+        key: key.to_string(),
+        error: RecordError::Damaged(why.to_owned()),
+    })
+}
+
+#[derive(serde::Deserialize)]
+struct IdOnly {
+    resource_id: ClusterId,
+}
+
+/// Reads a bulletin, or makes a new one. A damaged one is replaced: it holds no state that a case doesn't have.
+pub(super) async fn load_bulletin(store: &Store, key: &BulletinKey) -> Result<Loaded<Bulletin>, GuardError> {
+    let Some(path) = bulletin_path(key) else {
+        return Ok(Loaded { document: Bulletin::new(key.clone()), etag: None });
+    };
+    match store.read(&path).await? {
+        None => Ok(Loaded { document: Bulletin::new(key.clone()), etag: None }),
+        Some(stored) => match Bulletin::decode(&stored.bytes) {
+            Ok(document) => Ok(Loaded { document, etag: Some(stored.etag) }),
+            Err(RecordError::Damaged(why)) => {
+                tracing::error!(bulletin = key.name(), why, "a bulletin is damaged: it starts anew");
+                Ok(Loaded { document: Bulletin::new(key.clone()), etag: Some(stored.etag) })
+            }
+            Err(error @ RecordError::Newer { .. }) => Err(GuardError::Record { key: key.name(), error }),
+        },
+    }
+}
+
+/// Where a bulletin is stored.
+pub(super) fn bulletin_path(key: &BulletinKey) -> Option<StatePath> {
+    PathName::parse(&key.name()).map(|name| StatePath::bulletin(&name))
+}
+
+/// Writes a document if nobody else did meanwhile. A lost answer is looked up: our own writer means it was our write.
+pub(super) async fn save<D: Document>(
+    store: &Store,
+    path: &StatePath,
+    document: &mut D,
+    etag: Option<&Etag>,
+) -> Result<Saved, GuardError> {
+    let writer = nonce();
+    document.set_writer(writer.clone());
+    let bytes =
+        document.encode().map_err(|error| GuardError::Record { key: path.to_string(), error })?;
+    let written = match etag {
+        Some(etag) => store.replace(path, bytes, etag).await,
+        None => store.create(path, bytes).await,
+    };
+    match written {
+        Ok(Written::Done(etag)) => Ok(Saved::Done(etag)),
+        Ok(Written::Lost) => Ok(ours(store, path, &writer).await?.map_or(Saved::Lost, Saved::Done)),
+        Err(StoreError::Unavailable(why)) => match ours(store, path, &writer).await? {
+            Some(etag) => Ok(Saved::Done(etag)),
+            None => Err(StoreError::Unavailable(why).into()),
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The ETag of what is stored, if we wrote it.
+async fn ours(store: &Store, path: &StatePath, writer: &str) -> Result<Option<Etag>, GuardError> {
+    let Some(stored) = store.read(path).await? else { return Ok(None) };
+    let is_ours = !writer.is_empty()
+        && serde_json::from_slice::<WriterOnly>(&stored.bytes).is_ok_and(|only| only.writer == writer);
+    Ok(is_ours.then_some(stored.etag))
+}
+
+#[derive(serde::Deserialize)]
+struct WriterOnly {
+    writer: String,
+}

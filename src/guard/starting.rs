@@ -1,0 +1,89 @@
+//! Sends a start: the last checks, one POST, and a note of what came of it (rules 14 and 15).
+
+use std::time::Duration;
+
+use crate::azure::{ArmError, StartReply};
+use crate::case::{Intent, IntentState, Mode, Record, note_start};
+use crate::store::StatePath;
+
+use super::records::{GuardError, Loaded, Saved, save};
+use super::{Guard, holds};
+
+impl Guard {
+    /// Sends the start that `intent` stands for on the record, if it still may. Never more than one POST.
+    pub(super) async fn start(
+        &self,
+        current: Loaded<Record>,
+        intent: &Intent,
+        looked_since_boot: Duration,
+    ) -> Result<Loaded<Record>, GuardError> {
+        let came_of_it = self.send(&current.document, intent, looked_since_boot).await;
+        let cluster = &current.document.cluster;
+        tracing::info!(%cluster, attempt = intent.n, result = ?came_of_it, "start");
+        self.note(current, intent, came_of_it).await
+    }
+
+    async fn send(&self, record: &Record, intent: &Intent, looked_since_boot: Duration) -> IntentState {
+        let cluster = &record.cluster;
+        let case_mode = record.case().map_or(Mode::DryRun, |case| case.mode);
+        let prepared = match self.0.arm.prepare_start(cluster, &intent.nonce).await {
+            Ok(prepared) => prepared,
+            Err(error) if error.needs_people() => return refused(&error),
+            Err(error) => return IntentState::NotSent { why: error.to_string() },
+        };
+        match holds::hold_on(&self.0.store, cluster, self.now()).await {
+            Ok(None) => {}
+            Ok(Some(hold)) => return IntentState::NotSent { why: format!("a hold forbids it: {hold}") },
+            Err(error) => return IntentState::NotSent { why: format!("holds can't be read: {error}") },
+        }
+        if !self.is_still_valid(intent, looked_since_boot) {
+            return IntentState::NotSent { why: "the look it relies on is too old by now".to_owned() };
+        }
+        let timeout = Duration::try_from(self.times().post_timeout).unwrap_or_default();
+        match self.0.gate.start(case_mode, prepared, timeout).await {
+            Err(withheld) => IntentState::NotSent { why: withheld.to_string() },
+            Ok(StartReply::Accepted { request_id }) => IntentState::Sent { request_id },
+            Ok(StartReply::Refused { error, .. }) => refused(&error),
+            Ok(StartReply::Unknown { .. }) => IntentState::Unanswered,
+            Ok(StartReply::NotSent { error }) => IntentState::NotSent { why: error.to_string() },
+        }
+    }
+
+    /// Wall *and* boot clock: neither a clock that was set back nor a machine that slept may send an old decision.
+    fn is_still_valid(&self, intent: &Intent, looked_since_boot: Duration) -> bool {
+        let valid = Duration::try_from(self.times().valid).unwrap_or_default();
+        let by_boot = self.0.clock.since_boot().saturating_sub(looked_since_boot) < valid;
+        by_boot && self.now() < intent.expires_at && !self.is_skewed()
+    }
+
+    /// Writes down what came of it, if the record still has this intent. If that can't be written, nothing is lost: the
+    /// intent stays `planned`, and blocks others until it can't land any more.
+    async fn note(
+        &self,
+        mut current: Loaded<Record>,
+        intent: &Intent,
+        state: IntentState,
+    ) -> Result<Loaded<Record>, GuardError> {
+        let path = StatePath::cluster(&current.document.cluster.key());
+        for _ in 0..super::work::CONFLICTS_MAX {
+            let mut record = current.document.clone();
+            note_start(&mut record, &intent.nonce, state.clone(), self.now(), self.times());
+            match save(&self.0.store, &path, &mut record, current.etag.as_ref()).await {
+                Ok(Saved::Done(etag)) => return Ok(Loaded { document: record, etag: Some(etag) }),
+                Ok(Saved::Lost) => current = self.read(&record.cluster.key()).await?,
+                Err(error) => {
+                    tracing::warn!(cluster = %record.cluster, %error, "what came of a start could not be written down");
+                    return Err(error);
+                }
+            }
+        }
+        Ok(current)
+    }
+}
+
+/// Refused for good (people must act: the advice says how) or for now.
+fn refused(error: &ArmError) -> IntentState {
+    let code = error.failure().and_then(|failure| failure.code.clone()).unwrap_or_else(|| error.to_string());
+    let advice = error.needs_people().then(|| error.advice().to_owned());
+    IntentState::Refused { code: crate::domain::text::clean(&code, 100), advice }
+}

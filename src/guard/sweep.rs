@@ -1,0 +1,202 @@
+//! The timer's work: cases that are due, markers left behind, bulletins (rules 6, 19, 26).
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::case::record::Record;
+use crate::case::{Episode, outbox};
+use crate::domain::ClusterKey;
+use crate::store::{OpenMarker, Prefix, StatePath};
+
+use super::Guard;
+use super::closing::marker_of;
+use super::records::{GuardError, Loaded, Saved, load, save};
+
+/// Cases worked on at the same time.
+const PARALLEL_CASES: usize = 32;
+/// Markers that one sweep looks at. The oldest clusters' come first; the next sweep sees the rest.
+const MARKERS_MAX: usize = 50_000;
+/// However late a case says it is due, its record is read this often: another process may have changed it.
+const READ_EVERY: SignedDuration = SignedDuration::from_mins(5);
+/// A case that ended this many sweeps is left to people.
+const KILLS_MAX: u32 = 3;
+/// A sweep starts nothing new after this: the next is not to be kept waiting.
+const SWEEP_BUDGET: Duration = Duration::from_secs(90);
+
+/// What a sweep did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Open cases.
+    pub open: usize,
+    /// Those that were due.
+    pub due: usize,
+    /// Those that could not be worked on, and why.
+    pub failed: Vec<String>,
+}
+
+impl Guard {
+    /// Finishes what is due. Two at once are harmless, and one broken case does not stop the others.
+    ///
+    /// # Errors
+    /// If the open cases can't be listed.
+    pub async fn sweep(&self) -> Result<Swept, GuardError> {
+        let mut swept = Swept::default();
+        let markers = self.open_markers().await?;
+        swept.open = markers.len();
+        let now = self.now();
+        let due: Vec<_> = markers.into_iter().filter(|(key, _)| self.is_due(key, now)).collect();
+        swept.due = due.len();
+        let began = self.0.clock.since_boot();
+        let outcomes = stream::iter(due)
+            .map(|(key, generations)| async move {
+                if self.0.clock.since_boot().saturating_sub(began) > SWEEP_BUDGET {
+                    return Ok(());
+                }
+                self.in_its_own_task(key, generations).await
+            })
+            .buffer_unordered(PARALLEL_CASES)
+            .collect::<Vec<Result<(), String>>>()
+            .await;
+        swept.failed = outcomes.into_iter().filter_map(Result::err).collect();
+        self.tell_faults(&self.all_faults()).await?;
+        self.look_after_bulletins().await?;
+        Ok(swept)
+    }
+
+    /// The guard's faults, and the cases that kill its sweeps.
+    fn all_faults(&self) -> Vec<String> {
+        let killers = self.0.killers.lock().unwrap_or_else(PoisonError::into_inner);
+        let quarantined = killers
+            .iter()
+            .filter(|(_, kills)| **kills >= KILLS_MAX)
+            .map(|(key, _)| format!("case `{key}` ended {KILLS_MAX} sweeps and is left to people"));
+        self.faults().into_iter().chain(quarantined).collect()
+    }
+
+    /// The open markers, by cluster.
+    async fn open_markers(&self) -> Result<BTreeMap<ClusterKey, Vec<u64>>, GuardError> {
+        let mut markers: BTreeMap<ClusterKey, Vec<u64>> = BTreeMap::new();
+        let listing = self.0.store.list(&Prefix::open_markers(), MARKERS_MAX).await?;
+        for entry in listing.entries {
+            match entry.path.as_open_marker() {
+                Some(OpenMarker { key, generation }) => markers.entry(key).or_default().push(generation),
+                None => tracing::warn!(path = %entry.path, "something lies among the markers that is none"),
+            }
+        }
+        Ok(markers)
+    }
+
+    fn is_due(&self, key: &ClusterKey, now: Timestamp) -> bool {
+        let killers = self.0.killers.lock().unwrap_or_else(PoisonError::into_inner);
+        if killers.get(key).is_some_and(|kills| *kills >= KILLS_MAX) {
+            return false;
+        }
+        drop(killers);
+        let due = self.0.due.lock().unwrap_or_else(PoisonError::into_inner);
+        due.get(key).is_none_or(|at| *at <= now)
+    }
+
+    /// One case's panic must not end the sweep (rule 26).
+    async fn in_its_own_task(&self, key: ClusterKey, generations: Vec<u64>) -> Result<(), String> {
+        let guard = self.clone();
+        let of = key.clone();
+        let task = tokio::spawn(async move { guard.sweep_one(&of, &generations).await });
+        match task.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                tracing::warn!(case = %key, %error, "a case could not be worked on");
+                Err(error.to_string())
+            }
+            Err(_) => {
+                let mut killers = self.0.killers.lock().unwrap_or_else(PoisonError::into_inner);
+                let kills = killers.entry(key.clone()).or_default();
+                *kills = kills.saturating_add(1);
+                tracing::error!(case = %key, kills, "a case ended its sweep");
+                Err(format!("case `{key}` panicked"))
+            }
+        }
+    }
+
+    async fn sweep_one(&self, key: &ClusterKey, generations: &[u64]) -> Result<(), GuardError> {
+        let _flight = self.0.flights.take(key).await;
+        let loaded = load(&self.0.store, key, self.0.gate.mode(), self.now()).await?;
+        let Some(loaded) = loaded else {
+            return self.forget_orphans(key, generations).await;
+        };
+        let record = self.reconcile(loaded).await?;
+        self.forget_leftovers(record, generations).await
+    }
+
+    /// Markers without any record: a process died between the two writes. There is no case id in a marker, so nothing can be
+    /// burnt; but nothing was acknowledged either, so the event comes again. They are kept until they are old enough that no
+    /// process can still be about to write its record.
+    async fn forget_orphans(&self, key: &ClusterKey, generations: &[u64]) -> Result<(), GuardError> {
+        for generation in generations {
+            let born = i64::try_from(*generation).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+            let is_old = born.is_some_and(|born| self.now().duration_since(born) > READ_EVERY);
+            if is_old {
+                let marker = OpenMarker { key: key.clone(), generation: *generation };
+                self.0.store.delete(&StatePath::open_marker(&marker)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Markers of older generations go; one above the record's generation is burnt first, so that whoever is about to write a
+    /// case under it can't (rule 6, counterexample 4).
+    async fn forget_leftovers(&self, record: Record, generations: &[u64]) -> Result<(), GuardError> {
+        let Some(newest) = generations.iter().copied().max() else { return Ok(()) };
+        let mut generation = record.generation;
+        if newest > generation {
+            if !matches!(record.episode, Episode::None) {
+                return Ok(());
+            }
+            if !self.burn(&record, newest).await? {
+                return Ok(());
+            }
+            generation = newest;
+        }
+        let is_over = matches!(record.episode, Episode::None) && record.outbox.is_empty();
+        for marker in generations.iter().copied().filter(|g| *g < generation || (*g == generation && is_over)) {
+            let marker = OpenMarker { key: record.cluster.key(), generation: marker };
+            self.0.store.delete(&StatePath::open_marker(&marker)).await?;
+        }
+        Ok(())
+    }
+
+    async fn burn(&self, record: &Record, generation: u64) -> Result<bool, GuardError> {
+        let key = record.cluster.key();
+        let Some(Loaded { document: mut fresh, etag }) =
+            load(&self.0.store, &key, self.0.gate.mode(), self.now()).await?
+        else {
+            return Ok(false);
+        };
+        if fresh.generation >= generation || !matches!(fresh.episode, Episode::None) {
+            return Ok(false);
+        }
+        fresh.generation = generation;
+        let saved = save(&self.0.store, &StatePath::cluster(&key), &mut fresh, etag.as_ref()).await?;
+        Ok(matches!(saved, Saved::Done(_)))
+    }
+
+    /// Remembers when a case wants attention next.
+    pub(super) fn remember_due(&self, record: &Record) {
+        let now = self.now();
+        let case = record.case().map(|case| case.next_at);
+        let next = case.into_iter().chain(outbox::next_at(&record.outbox)).min();
+        let mut due = self.0.due.lock().unwrap_or_else(PoisonError::into_inner);
+        match next {
+            Some(next) => {
+                due.insert(marker_of(record).key, next.min(now + READ_EVERY));
+            }
+            None => {
+                due.remove(&marker_of(record).key);
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Works on one case: look, decide, write, act. Anybody may do it at any time, any number of times.
+
+use std::time::Duration;
+
+use crate::azure::ArmError;
+use crate::case::record::RecordError;
+use crate::case::{Advance, Context, Episode, Facts, LookProblem, Record, Transition, advance};
+use crate::domain::{ClusterKey, LogReading};
+use crate::store::{Etag, StatePath};
+
+use super::records::{GuardError, Loaded, Saved, load, save};
+use super::{Guard, holds, nonce};
+
+/// How often a step is taken anew because others changed the record (rule 30).
+pub(super) const CONFLICTS_MAX: u32 = 5;
+/// Steps of one case in one go: each closes, starts or looks again.
+const STEPS_MAX: u32 = 4;
+/// How long a look may take, retries included: an invocation has 20 s.
+pub(super) const LOOK_BUDGET: Duration = Duration::from_secs(8);
+/// How long a question to the activity log may take, pages and retries included.
+const LOG_BUDGET: Duration = Duration::from_secs(8);
+/// How far before the stop the activity log is read.
+const LOG_WINDOW_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+
+/// A look, and when it was sent by the clock that can't be set back.
+pub(super) struct Looked {
+    pub(super) facts: Facts,
+    pub(super) since_boot: Duration,
+}
+
+/// How one step ended.
+enum Stepped {
+    /// Written; the record as it is now.
+    On(Loaded<Record>),
+    /// Somebody else wrote: read, look and decide again (rule 2).
+    Lost,
+}
+
+impl Guard {
+    /// Reads the record and works on it until nothing is due.
+    pub(super) async fn reconcile(&self, loaded: Loaded<Record>) -> Result<Record, GuardError> {
+        let key = loaded.document.cluster.key();
+        let mut current = loaded;
+        let mut conflicts = 0;
+        for _ in 0..STEPS_MAX {
+            let is_due = match &current.document.episode {
+                Episode::None => false,
+                Episode::Open(case) | Episode::Held(case) => case.next_at <= self.now(),
+                Episode::Closing(_) => true,
+            };
+            if !is_due {
+                break;
+            }
+            match self.step(&current).await? {
+                Stepped::On(next) => current = next,
+                Stepped::Lost => {
+                    conflicts += 1;
+                    if conflicts > CONFLICTS_MAX {
+                        return Err(GuardError::Contended(key.to_string()));
+                    }
+                    current = self.read(&key).await?;
+                }
+            }
+        }
+        self.finish(current).await
+    }
+
+    pub(super) async fn read(&self, key: &ClusterKey) -> Result<Loaded<Record>, GuardError> {
+        load(&self.0.store, key, self.0.gate.mode(), self.now()).await?.ok_or_else(|| GuardError::Record {
+            key: key.to_string(),
+            error: RecordError::Damaged("it is gone".to_owned()),
+        })
+    }
+
+    async fn step(&self, current: &Loaded<Record>) -> Result<Stepped, GuardError> {
+        if let Episode::Closing(closing) = &current.document.episode {
+            let closing = closing.clone();
+            return self.archive_and_reset(current, &closing).await.map(|reset| match reset {
+                Some(reset) => Stepped::On(reset),
+                None => Stepped::Lost,
+            });
+        }
+        let looked = self.look(&current.document).await;
+        let transition = self.decide(&current.document, looked.facts).await?;
+        match self.write_and_act(transition, current.etag.as_ref(), looked.since_boot).await? {
+            Some(next) => Ok(Stepped::On(next)),
+            None => Ok(Stepped::Lost),
+        }
+    }
+
+    /// One GET.
+    pub(super) async fn look(&self, record: &Record) -> Looked {
+        let since_boot = self.0.clock.since_boot();
+        let look = self.0.arm.look(&record.cluster, LOOK_BUDGET).await.map_err(|error| problem(&error));
+        Looked { facts: Facts { look, log: None, stops: None }, since_boot }
+    }
+
+    /// Lets `case` decide, and gets what it asks for.
+    pub(super) async fn decide(
+        &self,
+        record: &Record,
+        mut facts: Facts,
+    ) -> Result<Transition, GuardError> {
+        let intent_nonce = nonce::nonce();
+        let hold = holds::hold_on(&self.0.store, &record.cluster, self.now()).await?;
+        let subscription = record.cluster.subscription();
+        loop {
+            let now = self.now();
+            let context = Context {
+                now,
+                mode: self.0.gate.mode(),
+                times: self.times(),
+                policies: self.policies(),
+                zone: &self.0.settings.zone,
+                confirm: self.0.settings.confirm,
+                hold: hold.as_deref(),
+                skewed: self.is_skewed(),
+                start_slot_at: self.0.pace.next_slot(subscription, now),
+                sinks: &self.0.sink_names,
+                nonce: &intent_nonce,
+            };
+            match advance(record, &facts, &context) {
+                Advance::AskLog => facts.log = Some(self.ask_log(record).await),
+                Advance::CountStops => facts.stops = Some(self.count_stops(record).await?),
+                Advance::Write(transition) => return Ok(*transition),
+            }
+        }
+    }
+
+    async fn ask_log(&self, record: &Record) -> Result<LogReading, String> {
+        let now = self.now();
+        let since = record.case().map_or(now, |case| case.newest_stop_time()) - LOG_WINDOW_BEFORE;
+        self.0
+            .arm
+            .power_operations(&record.cluster, since, now, LOG_BUDGET)
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    /// Writes the record, then does what was decided. `None` if somebody else wrote first: then nothing was done.
+    async fn write_and_act(
+        &self,
+        transition: Transition,
+        etag: Option<&Etag>,
+        looked_since_boot: Duration,
+    ) -> Result<Option<Loaded<Record>>, GuardError> {
+        self.write_then(transition, etag, looked_since_boot, || {}).await
+    }
+
+    /// The same, calling `written` as soon as the record is stored.
+    pub(super) async fn write_then(
+        &self,
+        transition: Transition,
+        etag: Option<&Etag>,
+        looked_since_boot: Duration,
+        written: impl FnOnce() + Send,
+    ) -> Result<Option<Loaded<Record>>, GuardError> {
+        let Transition { mut record, start, storm } = transition;
+        let path = StatePath::cluster(&record.cluster.key());
+        let Saved::Done(etag) = save(&self.0.store, &path, &mut record, etag).await? else { return Ok(None) };
+        written();
+        let mut current = Loaded { document: record, etag: Some(etag) };
+        if let Some(intent) = start {
+            self.0.pace.take_slot(current.document.cluster.subscription(), self.now());
+            current = self.start(current, &intent, looked_since_boot).await?;
+        }
+        if let Some(row) = storm {
+            self.tell_storm(&current.document, &row).await?;
+        }
+        Ok(Some(current))
+    }
+
+    /// Nothing is due any more: deliver what waits, and remember when to come back.
+    pub(super) async fn finish(&self, current: Loaded<Record>) -> Result<Record, GuardError> {
+        let current = self.deliver_outbox(current).await?;
+        self.remember_due(&current.document);
+        Ok(current.document)
+    }
+}
+
+/// Why a look failed, for the case.
+fn problem(error: &ArmError) -> LookProblem {
+    let retry_after = match error {
+        ArmError::RetryAfter { after, .. } => jiff::SignedDuration::try_from(*after).ok(),
+        ArmError::Unreachable(_)
+        | ArmError::Wait(_)
+        | ArmError::Gone(_)
+        | ArmError::Denied(_)
+        | ArmError::Locked(_)
+        | ArmError::Conflict(_)
+        | ArmError::Quota(_)
+        | ArmError::Capacity(_)
+        | ArmError::Refused(_)
+        | ArmError::NoToken(_)
+        | ArmError::Malformed(_) => None,
+    };
+    LookProblem { text: error.to_string(), retry_after }
+}
