@@ -22,5 +22,7 @@ pub use intake::{Taken, take_in};
 pub use model::{Case, CaseId, Held, Intent, IntentState, Mode, Outcome, Stop, StopSource, Told, Verdict};
 pub use proof::Confirm;
 pub use record::{AuthorisedStop, Closing, Episode, History, Record, RecordError};
-pub use step::{Advance, Context, Facts, LookProblem, RecentStops, StormRow, Transition, advance, note_start};
+pub use step::{
+    Advance, Context, Facts, LookProblem, RecentStops, StormRow, Transition, advance, note_start,
+};
 pub use times::Times;

@@ -3,9 +3,11 @@
 //! `ARCHITECTURE.md` tells how the modules fit together and which invariants hold.
 
 pub mod azure;
+pub mod case;
 pub mod clock;
 pub mod domain;
 pub mod functions;
+pub mod guard;
 pub mod incident;
 pub mod policy;
 pub mod store;

@@ -333,14 +333,18 @@ fn storm(
     let held: Vec<&Row> = open.rows.values().filter(|row| row.status.starts_with("held")).collect();
     let title = match state {
         IncidentState::Resolved => {
-            format!("storm over: {count} clusters of subscription {subscription} were stopped by {who} without permission; all are settled")
+            format!(
+                "storm over: {count} clusters of subscription {subscription} were stopped by {who} without permission; all are settled"
+            )
         }
         IncidentState::Opened | IncidentState::Updated => format!(
             "storm: {count} clusters of subscription {subscription} were stopped by {who} without permission; the guard restarts them"
         ),
     };
     let next = match state {
-        IncidentState::Resolved => vec!["Check the workloads: standing pods were lost with the stops.".to_owned()],
+        IncidentState::Resolved => {
+            vec!["Check the workloads: standing pods were lost with the stops.".to_owned()]
+        }
         IncidentState::Opened | IncidentState::Updated => {
             let mut next = vec!["Take the callers' rights or sessions away if this is an attack.".to_owned()];
             if !held.is_empty() {

@@ -60,7 +60,12 @@ pub fn explain(record: &Record, stop: Stop, mut facts: Facts, context: &Context<
     let mut record = record.clone();
     let taken = take_in(&mut record, stop, context.mode, context.now, context.times);
     if let Taken::History(why) = taken {
-        return Explanation { action: Action::Ignore { why }, verdict: None, restart: None, timeline: Vec::new() };
+        return Explanation {
+            action: Action::Ignore { why },
+            verdict: None,
+            restart: None,
+            timeline: Vec::new(),
+        };
     }
     loop {
         match advance(&record, &facts, context) {

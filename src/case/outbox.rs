@@ -165,7 +165,8 @@ pub fn settle(
 
 /// Exponential, with up to a quarter more by chance; a sink's own Retry-After counts if it is longer.
 fn backoff(tries: u32, retry_after: Option<Duration>, jitter: u8) -> SignedDuration {
-    let doubled = BACKOFF_FIRST.saturating_mul(1_i32.checked_shl(tries.saturating_sub(1).min(12)).unwrap_or(1));
+    let doubled =
+        BACKOFF_FIRST.saturating_mul(1_i32.checked_shl(tries.saturating_sub(1).min(12)).unwrap_or(1));
     let base = doubled.min(BACKOFF_MAX);
     let with_jitter = base + base * i32::from(jitter) / (4 * 255);
     let asked = retry_after.and_then(|after| SignedDuration::try_from(after).ok()).unwrap_or_default();

@@ -57,9 +57,8 @@ impl Planner<'_> {
             (Some(Err(problem)), _) => {
                 self.wait(self.context.times.log_every, format!("can't ask the activity log: {problem}"))
             }
-            (Some(Ok(_)), _) | (None, false) => {
-                self.wait(self.context.times.log_every, "waiting for the activity log to confirm who stopped it")
-            }
+            (Some(Ok(_)), _) | (None, false) => self
+                .wait(self.context.times.log_every, "waiting for the activity log to confirm who stopped it"),
         }
     }
 
@@ -102,9 +101,13 @@ impl Planner<'_> {
             (_, Some(Situation::Running)) => self.running(case),
             (_, Some(Situation::Stopping)) => self.wait(times.look_every, "waiting for the stop to finish"),
             (_, Some(Situation::Starting)) => self.wait(times.look_every, "it is starting: watching"),
-            (_, Some(Situation::Busy)) => self.wait(times.look_every, "another operation is under way: waiting"),
+            (_, Some(Situation::Busy)) => {
+                self.wait(times.look_every, "another operation is under way: waiting")
+            }
             (_, Some(Situation::Deleting)) => self.wait(times.look_every, "it is being deleted: waiting"),
-            (_, Some(Situation::Unknown)) => self.wait(times.look_every, "Azure doesn't say what state it is in"),
+            (_, Some(Situation::Unknown)) => {
+                self.wait(times.look_every, "Azure doesn't say what state it is in")
+            }
             (_, Some(Situation::FailedRunning)) => Plan::Hold(Held::FailedState),
             (_, Some(Situation::FailedStopped)) if case.episode_attempts > 0 && !self.is_blocked(case) => {
                 Plan::Hold(Held::FailedState)
@@ -139,7 +142,10 @@ impl Planner<'_> {
             return Plan::Close(outcome);
         }
         let soon = self.context.now + self.context.times.look_every;
-        Plan::Wait { until: soon.min(final_from.max(self.context.now)), why: "it still shows as running".to_owned() }
+        Plan::Wait {
+            until: soon.min(final_from.max(self.context.now)),
+            why: "it still shows as running".to_owned(),
+        }
     }
 
     fn startable(&self, case: &Case, restart: &Answer) -> Plan {
@@ -147,7 +153,8 @@ impl Planner<'_> {
             return Plan::Hold(held);
         }
         if self.is_blocked(case) {
-            return self.wait(self.context.times.look_every, "waiting until an earlier start can't land any more");
+            return self
+                .wait(self.context.times.look_every, "waiting until an earlier start can't land any more");
         }
         if let Some(held) = not_permitted(restart) {
             return Plan::Hold(held);
@@ -219,7 +226,8 @@ impl Planner<'_> {
         if context.skewed {
             return Some(self.wait(context.times.look_every, "this machine's clock is too far from Azure's"));
         }
-        let after = restart.after().and_then(|after| SignedDuration::try_from(after).ok()).unwrap_or_default();
+        let after =
+            restart.after().and_then(|after| SignedDuration::try_from(after).ok()).unwrap_or_default();
         let by_policy = case.newest_stop_time() + after;
         if context.now < by_policy {
             let until = by_policy.min(context.now + context.times.look_every);
@@ -231,10 +239,15 @@ impl Planner<'_> {
         }
         let stale = context.now > self.look.sent_at + context.times.valid;
         if stale {
-            return Some(Plan::Wait { until: context.now, why: "the look is too old: looking again".to_owned() });
+            return Some(Plan::Wait {
+                until: context.now,
+                why: "the look is too old: looking again".to_owned(),
+            });
         }
-        (context.now < context.start_slot_at)
-            .then(|| Plan::Wait { until: context.start_slot_at, why: "waiting for its turn to start".to_owned() })
+        (context.now < context.start_slot_at).then(|| Plan::Wait {
+            until: context.start_slot_at,
+            why: "waiting for its turn to start".to_owned(),
+        })
     }
 
     /// After a start that ARM accepted and that brought nothing, AKS advises at least 15 minutes.

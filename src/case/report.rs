@@ -44,7 +44,8 @@ pub(super) fn contradicted(record: &mut Record, case: &mut Case, context: &Conte
     if case.forgery_told.is_some() || silent(case, context) {
         return;
     }
-    let told = Told { opened_at: context.now, severity: Severity::Critical, next_sequence: 1, in_storm: false };
+    let told =
+        Told { opened_at: context.now, severity: Severity::Critical, next_sequence: 1, in_storm: false };
     let incident = forgery(record, case, IncidentState::Opened, 0, &told, context);
     case.forgery_told = Some(told);
     outbox::push(&mut record.outbox, Message::new(incident, context.sinks, context.now));
@@ -85,7 +86,13 @@ fn tell_first(record: &mut Record, case: &mut Case, severity: Severity, context:
     tell(record, case, IncidentState::Opened, severity, context);
 }
 
-fn tell(record: &mut Record, case: &mut Case, state: IncidentState, severity: Severity, context: &Context<'_>) {
+fn tell(
+    record: &mut Record,
+    case: &mut Case,
+    state: IncidentState,
+    severity: Severity,
+    context: &Context<'_>,
+) {
     let Some(told) = case.told.as_mut() else { return };
     if told.in_storm {
         return;
@@ -167,8 +174,12 @@ fn title(record: &Record, case: &Case) -> String {
     let who = case.newest_stop().map_or("an unknown caller", |stop| stop.caller.label());
     if let Some(outcome) = case.outcome {
         return match outcome {
-            Outcome::Restored => format!("{name} runs again: the guard restarted it after {who} stopped it without permission"),
-            Outcome::AlreadyRunning => format!("{name} runs again: it was started after {who} stopped it without permission"),
+            Outcome::Restored => {
+                format!("{name} runs again: the guard restarted it after {who} stopped it without permission")
+            }
+            Outcome::AlreadyRunning => {
+                format!("{name} runs again: it was started after {who} stopped it without permission")
+            }
             Outcome::Gone => format!("{name} was deleted after {who} stopped it without permission"),
             Outcome::Authorised => format!("{name} was stopped by {who} with permission"),
         };
@@ -177,7 +188,9 @@ fn title(record: &Record, case: &Case) -> String {
         (Some(Held::Unconfirmed), _) => format!(
             "{name} was stopped, with permission if its event is true ({who}), but the activity log has no record of it"
         ),
-        (Some(held), _) => format!("{name} was stopped by {who} without permission, and is down: {}", reason(held)),
+        (Some(held), _) => {
+            format!("{name} was stopped by {who} without permission, and is down: {}", reason(held))
+        }
         (None, Some(Situation::Startable | Situation::FailedStopped)) if case.intent.is_some() => {
             format!("{name} was stopped by {who} without permission: restarting it")
         }
@@ -185,7 +198,9 @@ fn title(record: &Record, case: &Case) -> String {
             format!("{name} was stopped by {who} without permission, and is starting again")
         }
         (None, Some(Situation::Running)) => format!("{name} was stopped by {who} without permission"),
-        (None, _) => format!("{name} was stopped by {who} without permission: it will be restarted when it can be"),
+        (None, _) => {
+            format!("{name} was stopped by {who} without permission: it will be restarted when it can be")
+        }
     }
 }
 
@@ -206,7 +221,9 @@ fn reason(held: &Held) -> String {
         },
         Held::UnknownCaller => "nobody could be named, so people decide".to_owned(),
         Held::Unconfirmed => "the activity log has no record of its stop".to_owned(),
-        Held::DamagedRecord => "its record was damaged, so the guard does not know what it did before".to_owned(),
+        Held::DamagedRecord => {
+            "its record was damaged, so the guard does not know what it did before".to_owned()
+        }
     }
 }
 
@@ -258,7 +275,8 @@ fn next(case: &Case) -> Vec<String> {
         return vec!["Check the workloads: standing pods were lost with the stop.".to_owned()];
     }
     let Some(held) = &case.held else { return Vec::new() };
-    let start = "Start it with `az aks start` if it should run; the guard closes this when it does.".to_owned();
+    let start =
+        "Start it with `az aks start` if it should run; the guard closes this when it does.".to_owned();
     match held {
         Held::Mode { .. } => vec![start],
         Held::NotPermitted { .. } => vec!["Decide whether it should run.".to_owned(), start],

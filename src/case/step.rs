@@ -322,7 +322,8 @@ pub fn note_start(record: &mut Record, nonce: &str, state: IntentState, now: Tim
     if put_off {
         case.episode_attempts = case.episode_attempts.saturating_sub(1);
     }
-    let needs_people = matches!(&case.intent, Some(Intent { state: IntentState::Refused { advice: Some(_), .. }, .. }));
+    let needs_people =
+        matches!(&case.intent, Some(Intent { state: IntentState::Refused { advice: Some(_), .. }, .. }));
     case.note(now, text);
     case.next_at = if needs_people { now } else { now + times.look_every };
 }

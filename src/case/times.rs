@@ -95,7 +95,9 @@ pub enum TimesError {
 impl Times {
     /// Checks what the protocol's safety rests on, before any division.
     pub fn check(&self) -> Result<(), TimesError> {
-        if self.valid + self.post_timeout + self.skew_max >= self.quiet || self.quiet >= self.start_takes_at_least {
+        if self.valid + self.post_timeout + self.skew_max >= self.quiet
+            || self.quiet >= self.start_takes_at_least
+        {
             return Err(TimesError::Quiet);
         }
         if self.fresh >= self.start_takes_at_least || self.look_gap >= self.start_takes_at_least {

@@ -30,7 +30,8 @@ pub fn is_this_stop(stop: &Stop, operation: &PowerOperation, times: &Times) -> b
     if operation.verb != PowerVerb::Stop {
         return false;
     }
-    let in_time = operation.began_at - times.quiet <= stop.time && stop.time <= operation.last_seen_at + times.quiet;
+    let in_time =
+        operation.began_at - times.quiet <= stop.time && stop.time <= operation.last_seen_at + times.quiet;
     match (&stop.correlation_id, &operation.correlation_id) {
         (Some(event), Some(log)) => event.eq_ignore_ascii_case(log) && (in_time || !stop.time_known),
         (None, _) | (_, None) => in_time && stop.time_known,
@@ -139,7 +140,9 @@ pub fn judge(case: &mut Case, asker: &Asker<'_>, times: &Times) -> Verdict {
 /// Index of the first stop of the newest episode.
 fn episode_start(stops: &[Stop], times: &Times) -> usize {
     let mut start = stops.len().saturating_sub(1);
-    while let (Some(before), Some(first)) = (start.checked_sub(1).and_then(|i| stops.get(i)), stops.get(start)) {
+    while let (Some(before), Some(first)) =
+        (start.checked_sub(1).and_then(|i| stops.get(i)), stops.get(start))
+    {
         if first.time.duration_since(before.time) >= times.quiet {
             break;
         }

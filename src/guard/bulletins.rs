@@ -4,10 +4,10 @@ use crate::case::bulletin::{StormReport, Teller};
 use crate::case::{Bulletin, BulletinKey, Record, StormRow};
 use crate::store::{Etag, Prefix};
 
+use super::Guard;
 use super::outbox::settle_all;
 use super::records::{GuardError, Loaded, Saved, bulletin_path, load_bulletin, save};
 use super::work::CONFLICTS_MAX;
-use super::Guard;
 
 /// Clusters whose stops led up to a storm and that it lists from the start.
 const EARLIER_MAX: usize = 50;
@@ -37,8 +37,12 @@ impl Guard {
                 let earlier = self.clusters_around(subscription, at, EARLIER_MAX).await?;
                 document.list_earlier(&earlier, self.now());
             }
-            let report =
-                StormReport { cluster: &record.cluster, row, caller, policies: policies.as_deref().unwrap_or_default() };
+            let report = StormReport {
+                cluster: &record.cluster,
+                row,
+                caller,
+                policies: policies.as_deref().unwrap_or_default(),
+            };
             document.take_row(report, self.teller());
             if document == before || self.save_bulletin(&mut document, etag.as_ref()).await? {
                 return Ok(());
@@ -52,18 +56,16 @@ impl Guard {
         let key = BulletinKey::Degraded;
         for _ in 0..=CONFLICTS_MAX {
             let Loaded { mut document, etag } = load_bulletin(&self.0.store, &key).await?;
-            if !document.take_faults(faults, self.teller()) || self.save_bulletin(&mut document, etag.as_ref()).await? {
+            if !document.take_faults(faults, self.teller())
+                || self.save_bulletin(&mut document, etag.as_ref()).await?
+            {
                 return Ok(());
             }
         }
         Err(GuardError::Contended(key.name()))
     }
 
-    async fn save_bulletin(
-        &self,
-        document: &mut Bulletin,
-        etag: Option<&Etag>,
-    ) -> Result<bool, GuardError> {
+    async fn save_bulletin(&self, document: &mut Bulletin, etag: Option<&Etag>) -> Result<bool, GuardError> {
         let Some(path) = bulletin_path(&document.key) else { return Ok(true) };
         Ok(matches!(save(&self.0.store, &path, document, etag).await?, Saved::Done(_)))
     }
@@ -72,7 +74,10 @@ impl Guard {
     pub(super) async fn look_after_bulletins(&self) -> Result<(), GuardError> {
         let listing = self.0.store.list(&Prefix::bulletins(), BULLETINS_MAX).await?;
         for entry in listing.entries {
-            let key = entry.path.name().and_then(|name| BulletinKey::parse(name.as_str().trim_end_matches(".json")));
+            let key = entry
+                .path
+                .name()
+                .and_then(|name| BulletinKey::parse(name.as_str().trim_end_matches(".json")));
             if let Some(key) = key {
                 self.look_after(&key).await?;
             }

@@ -61,8 +61,7 @@ fn refill<'a>(
     subscription: &SubscriptionId,
     now: Timestamp,
 ) -> &'a mut Bucket {
-    let bucket =
-        buckets.entry(subscription.clone()).or_insert(Bucket { left: STARTS_BURST, filled_at: now });
+    let bucket = buckets.entry(subscription.clone()).or_insert(Bucket { left: STARTS_BURST, filled_at: now });
     let passed = now.duration_since(bucket.filled_at).as_secs() / START_EVERY.as_secs();
     if let Ok(passed) = u32::try_from(passed)
         && passed > 0

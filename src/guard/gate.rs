@@ -54,7 +54,10 @@ impl Gate {
             Mode::Notify | Mode::Act => {}
         }
         let Some(sink) = self.sinks.iter().find(|known| known.name() == sink) else {
-            return Delivery::Failed { why: format!("there is no sink `{sink}` any more"), retry_after: None };
+            return Delivery::Failed {
+                why: format!("there is no sink `{sink}` any more"),
+                retry_after: None,
+            };
         };
         match sink.deliver(incident, now).await {
             Ok(_) => Delivery::Delivered,

@@ -56,12 +56,14 @@ mod tests {
     #[test]
     fn a_hold_covers_what_is_below_its_scope_and_nothing_else() {
         let sub = "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
-        let id = format!("{sub}/resourceGroups/rg-1/providers/Microsoft.ContainerService/managedClusters/aks");
+        let id =
+            format!("{sub}/resourceGroups/rg-1/providers/Microsoft.ContainerService/managedClusters/aks");
         let cluster = ClusterId::parse(&id).unwrap();
         for scope in ["/", sub, &format!("{sub}/resourceGroups/RG-1"), &id, &id.to_uppercase()] {
             assert!(covers(scope, &cluster), "{scope}");
         }
-        for scope in [format!("{sub}/resourceGroups/rg"), format!("{id}2"), "/subscriptions/other".to_owned()] {
+        for scope in [format!("{sub}/resourceGroups/rg"), format!("{id}2"), "/subscriptions/other".to_owned()]
+        {
             assert!(!covers(&scope, &cluster), "{scope}");
         }
     }

@@ -33,8 +33,8 @@ impl Guard {
     /// While the setting is broken nobody can tell: the event has to come again.
     pub fn guarded(&self) -> Result<impl Fn(&SubscriptionId) -> bool + '_, GuardError> {
         let subscriptions = self.0.settings.subscriptions.as_ref();
-        let subscriptions = subscriptions
-            .ok_or_else(|| GuardError::Settings(self.0.settings.faults.join("; ")))?;
+        let subscriptions =
+            subscriptions.ok_or_else(|| GuardError::Settings(self.0.settings.faults.join("; ")))?;
         Ok(move |id: &SubscriptionId| subscriptions.contains(id))
     }
 
@@ -70,9 +70,8 @@ impl Guard {
             marked?;
             let transition = self.decide(&record, looked.facts).await?;
             let etag = current.etag.as_ref();
-            let written = self
-                .write_then(transition, etag, looked.since_boot, || tell(&mut durable, intake))
-                .await?;
+            let written =
+                self.write_then(transition, etag, looked.since_boot, || tell(&mut durable, intake)).await?;
             if let Some(next) = written {
                 self.reconcile(next).await?;
                 return Ok(());

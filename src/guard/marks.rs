@@ -27,11 +27,8 @@ impl Mark {
     fn of(record: &Record) -> Option<(Self, PathName)> {
         let case = record.case()?;
         let stop = case.newest_stop()?;
-        let mark = Self {
-            key: record.cluster.key(),
-            stopped_at: stop.time,
-            caller: caller_digest(&stop.caller),
-        };
+        let mark =
+            Self { key: record.cluster.key(), stopped_at: stop.time, caller: caller_digest(&stop.caller) };
         let seconds = mark.stopped_at.as_second();
         let name = format!("{}-{}-{seconds}-{}", mark.key, record.generation, mark.caller);
         Some((mark, PathName::parse(&name)?))
@@ -98,7 +95,8 @@ impl Guard {
                     continue;
                 }
                 let stored = self.0.store.read(&entry.path).await?;
-                let id = stored.and_then(|stored| ClusterId::parse(std::str::from_utf8(&stored.bytes).ok()?).ok());
+                let id =
+                    stored.and_then(|stored| ClusterId::parse(std::str::from_utf8(&stored.bytes).ok()?).ok());
                 clusters.extend(id);
             }
         }
@@ -118,13 +116,11 @@ fn busiest_hour<'a>(marks: impl Iterator<Item = &'a Mark>, own: &Mark) -> u32 {
         times.push(own.stopped_at);
     }
     times.sort();
-    let windows = times.iter().filter(|start| {
-        **start <= own.stopped_at && own.stopped_at.duration_since(**start) < HOUR
-    });
+    let windows = times
+        .iter()
+        .filter(|start| **start <= own.stopped_at && own.stopped_at.duration_since(**start) < HOUR);
     let most = windows
-        .map(|start| {
-            times.iter().filter(|time| *time >= start && time.duration_since(*start) < HOUR).count()
-        })
+        .map(|start| times.iter().filter(|time| *time >= start && time.duration_since(*start) < HOUR).count())
         .max();
     u32::try_from(most.unwrap_or(1)).unwrap_or(u32::MAX)
 }

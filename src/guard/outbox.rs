@@ -45,7 +45,12 @@ impl Guard {
             let id = incident.id.clone();
             match &delivery {
                 Delivery::Delivered => {
-                    tracing::info!(incident = id, state = incident.state.as_str(), sink, "incident delivered");
+                    tracing::info!(
+                        incident = id,
+                        state = incident.state.as_str(),
+                        sink,
+                        "incident delivered"
+                    );
                 }
                 Delivery::Failed { why, .. } | Delivery::GivenUp { why } => {
                     tracing::warn!(incident = id, sink, why, "incident not delivered");

@@ -90,7 +90,12 @@ pub(super) async fn load(
 
 /// A damaged record is copied aside before anything else happens to it (rule 25). Returns the cluster it was about: one
 /// whose id can't be read any more can't be replaced, and stays where it is.
-async fn set_aside(store: &Store, key: &ClusterKey, stored: &Stored, why: &str) -> Result<ClusterId, GuardError> {
+async fn set_aside(
+    store: &Store,
+    key: &ClusterKey,
+    stored: &Stored,
+    why: &str,
+) -> Result<ClusterId, GuardError> {
     let path = StatePath::aside(key, &stored.bytes);
     store.create(&path, stored.bytes.clone()).await?;
     tracing::error!(record = %key, copy = %path, why, "a record is damaged: its copy was set aside");
@@ -138,8 +143,7 @@ pub(super) async fn save<D: Document>(
 ) -> Result<Saved, GuardError> {
     let writer = nonce();
     document.set_writer(writer.clone());
-    let bytes =
-        document.encode().map_err(|error| GuardError::Record { key: path.to_string(), error })?;
+    let bytes = document.encode().map_err(|error| GuardError::Record { key: path.to_string(), error })?;
     let written = match etag {
         Some(etag) => store.replace(path, bytes, etag).await,
         None => store.create(path, bytes).await,

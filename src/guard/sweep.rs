@@ -137,7 +137,8 @@ impl Guard {
     /// process can still be about to write its record.
     async fn forget_orphans(&self, key: &ClusterKey, generations: &[u64]) -> Result<(), GuardError> {
         for generation in generations {
-            let born = i64::try_from(*generation).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+            let born =
+                i64::try_from(*generation).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
             let is_old = born.is_some_and(|born| self.now().duration_since(born) > READ_EVERY);
             if is_old {
                 let marker = OpenMarker { key: key.clone(), generation: *generation };
@@ -162,7 +163,8 @@ impl Guard {
             generation = newest;
         }
         let is_over = matches!(record.episode, Episode::None) && record.outbox.is_empty();
-        for marker in generations.iter().copied().filter(|g| *g < generation || (*g == generation && is_over)) {
+        for marker in generations.iter().copied().filter(|g| *g < generation || (*g == generation && is_over))
+        {
             let marker = OpenMarker { key: record.cluster.key(), generation: marker };
             self.0.store.delete(&StatePath::open_marker(&marker)).await?;
         }

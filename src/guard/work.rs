@@ -96,11 +96,7 @@ impl Guard {
     }
 
     /// Lets `case` decide, and gets what it asks for.
-    pub(super) async fn decide(
-        &self,
-        record: &Record,
-        mut facts: Facts,
-    ) -> Result<Transition, GuardError> {
+    pub(super) async fn decide(&self, record: &Record, mut facts: Facts) -> Result<Transition, GuardError> {
         let intent_nonce = nonce::nonce();
         let hold = holds::hold_on(&self.0.store, &record.cluster, self.now()).await?;
         let subscription = record.cluster.subscription();

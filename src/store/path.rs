@@ -71,9 +71,9 @@ impl StatePath {
         Self(Path::from(format!("bulletins/{name}.json")))
     }
 
-    /// `dead-letters/<key>-<generation>/<name>.json`: a message to a sink that was given up.
-    pub fn dead_letter(case: &OpenMarker, name: &PathName) -> Self {
-        Self(Path::from(format!("dead-letters/{}-{}/{name}.json", case.key, case.generation)))
+    /// `dead-letters/<incident>/<name>.json`: a message to a sink that was given up.
+    pub fn dead_letter(incident: &PathName, name: &PathName) -> Self {
+        Self(Path::from(format!("dead-letters/{incident}/{name}.json")))
     }
 
     /// `holds.json`: what the guard must not start, until when.

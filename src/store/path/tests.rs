@@ -27,7 +27,7 @@ fn paths_are_those_of_the_protocol() {
         StatePath::open_marker(&marker()).to_string(),
         StatePath::stop_mark(&subscription, StopHour::of(at), &name).to_string(),
         StatePath::bulletin(&name).to_string(),
-        StatePath::dead_letter(&marker(), &name).to_string(),
+        StatePath::dead_letter(&PathName::parse("storm-1").unwrap(), &name).to_string(),
         StatePath::holds().to_string(),
         StatePath::aside(&key(), b"{").to_string(),
         case.to_string(),
