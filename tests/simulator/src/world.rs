@@ -221,6 +221,11 @@ impl World {
         &self.violations
     }
 
+    /// Notes something that only the wire shows.
+    pub fn record(&mut self, violation: Violation) {
+        self.violations.push(violation);
+    }
+
     /// A duration of Azure's in this world's time.
     fn scaled(&self, duration: SignedDuration) -> SignedDuration {
         duration / i32::try_from(self.settings.speed_up.max(1)).unwrap_or(i32::MAX)

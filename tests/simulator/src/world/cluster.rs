@@ -258,6 +258,11 @@ impl Cluster {
         &self.current
     }
 
+    /// The body that a GET answers now, faults apart.
+    pub fn shown(&self) -> Value {
+        self.body(&self.current)
+    }
+
     /// Whether it runs: `Succeeded` and `Running`.
     pub fn is_running(&self) -> bool {
         self.current.provisioning == ProvisioningState::Succeeded && self.current.power == PowerState::Running
