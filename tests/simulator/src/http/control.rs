@@ -5,6 +5,7 @@
 //! | `POST /_sim/clusters` | [`NewCluster`] | 201 |
 //! | `GET /_sim/clusters` | | what a GET of each shows, without faults |
 //! | `POST /_sim/stop`, `start`, `delete` | [`Order`] | the operation's id, or 409 and why not |
+//! | `POST /_sim/operations/finish` | | 204; what is under way has ended |
 //! | `POST /_sim/faults`, `DELETE /_sim/faults` | [`FaultRule`] | 204 |
 //! | `POST /_sim/identities` | [`Assignment`] | 204 |
 //! | `POST /_sim/tokens` | [`TokenOrder`] | `{"token"}` |
@@ -62,6 +63,7 @@ pub(super) fn router() -> Router<Shared> {
         .route("/stop", post(stop))
         .route("/start", post(start))
         .route("/delete", post(delete))
+        .route("/operations/finish", post(finish))
         .route("/faults", post(add_fault).delete(clear_faults))
         .route("/identities", post(assign))
         .route("/tokens", post(token))
@@ -110,6 +112,11 @@ fn carry_out(world: &mut World, order: &Order, operation: Operation) -> Response
 
 fn refused(refusal: &Refusal) -> Response {
     (StatusCode::CONFLICT, Json(json!({ "refused": refusal.to_string() }))).into_response()
+}
+
+async fn finish(State(shared): State<Shared>) -> StatusCode {
+    shared.world().finish_operations(now());
+    StatusCode::NO_CONTENT
 }
 
 async fn add_fault(State(shared): State<Shared>, Json(rule): Json<FaultRule>) -> StatusCode {

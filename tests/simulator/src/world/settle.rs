@@ -42,6 +42,16 @@ impl World {
         self.now
     }
 
+    /// Ends all operations now, well or badly as they would have ended. For tests in real time that would otherwise race
+    /// with the clock.
+    pub fn finish_operations(&mut self, now: Timestamp) {
+        let now = self.advance(now);
+        for operation in self.operations.values_mut().filter(|operation| operation.is_running()) {
+            operation.ends_at = now;
+        }
+        self.advance(now);
+    }
+
     fn take_due(&mut self) -> Option<Operation> {
         let due = self.operations.values().filter(|o| o.is_running() && o.ends_at <= self.now);
         let id = due.min_by(|a, b| (a.ends_at, &a.id).cmp(&(b.ends_at, &b.id)))?.id.clone();

@@ -122,6 +122,16 @@ fn an_operation_ends_at_its_time_however_late_somebody_looks() {
 }
 
 #[test]
+fn operations_can_be_ended_before_their_time() {
+    let mut scene = Scene::new();
+    scene.stop_by(&Caller::user("dana"));
+    scene.pass(seconds(1));
+    scene.world.finish_operations(scene.now);
+    assert_eq!(scene.shown(), state("Succeeded", "Stopped"));
+    assert_eq!(scene.world.take_events(scene.now).len(), 1);
+}
+
+#[test]
 fn a_deleted_cluster_is_gone_and_one_made_again_has_another_uid() {
     let mut scene = Scene::new();
     let id = scene.cluster.clone();
