@@ -1,1 +1,10 @@
+//! A small Azure with state, stricter than the real one, for the tests of a stop guard.
+//!
+//! [`world`] is pure: time is passed in, nothing is sent or read, the same calls give the same world. [`http`] puts
+//! it on a loopback port, [`sink`] receives webhooks. Nothing here knows the program under test.
 
+pub mod http;
+pub mod sink;
+pub mod world;
+
+pub use world::World;
