@@ -93,8 +93,8 @@ impl Default for Settings {
     }
 }
 
-/// Azure.
-#[derive(Debug)]
+/// Azure. A clone goes its own way from then on.
+#[derive(Debug, Clone)]
 pub struct World {
     settings: Settings,
     now: Timestamp,

@@ -2,7 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test fails by panicking, its helpers too"
+    reason = "a test fails by panicking, wherever it does"
 )]
 
 use std::collections::BTreeSet;

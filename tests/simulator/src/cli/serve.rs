@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use simulator::http::Azure;
 use simulator::sink::{Receiver, Secret};
 use simulator::world::{AssignedIdentity, Caller, Settings};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Options of `serve`.
 #[derive(Debug, clap::Args)]
@@ -23,6 +24,9 @@ pub(crate) struct Arguments {
 
 /// Serves until SIGINT or SIGTERM. The first line of stdout is a JSON object that says where.
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
+    // Before anybody is told where this listens, so that a signal never finds the default handler.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let secret = arguments.webhook_secret.as_deref().map(str::parse::<Secret>).transpose()?;
     let settings = Settings { speed_up: arguments.speed_up, ..Settings::default() };
     let identity_header = settings.identity_secret.clone();
@@ -41,13 +45,6 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         "webhook": format!("{url}/webhook"),
     });
     writeln!(std::io::stdout(), "{line}").context("cannot say where it listens")?;
-    ended().await
-}
-
-async fn ended() -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

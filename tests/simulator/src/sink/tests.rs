@@ -74,6 +74,15 @@ fn a_behaviour_lasts_as_often_as_it_says() {
 }
 
 #[test]
+fn a_delivery_that_hangs_is_remembered_without_an_answer() {
+    let mut receiver = receiver();
+    let time = SignedDuration::from_secs(30);
+    receiver.behave(Behaviour { hang: Some(time), ..Behaviour::default() });
+    assert_eq!(receiver.receive(&headers(SIGNATURE), BODY, at(SENT)), Receipt::Hang(time));
+    assert_eq!(receiver.deliveries()[0].answered, None);
+}
+
+#[test]
 fn a_secret_that_is_none_is_refused() {
     for text in ["", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_short", "whsec_!!"] {
         assert_eq!(text.parse::<Secret>().unwrap_err(), BadSignature::NoSecret, "{text}");

@@ -44,7 +44,7 @@ pub(super) struct Record {
 }
 
 /// All records, in the order in which they were written.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct ActivityLog {
     records: Vec<Record>,
 }

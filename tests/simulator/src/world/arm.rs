@@ -251,7 +251,7 @@ impl World {
             let lag = lag / i32::try_from(self.settings.speed_up.max(1)).unwrap_or(i32::MAX);
             state = cluster.before_recent_stop(now, lag).unwrap_or(state);
         }
-        Draft::provider(StatusCode::OK, &cluster.body(state)).with("etag", &format!("\"{}\"", cluster.etag))
+        Draft::provider(StatusCode::OK, &cluster.body(state))
     }
 
     fn act(&mut self, call: &Call<'_>, action: Action, id: &ClusterId, caller: Caller) -> Draft {

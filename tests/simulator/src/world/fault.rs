@@ -136,7 +136,7 @@ impl Fault {
 }
 
 /// The faults that are ordered, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Faults {
     rules: Vec<FaultRule>,
 }

@@ -52,7 +52,7 @@ pub(super) enum TokenFault {
 }
 
 /// All tokens given out.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Tokens {
     issued: HashMap<String, Token>,
 }

@@ -98,8 +98,8 @@ pub enum Violation {
     },
 }
 
-/// All that happened, in order.
-#[derive(Debug, Default, Serialize)]
+/// All that happened, in order. Not bounded: a world lives as long as a test.
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Journal {
     /// The entries, oldest first.
     pub entries: Vec<Entry>,

@@ -79,7 +79,7 @@ impl World {
     }
 
     /// Puts a cluster into a state at once, with no operation, event or log record: what Azure does of its own accord,
-    /// and states that no operation here leads to.
+    /// and states that no operation here leads to. An operation that is under way still ends as it would.
     pub fn force_state(
         &mut self,
         id: &ClusterId,

@@ -23,6 +23,7 @@ pub(super) fn throttled(kind: RequestKind, subscription: &str, retry_after: Opti
 
 /// What a fault answers, if it answers at all.
 pub(super) fn ordered(fault: &Fault, call: &Call<'_>, object_id: &str) -> Option<Draft> {
+    let action = call.target.action();
     let scope = call.target.cluster().map(ToString::to_string).unwrap_or_default();
     match fault {
         Fault::Throttled { retry_after } => {
@@ -32,8 +33,8 @@ pub(super) fn ordered(fault: &Fault, call: &Call<'_>, object_id: &str) -> Option
             StatusCode::FORBIDDEN,
             "AuthorizationFailed",
             &format!(
-                "The client '{object_id}' with object id '{object_id}' does not have authorization to perform the action \
-                 over scope '{scope}' or the scope is invalid. If access was recently granted, please refresh your \
+                "The client '{object_id}' with object id '{object_id}' does not have authorization to perform action \
+                 '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, please refresh your \
                  credentials."
             ),
         )),

@@ -114,6 +114,24 @@ impl Target {
         }
     }
 
+    /// The right that the request needs, by its name in role definitions.
+    pub(super) fn action(&self) -> &'static str {
+        match self {
+            Self::Cluster { verb, .. } => {
+                verb.deed().map_or("Microsoft.ContainerService/managedClusters/read", Deed::operation_name)
+            }
+            Self::Poll { poll: Poll::Operations, .. } => {
+                "Microsoft.ContainerService/locations/operations/read"
+            }
+            Self::Poll { poll: Poll::OperationResults, .. } => {
+                "Microsoft.ContainerService/locations/operationresults/read"
+            }
+            Self::ActivityLog { .. } => "Microsoft.Insights/eventtypes/values/read",
+            Self::ResourceGraph => "Microsoft.ResourceGraph/resources/read",
+            Self::Token | Self::Unknown => "*",
+        }
+    }
+
     pub(super) fn cluster(&self) -> Option<&ClusterId> {
         match self {
             Self::Cluster { id, .. } => Some(id),

@@ -43,14 +43,14 @@ pub(super) enum Empty {
     Provider(u32),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Bucket {
     tokens: f64,
     at: Timestamp,
 }
 
 /// All buckets, made full on first use.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Buckets {
     buckets: HashMap<String, Bucket>,
 }

@@ -32,6 +32,18 @@ fn a_refusing_fault_answers_its_status_and_code_and_starts_nothing() {
 }
 
 #[test]
+fn a_denial_names_the_right_that_is_missing() {
+    let mut scene = stopped();
+    scene.fault(Fault::Denied, 1);
+    let message = json(&scene.post_start())["error"]["message"].to_string();
+    assert!(
+        message.contains(
+            "'Microsoft.ContainerService/managedClusters/start/action' over scope '/subscriptions/"
+        )
+    );
+}
+
+#[test]
 fn a_server_error_is_plain_text() {
     let mut scene = stopped();
     scene.fault(Fault::ServerError, 1);

@@ -111,7 +111,7 @@ fn a_token_expires_by_the_true_clock() {
 #[test]
 fn the_identity_endpoint_gives_a_token_that_arm_takes() {
     let mut scene = Scene::new();
-    let assigned = Caller::user_assigned_identity("helper", "/subscriptions/s/x");
+    let assigned = Caller::user_assigned_identity("second", "/subscriptions/s/x");
     scene.world.assign_identity(AssignedIdentity { caller: guard(), user_assigned: false });
     scene.world.assign_identity(AssignedIdentity { caller: assigned.clone(), user_assigned: true });
     let mut ask = |extra: &str, secret: &str| {
