@@ -1,1 +1,3 @@
+//! A small Azure with state, and a stand-in for the Functions host.
 
+pub mod host;
