@@ -378,6 +378,7 @@ fn bare_command(app: &App) -> Command {
     Command {
         program: PathBuf::new(),
         arguments: Vec::new(),
+        app_root: app.root.clone(),
         working_directory: app.root.clone(),
         stderr_is_errors_only: true,
     }

@@ -71,6 +71,8 @@ pub struct Command {
     pub program: PathBuf,
     /// Arguments, already split.
     pub arguments: Vec<String>,
+    /// The folder of `host.json`.
+    pub app_root: PathBuf,
     /// Where it starts.
     pub working_directory: PathBuf,
     /// `useStdErrorStreamForErrorsOnly`.
@@ -219,7 +221,10 @@ fn handler(root: &Path, custom: &Value, settings: &BTreeMap<String, String>) -> 
     Handler::Command(Command {
         program: if in_worker_directory.is_file() { in_worker_directory } else { executable.into() },
         arguments: list("arguments").into_iter().chain(worker_path).chain(list("workerArguments")).collect(),
-        working_directory: root.join(part("workingDirectory")),
+        app_root: root.to_owned(),
+        working_directory: Some(part("workingDirectory"))
+            .filter(|folder| !folder.is_empty())
+            .map_or_else(|| root.to_owned(), |folder| root.join(folder)),
         stderr_is_errors_only: description
             .get("useStdErrorStreamForErrorsOnly")
             .and_then(Value::as_bool)

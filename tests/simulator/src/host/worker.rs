@@ -366,7 +366,7 @@ fn spawn(command: &Command, env: &[(String, String)], port: u16) -> std::io::Res
         .env("FUNCTIONS_HTTPWORKER_PORT", &port)
         .env("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", &worker_id)
         .env("FUNCTIONS_HTTPWORKER_ID", &worker_id)
-        .env("FUNCTIONS_APP_ROOT_PATH", &command.working_directory)
+        .env("FUNCTIONS_APP_ROOT_PATH", &command.app_root)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
