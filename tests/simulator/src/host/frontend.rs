@@ -15,7 +15,7 @@ use super::invocation::Call;
 use super::json::Value;
 use super::keys::Caller;
 use super::output::HttpAnswer;
-use super::trace::TraceContext;
+use super::trace::{Telemetry, TraceContext};
 use super::{EventDates, Shared, dates, http_trigger, webhook};
 
 /// Largest body the host reads (`ScriptConstants.DefaultMaxRequestBodySize`).
@@ -29,7 +29,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/runtime/webhooks/eventgrid", any(webhook::event_grid))
         .route("/admin/functions/{name}", any(manual_run))
         .fallback(any(http_trigger::call))
-        .layer(axum::middleware::map_response(kestrel))
+        .layer(axum::middleware::map_response_with_state(Arc::clone(&shared), kestrel))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&shared), available))
         .with_state(shared)
 }
@@ -167,7 +167,10 @@ async fn available(
     }
 }
 
-async fn kestrel(mut response: Response) -> Response {
+async fn kestrel(State(shared): State<Arc<Shared>>, mut response: Response) -> Response {
+    if shared.telemetry == Telemetry::ApplicationInsights {
+        response.headers_mut().insert("Request-Context", HeaderValue::from_static("appId="));
+    }
     response.headers_mut().insert(http::header::SERVER, HeaderValue::from_static("Kestrel"));
     response
 }

@@ -49,7 +49,7 @@ async fn event_grid_gets_a_202_for_every_recorded_success_and_a_500_for_every_fa
         })
         .await;
         let (host, _folder) = host_before(&handler, |_| {}).await;
-        let answer = send(&host.url(), &support::delivery(json!({}))).await.unwrap();
+        let answer = send(&host.url(), &support::delivery(json!({}))).await.expect(name);
         assert_eq!(answer.status(), case["host_answer_to_caller"]["status"], "{name}");
         assert_eq!(answer.text(), case["host_answer_to_caller"]["body"].as_str().unwrap(), "{name}");
         let asked: Vec<String> =
@@ -62,7 +62,8 @@ async fn event_grid_gets_a_202_for_every_recorded_success_and_a_500_for_every_fa
 fn compare_logs(name: &str, actual: &[String], recorded: &Value) {
     let entries = recorded.as_array().unwrap().iter();
     let users = entries.filter(|entry| entry["category"].as_str().unwrap().ends_with(".User"));
-    let expected: Vec<&str> = users.map(|entry| entry["message"].as_str().unwrap()).collect();
+    // An empty line was recorded as null.
+    let expected: Vec<&str> = users.map(|entry| entry["message"].as_str().unwrap_or_default()).collect();
     assert_eq!(actual.len(), expected.len(), "{name}");
     for (actual, expected) in actual.iter().zip(expected) {
         let whole = expected.split('…').next().unwrap();
