@@ -3,6 +3,7 @@
 //! Every file in `recorded/` is replayed by one of the tests here, or named in [`NOT_REPLAYED`] with the reason.
 
 mod answers;
+mod deliveries;
 mod invocations;
 mod lifetime;
 mod process;
