@@ -265,7 +265,8 @@ impl EventGrid {
                 .is_some_and(|origin| origin == "eventgrid.azure.net"),
             Schema::EventGrid => {
                 let text = response.text().await.map_err(|_| HandshakeError::Unreachable)?;
-                serde_json::from_str::<Value>(&text).is_ok_and(|body| body["validationResponse"] == code)
+                serde_json::from_str::<Value>(&text)
+                    .is_ok_and(|body| body.get("validationResponse") == Some(&code.into()))
             }
         };
         if agreed && status == 200 { Ok(()) } else { Err(HandshakeError::NotAgreed(status)) }
@@ -341,7 +342,8 @@ impl EventGrid {
             Err(error) if error.is_timeout() => Answer::Late,
             Err(_) => Answer::Broken,
         };
-        let ids = batch.iter().map(|event| event["id"].as_str().unwrap_or_default().to_owned());
+        let ids =
+            batch.iter().map(|event| event.get("id").and_then(Value::as_str).unwrap_or_default().to_owned());
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
         if record.attempts.len() < MAX_ATTEMPTS_KEPT {
             record.attempts.push(Attempt { events: ids.collect(), number, answer });

@@ -69,10 +69,11 @@ impl Log {
             .collect()
     }
 
-    /// Entries from now on, as they are written.
+    /// All entries kept, and those from now on as they are written; none is missed between the two.
     #[must_use]
-    pub fn follow(&self) -> broadcast::Receiver<Entry> {
-        self.live.subscribe()
+    pub fn follow(&self) -> (Vec<Entry>, broadcast::Receiver<Entry>) {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        (entries.iter().cloned().collect(), self.live.subscribe())
     }
 
     pub(crate) fn info(&self, category: &str, message: impl Into<String>) {
@@ -89,9 +90,9 @@ impl Log {
 
     pub(crate) fn write(&self, level: Level, category: &str, message: String) {
         let entry = Entry { level, category: category.to_owned(), message };
-        // Nobody following is no fault.
-        let _ = self.live.send(entry.clone());
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nobody following is no fault. Sent under the lock, so that a new follower sees each entry once.
+        let _ = self.live.send(entry.clone());
         if entries.len() == MAX_ENTRIES {
             entries.pop_front();
         }
@@ -114,5 +115,31 @@ pub fn stderr_level(line: &str, errors_only: bool) -> Level {
         Level::Fail
     } else {
         Level::Info
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_on_stderr_is_an_error_unless_it_says_warn() {
+        // As recorded with and without `useStdErrorStreamForErrorsOnly`.
+        let strict = ["err plain", "err warn: x", "err ERROR x", "err info: {braces}"]
+            .map(|line| stderr_level(line, true));
+        assert_eq!(strict, [Level::Fail, Level::Warn, Level::Fail, Level::Fail]);
+        let lenient = ["plain", "an error here", "warn this", "unhandled exception x"]
+            .map(|line| stderr_level(line, false));
+        assert_eq!(lenient, [Level::Info, Level::Fail, Level::Warn, Level::Fail]);
+    }
+
+    #[test]
+    fn only_the_newest_entries_are_kept() {
+        let log = Log::default();
+        for number in 0..=MAX_ENTRIES {
+            log.info(GENERAL, number.to_string());
+        }
+        let entries = log.entries();
+        assert_eq!((entries.len(), entries[0].message.as_str()), (MAX_ENTRIES, "1"));
     }
 }

@@ -68,8 +68,11 @@ impl Response {
 #[derive(Debug, Clone)]
 pub struct Client {
     port: u16,
-    idle: Arc<Mutex<Vec<(BufReader<TcpStream>, Instant)>>>,
+    idle: Arc<Mutex<Vec<Idle>>>,
 }
+
+/// A connection and since when nothing is asked on it.
+type Idle = (BufReader<TcpStream>, Instant);
 
 impl Client {
     /// A client for the handler on this loopback port.

@@ -156,7 +156,7 @@ async fn a_caller_that_goes_away_does_not_end_the_call() {
     })
     .await;
     let (host, _folder) = host_before(&handler, |_| {}).await;
-    let mut live = host.log().follow();
+    let (_, mut live) = host.log().follow();
     let request = support::delivery(json!({}));
     let impatient = tokio::time::timeout(Duration::from_millis(50), send(&host.url(), &request)).await;
     assert!(impatient.is_err());

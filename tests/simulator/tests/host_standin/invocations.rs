@@ -69,10 +69,10 @@ async fn every_recorded_request_reaches_the_handler_and_its_caller_as_recorded()
 
 /// A manual run answers before it runs; its end is in the log.
 async fn wait_for_end(host: &Host) {
-    let mut live = host.log().follow();
-    let ended = |message: &str| message.starts_with("Executed ");
-    while !host.log().entries().iter().any(|entry| ended(&entry.message)) {
-        live.recv().await.unwrap();
+    let (so_far, mut live) = host.log().follow();
+    let mut ended = so_far.iter().any(|entry| entry.message.starts_with("Executed "));
+    while !ended {
+        ended = live.recv().await.unwrap().message.starts_with("Executed ");
     }
 }
 

@@ -2,13 +2,23 @@
 //!
 //! Every file in `recorded/` is replayed by one of the tests here, or named in [`NOT_REPLAYED`] with the reason.
 
+#[cfg(test)]
 mod answers;
+#[cfg(test)]
+mod command;
+#[cfg(test)]
 mod deliveries;
+#[cfg(test)]
 mod invocations;
+#[cfg(test)]
 mod lifetime;
+#[cfg(test)]
 mod process;
+#[cfg(test)]
 mod shutdown;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
 mod timers;
 
 use std::collections::BTreeSet;

@@ -42,7 +42,7 @@ async fn shut_down_with_a_call_in_flight(
     let (url, pid) = (host.url(), host.handler_pid().unwrap());
     let in_flight = deliver_later(&host, data);
     app.reported("request", 1).await;
-    let mut stopping = host.log().follow();
+    let (_, mut stopping) = host.log().follow();
     let ending = tokio::spawn(host.shutdown());
     stopping.recv().await.unwrap();
     // Accepting ends within the same moment; one that slips in before is still refused or cut off.
