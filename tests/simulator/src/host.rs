@@ -10,6 +10,8 @@
 pub mod answer;
 pub mod app;
 mod chance;
+mod child;
+mod config;
 pub mod cron;
 pub mod dates;
 pub mod envelope;
@@ -30,7 +32,6 @@ mod worker;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,106 +39,15 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+pub use config::{EventDates, HandlerSource, HostConfig, TimingOverrides, Timings};
 pub use keys::Keys;
 
-use app::{App, AppError, Command, Trigger};
+use app::{App, AppError, Trigger};
 use in_flight::InFlight;
 use log::Log;
 use timers::FastClock;
 use trace::Telemetry;
-use worker::{Setting, Source, Worker};
-
-/// How long the host waits for what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timings {
-    /// For the handler to answer `GET /` (`initializationTimeout`).
-    pub initialization: Duration,
-    /// Between two pings.
-    pub ping_interval: Duration,
-    /// For one invocation (`functionTimeout`).
-    pub function: Duration,
-    /// For requests in flight when it is told to stop.
-    pub shutdown: Duration,
-    /// For timer invocations in flight when it is told to stop; past it, the handler is left behind running.
-    pub timer_shutdown: Duration,
-}
-
-/// Changes to the times of `host.json` and of the host itself; `None` keeps them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TimingOverrides {
-    /// See [`Timings::initialization`].
-    pub initialization: Option<Duration>,
-    /// See [`Timings::function`].
-    pub function: Option<Duration>,
-    /// See [`Timings::shutdown`].
-    pub shutdown: Option<Duration>,
-    /// See [`Timings::timer_shutdown`].
-    pub timer_shutdown: Option<Duration>,
-}
-
-/// Which handler an app gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HandlerSource {
-    /// What `host.json` says.
-    HostJson,
-    /// This executable with the arguments of `host.json`.
-    Executable(PathBuf),
-    /// This command line.
-    CommandLine(PathBuf, Vec<String>),
-    /// Something that listens on this loopback port already.
-    Listening(u16),
-}
-
-/// How the Event Grid extension treats strings that look like dates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum EventDates {
-    /// Spelled anew, in UTC and without trailing zeros: extension 3.3.0, as recorded.
-    #[default]
-    Respelled,
-    /// As they came: extension 3.4.3 and later.
-    Verbatim,
-}
-
-/// What to run and how.
-#[derive(Debug, Clone)]
-pub struct HostConfig {
-    /// The folder with `host.json`.
-    pub app: PathBuf,
-    /// The handler.
-    pub handler: HandlerSource,
-    /// App settings: added to the handler's environment, and what `%NAME%` refers to.
-    pub settings: Vec<(String, String)>,
-    /// The host's own port; 0 picks a free one.
-    pub port: u16,
-    /// Keys; made up when not given.
-    pub keys: Keys,
-    /// Times other than those of `host.json`.
-    pub timings: TimingOverrides,
-    /// How many times as fast timers see time pass.
-    pub speed_up: u32,
-    /// Trace headers.
-    pub telemetry: Telemetry,
-    /// Dates in events.
-    pub event_dates: EventDates,
-}
-
-impl HostConfig {
-    /// The app in this folder, with everything as the host has it by default.
-    #[must_use]
-    pub fn new(app: impl Into<PathBuf>) -> HostConfig {
-        HostConfig {
-            app: app.into(),
-            handler: HandlerSource::HostJson,
-            settings: Vec::new(),
-            port: 0,
-            keys: Keys::default(),
-            timings: TimingOverrides::default(),
-            speed_up: 1,
-            telemetry: Telemetry::default(),
-            event_dates: EventDates::default(),
-        }
-    }
-}
+use worker::{Setting, Worker};
 
 /// Why the host cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -295,12 +205,19 @@ impl Host {
     }
 
     /// Dies as on SIGKILL: callers are cut off, the handler works on with a broken pipe for stdout. Returns its process.
-    pub async fn orphan(self) -> Option<u32> {
+    pub async fn orphan(mut self) -> Option<u32> {
         let pid = self.shared.worker.pid();
         self.shared.stopping.send_replace(true);
         self.server.drain(Duration::ZERO).await;
         self.shared.worker.orphan().await;
         pid
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.shared.stopping.send_replace(true);
+        self.shared.worker.abandon();
     }
 }
 
@@ -322,7 +239,7 @@ async fn share(config: HostConfig, app: App, address: SocketAddr) -> Result<Shar
         }
     };
     let setting = Setting {
-        source: source(&config, &app),
+        source: config.source(&app),
         port,
         timings,
         log: log.clone(),
@@ -347,41 +264,6 @@ async fn share(config: HostConfig, app: App, address: SocketAddr) -> Result<Shar
         timer_calls: InFlight::default(),
         stopping,
     })
-}
-
-fn source(config: &HostConfig, app: &App) -> Source {
-    // The host starts no handler for an app without functions, and none it has no command for.
-    if app.functions.is_empty() {
-        return Source::Nothing;
-    }
-    let described = match &app.handler {
-        app::Handler::Command(command) => Some(command.clone()),
-        app::Handler::Faulty(_) => None,
-    };
-    let command = match &config.handler {
-        HandlerSource::Listening(_) => return Source::Listening,
-        HandlerSource::HostJson => described,
-        HandlerSource::Executable(program) => {
-            Some(Command { program: program.clone(), ..described.unwrap_or_else(|| bare_command(app)) })
-        }
-        HandlerSource::CommandLine(program, arguments) => Some(Command {
-            program: program.clone(),
-            arguments: arguments.clone(),
-            ..described.unwrap_or_else(|| bare_command(app))
-        }),
-    };
-    let env = config.settings.clone();
-    command.map_or(Source::Nothing, |command| Source::Process { command, env })
-}
-
-fn bare_command(app: &App) -> Command {
-    Command {
-        program: PathBuf::new(),
-        arguments: Vec::new(),
-        app_root: app.root.clone(),
-        working_directory: app.root.clone(),
-        stderr_is_errors_only: true,
-    }
 }
 
 /// A free loopback port, bound and let go as the host does it; somebody else may take it in between.

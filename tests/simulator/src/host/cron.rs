@@ -142,8 +142,10 @@ fn time_span(text: &str) -> Option<SignedDuration> {
     };
     let mut parts = clock.split(':').map(str::parse::<i64>);
     let (hours, minutes, seconds) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
-    let seconds = days.checked_mul(86_400)?.checked_add(hours.checked_mul(3_600)?)? + minutes * 60 + seconds;
-    parts.next().is_none().then(|| SignedDuration::from_secs(seconds))
+    let parts_in_seconds =
+        [days.checked_mul(86_400)?, hours.checked_mul(3_600)?, minutes.checked_mul(60)?, seconds];
+    let total = parts_in_seconds.into_iter().try_fold(0_i64, i64::checked_add)?;
+    parts.next().is_none().then(|| SignedDuration::from_secs(total))
 }
 
 /// The values a field allows, as a set of bits.
@@ -212,6 +214,16 @@ mod tests {
             assert!(Schedule::parse(text).is_err(), "{text}");
         }
         assert_eq!(Schedule::parse("0 0 0 31 2 *").unwrap().next(Timestamp::UNIX_EPOCH), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_schedule_or_refused_without_a_panic(text in r"(\PC{0,40}|([0-9*/,-]{1,6} ){5}[0-9*/,-]{1,6}|[0-9]{1,25}(\.[0-9]{1,25})?:[0-9]{1,25}:[0-9]{1,25})") {
+            if let Ok(schedule) = Schedule::parse(&text) {
+                let now = Timestamp::UNIX_EPOCH;
+                proptest::prop_assert!(schedule.next(now).is_none_or(|next| next > now));
+            }
+        }
     }
 
     #[test]

@@ -91,6 +91,43 @@ fn parse_zone(text: &str) -> Option<Zone> {
         _ => return None,
     };
     let (hours, minutes) = digits.split_once(':')?;
-    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let two_digits = |text: &str| {
+        let plain = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| text.parse::<i64>().ok()).flatten()
+    };
+    let (hours, minutes) = (two_digits(hours)?, two_digits(minutes)?);
     Some(Zone::Offset(SignedDuration::from_mins(sign * (hours * 60 + minutes))))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn dates_are_spelled_as_extension_3_3_0_does() {
+        let recorded = [
+            ("2026-09-14T20:04:29+02:00", "2026-09-14T18:04:29+00:00"),
+            ("2026-09-14T18:04:29+00:00", "2026-09-14T18:04:29+00:00"),
+            ("2026-09-14T18:04:29", "2026-09-14T18:04:29"),
+            ("2026-09-14T18:04:29.1000000Z", "2026-09-14T18:04:29.1Z"),
+            ("2026-09-14T18:04:29.1234567Z", "2026-09-14T18:04:29.1234567Z"),
+            ("2026-09-14", "2026-09-14"),
+            ("2026-09-14T18:04Z", "2026-09-14T18:04Z"),
+            ("/Date(1789408800000)/", "2026-09-14T18:00:00Z"),
+            ("at 2026-09-14T18:04:29Z", "at 2026-09-14T18:04:29Z"),
+        ];
+        for (given, expected) in recorded {
+            assert_eq!(respell(given.to_owned()), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn spelling_twice_changes_nothing_more(text in r"(\PC*|[0-9T:.Z+-]{0,40}|2026-0[1-9]-1[0-9]T1[0-9]:0[0-9]:29(\.[0-9]{1,9})?(Z|[+-][0-9]{2,3}:[0-9]{2})?)") {
+            let once = respell(text);
+            prop_assert_eq!(respell(once.clone()), once);
+        }
+    }
 }

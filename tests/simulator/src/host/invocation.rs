@@ -76,6 +76,11 @@ impl Shared {
             return result.map_err(|detail| (CallError::Failed(call.function.clone()), detail));
         }
         let error = CallError::TimedOut { function: call.function.clone(), limit: clock(limit) };
+        let (name, shown) = (&call.function, clock(limit));
+        let message = format!(
+            "Timeout value of {shown} exceeded by function 'Functions.{name}' (Id: '{id}'). Initiating cancellation."
+        );
+        self.log.fail(&format!("Function.{name}"), message);
         tokio::time::sleep(TIMEOUT_GRACE.min(limit)).await;
         let warning = format!(
             "A function timeout has occurred. Restarting worker process executing invocationId '{id}'."

@@ -371,3 +371,6 @@ impl Parser<'_> {
         if self.take_if(wanted) { Ok(()) } else { Err(JsonError::Syntax(self.at)) }
     }
 }
+
+#[cfg(test)]
+mod tests;

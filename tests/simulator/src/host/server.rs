@@ -26,9 +26,9 @@ impl Server {
         Server { accepting: tokio::spawn(accept(listener, router, stopping)) }
     }
 
-    /// Waits for the calls in flight once the host stops; false when some were cut off after `limit`.
-    pub(crate) async fn drain(self, limit: Duration) -> bool {
-        let Ok(mut connections) = self.accepting.await else { return false };
+    /// Waits for the calls in flight once the host stops; to be called once. False when some were cut off after `limit`.
+    pub(crate) async fn drain(&mut self, limit: Duration) -> bool {
+        let Ok(mut connections) = (&mut self.accepting).await else { return false };
         let all = async { while connections.join_next().await.is_some() {} };
         let drained = tokio::time::timeout(limit, all).await.is_ok();
         connections.shutdown().await;

@@ -1,22 +1,21 @@
 //! The handler's process: started, watched, restarted and killed as the host does it.
 
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::Timings;
 use super::app::Command;
-use super::log::{self, Level, Log};
+use super::child::{self, Leash};
+use super::log::{self, Log};
 use super::trace::{Telemetry, TraceContext};
 use super::wire::Client;
-use super::{Timings, chance};
 
 /// Exit code by which a handler asks for a restart that is not counted as an error.
 const RESTART_EXIT_CODE: i32 = 200;
@@ -24,8 +23,6 @@ const RESTART_EXIT_CODE: i32 = 200;
 const MAX_ERRORS: usize = 3;
 /// Errors further apart than this are not added up.
 const ERROR_MEMORY: Duration = Duration::from_secs(30 * 60);
-/// Longest line of the handler's output kept whole; a longer one is cut into several.
-const MAX_LINE_BYTES: u64 = 64 * 1_024;
 
 /// Where the handler comes from.
 #[derive(Debug, Clone)]
@@ -136,23 +133,16 @@ impl Worker {
         self.finish(Order::Orphan).await;
     }
 
+    /// Kills the process for good without waiting; does nothing once the supervisor has ended.
+    pub(crate) fn abandon(&self) {
+        let _ = self.orders.try_send(Order::Stop(oneshot::channel().0));
+    }
+
     async fn finish(&self, order: impl FnOnce(oneshot::Sender<()>) -> Order) {
         let (done, finished) = oneshot::channel();
         if self.orders.send(order(done)).await.is_ok() {
             // An error means that the supervisor is gone, which is what was wanted.
             let _ = finished.await;
-        }
-    }
-}
-
-/// Kills the process when the supervisor is dropped with its runtime, so that no test leaves one behind.
-struct Leash(Option<Pid>);
-
-impl Drop for Leash {
-    fn drop(&mut self) {
-        if let Some(pid) = self.0 {
-            // The process was not waited for, so the id is still its own.
-            let _ = kill_process(pid, Signal::KILL);
         }
     }
 }
@@ -206,7 +196,7 @@ impl Supervisor {
     }
 
     async fn one_process(&mut self, command: &Command, env: &[(String, String)]) -> End {
-        let mut child = match spawn(command, env, self.setting.port) {
+        let mut child = match child::spawn(command, env, self.setting.port) {
             Ok(child) => child,
             Err(error) => {
                 let program = command.program.display();
@@ -217,13 +207,13 @@ impl Supervisor {
         };
         self.starts.fetch_add(1, Ordering::Relaxed);
         self.pid.send_replace(child.id());
-        let mut leash = Leash(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
-        let mut console = self.read_console(&mut child, command.stderr_is_errors_only);
+        let mut leash = Leash::on(&child);
+        let mut console = child::read_console(&mut child, &self.setting.log, command.stderr_is_errors_only);
         let end = self.watch(&mut child, &mut leash, &mut console).await;
-        if leash.0.is_some() {
+        if leash.holds() {
             // SIGKILL, and the process waited for.
             let _ = child.kill().await;
-            leash.0 = None;
+            leash.release();
         }
         end
     }
@@ -271,7 +261,7 @@ impl Supervisor {
                     self.ready();
                 }
                 status = child.wait(), if !exited => {
-                    leash.0 = None;
+                    leash.release();
                     self.pid.send_replace(None);
                     match exit_outcome(status) {
                         Some(end) => return end,
@@ -285,12 +275,12 @@ impl Supervisor {
                         if !exited {
                             let _ = child.kill().await;
                         }
-                        leash.0 = None;
+                        leash.release();
                         let _ = done.send(());
                         return End::Finished;
                     }
                     Some(Order::Orphan(done)) => {
-                        leash.0 = None;
+                        leash.release();
                         console.shutdown().await;
                         let _ = done.send(());
                         return End::Finished;
@@ -304,18 +294,6 @@ impl Supervisor {
     fn ready(&self) {
         self.phase.send_replace(Phase::Ready);
         self.setting.log.info(log::DISPATCHER, "Worker process started and initialized.");
-    }
-
-    fn read_console(&self, child: &mut Child, errors_only: bool) -> JoinSet<()> {
-        let mut readers = JoinSet::new();
-        if let Some(stdout) = child.stdout.take() {
-            readers.spawn(read_lines(stdout, self.setting.log.clone(), |_| Level::Info));
-        }
-        if let Some(stderr) = child.stderr.take() {
-            let level = move |line: &str| log::stderr_level(line, errors_only);
-            readers.spawn(read_lines(stderr, self.setting.log.clone(), level));
-        }
-        readers
     }
 }
 
@@ -352,42 +330,6 @@ fn add_error(errors: &mut Vec<Instant>, now: Instant) -> usize {
     }
     errors.push(now);
     errors.len()
-}
-
-/// Starts the process with the host's whole environment and what the host adds to it.
-fn spawn(command: &Command, env: &[(String, String)], port: u16) -> std::io::Result<Child> {
-    let worker_id = chance::guid();
-    let port = port.to_string();
-    tokio::process::Command::new(&command.program)
-        .args(&command.arguments)
-        .current_dir(&command.working_directory)
-        .envs(env.iter().map(|(name, value)| (name, value)))
-        .env("FUNCTIONS_CUSTOMHANDLER_PORT", &port)
-        .env("FUNCTIONS_HTTPWORKER_PORT", &port)
-        .env("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", &worker_id)
-        .env("FUNCTIONS_HTTPWORKER_ID", &worker_id)
-        .env("FUNCTIONS_APP_ROOT_PATH", &command.app_root)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-}
-
-async fn read_lines(pipe: impl AsyncRead + Unpin, log: Log, level: impl Fn(&str) -> Level) {
-    let mut pipe = BufReader::new(pipe);
-    loop {
-        let mut line = Vec::new();
-        match (&mut pipe).take(MAX_LINE_BYTES).read_until(b'\n', &mut line).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-        let line = String::from_utf8_lossy(&line);
-        let line = line.trim_end_matches(['\n', '\r']);
-        // These two prefixes address the platform and tooling; such lines never reach the app's log.
-        if !line.starts_with("LanguageWorkerConsoleLog") && !line.starts_with("azfuncjsonlog:") {
-            log.write(level(line), log::CONSOLE, line.to_owned());
-        }
-    }
 }
 
 #[cfg(test)]

@@ -232,10 +232,10 @@ async fn a_stuck_call_takes_the_others_with_it() {
     app.config.timings.function = Some(limit);
     let host = app.start().await;
     assert!(host.ready().await);
+    let (_, mut live) = host.log().follow();
     let slow = deliver_later(&host, json!({"sleep": 60}));
-    app.reported("request", 1).await;
-    // Sent late enough to be within its own limit when the first one's grace ends.
-    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    // Sent while the first one's grace runs, so that it is well within its own limit when the handler is killed.
+    while !live.recv().await.unwrap().message.starts_with("Timeout value of 00:00:01 exceeded by function") {}
     let other = deliver_later(&host, json!({"sleep": 50}));
     assert_eq!(json!(slow.await.unwrap()), expected["slow"]["status"]);
     assert_eq!(json!(other.await.unwrap()), expected["other"]["status"]);

@@ -42,11 +42,11 @@ async fn shut_down_with_a_call_in_flight(
     let (url, pid) = (host.url(), host.handler_pid().unwrap());
     let in_flight = deliver_later(&host, data);
     app.reported("request", 1).await;
-    let (_, mut stopping) = host.log().follow();
     let ending = tokio::spawn(host.shutdown());
-    stopping.recv().await.unwrap();
-    // Accepting ends within the same moment; one that slips in before is still refused or cut off.
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    let address = url.strip_prefix("http://").unwrap();
+    while tokio::net::TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
     let late = deliver(url, json!({})).await;
     let status = in_flight.await.unwrap();
     (ending.await.unwrap(), status, late, is_running(pid))
@@ -99,6 +99,24 @@ async fn a_killed_host_leaves_a_handler_that_works_on_with_a_broken_pipe() {
     assert!(is_running(pid));
     let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+#[tokio::test]
+async fn a_dropped_host_takes_its_handler_with_it() {
+    let app = App::new("");
+    let host = app.start().await;
+    assert!(host.ready().await);
+    let pid = host.handler_pid().unwrap();
+    let stuck = deliver_later(&host, json!({"sleep": 60}));
+    app.reported("request", 1).await;
+    drop(host);
+    let gone = async {
+        while is_running(pid) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(super::process::DEADLINE, gone).await.unwrap();
+    assert_ne!(stuck.await.unwrap(), Some(202));
 }
 
 async fn stop_during_a_sweep(sweep: &str, limit: Duration) -> (App, Host, u32) {
