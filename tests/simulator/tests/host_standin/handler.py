@@ -32,8 +32,6 @@ class Handler(BaseHTTPRequestHandler):
         if START == "ping_close":
             self.close_connection = True
             return None
-        if START.startswith("ping_slow "):
-            time.sleep(float(START.split()[1]))
         return self.answer(200, "{}")
 
     def do_POST(self):

@@ -83,7 +83,7 @@ async fn a_killed_host_leaves_a_handler_that_works_on_with_a_broken_pipe() {
     let host = app.start().await;
     assert!(host.ready().await);
     let (url, port) = (host.url(), host.handler_port());
-    let in_flight = deliver_later(&host, json!({"sleep": 0.3}));
+    let in_flight = deliver_later(&host, json!({"sleep": 1}));
     app.reported("request", 1).await;
     let pid = host.orphan().await.unwrap();
     assert_eq!(json!(in_flight.await.unwrap()), recorded("shutdown_sigkill.json", "in_flight"));
