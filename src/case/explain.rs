@@ -70,7 +70,10 @@ pub fn explain(record: &Record, stop: Stop, mut facts: Facts, context: &Context<
     loop {
         match advance(&record, &facts, context) {
             Advance::AskLog => facts.log = Some(Err("it was not asked".to_owned())),
-            Advance::CountStops => facts.stops = Some(RecentStops { by_caller: 1, in_subscription: 1 }),
+            Advance::CountStops { mark } => {
+                let own = u32::from(mark);
+                facts.stops = Some(RecentStops { by_caller: own, in_subscription: own, marked: mark });
+            }
             Advance::Write(transition) => {
                 return explained(&transition.record, transition.start.is_some());
             }

@@ -16,8 +16,6 @@ use crate::policy::{Answer, RestartQuestion};
 pub(super) enum Plan {
     /// Ask the activity log, then plan again.
     AskLog,
-    /// Count recent stops, then plan again.
-    CountStops,
     /// It is over.
     Close(Outcome),
     /// Look again then.
@@ -51,6 +49,11 @@ impl Planner<'_> {
         }
         let waited = self.context.now.duration_since(case.newest_stop_time().max(case.opened_at));
         let too_long = waited > self.context.times.confirm_give_up_after;
+        if case.held.is_some()
+            && let Some(outcome) = self.ended(case)
+        {
+            return Plan::Close(outcome);
+        }
         match (&self.facts.log, self.log_is_due(case)) {
             (None, true) => Plan::AskLog,
             (Some(_), _) | (None, false) if too_long => Plan::Hold(Held::Unconfirmed),
@@ -59,6 +62,18 @@ impl Planner<'_> {
             }
             (Some(Ok(_)), _) | (None, false) => self
                 .wait(self.context.times.log_every, "waiting for the activity log to confirm who stopped it"),
+        }
+    }
+
+    /// How a case that waits for people ends by itself: the cluster runs, or is gone (rule 21).
+    fn ended(&self, case: &Case) -> Option<Outcome> {
+        match (&self.look.found, self.cluster.map(Cluster::situation)) {
+            (Found::Gone, _) => Some(Outcome::Gone),
+            (Found::Cluster(_), Some(Situation::Running)) => match self.running(case) {
+                Plan::Close(outcome) => Some(outcome),
+                Plan::AskLog | Plan::Wait { .. } | Plan::Hold(_) | Plan::Start => None,
+            },
+            (Found::Cluster(_), _) => None,
         }
     }
 
@@ -90,9 +105,6 @@ impl Planner<'_> {
     }
 
     fn unauthorised(&self, case: &mut Case) -> Plan {
-        if self.facts.stops.is_none() {
-            return Plan::CountStops;
-        }
         let restart = self.may_restart(case, true);
         case.restart = Some(view(&restart));
         let times = self.context.times;
@@ -125,12 +137,7 @@ impl Planner<'_> {
             Plan::Wait { .. } if !is_running && waited > self.context.times.give_up_after => {
                 Plan::Hold(case.held.clone().unwrap_or(Held::TooLong { situation: case.last_situation }))
             }
-            plan @ (Plan::AskLog
-            | Plan::CountStops
-            | Plan::Close(_)
-            | Plan::Wait { .. }
-            | Plan::Hold(_)
-            | Plan::Start) => plan,
+            plan @ (Plan::AskLog | Plan::Close(_) | Plan::Wait { .. } | Plan::Hold(_) | Plan::Start) => plan,
         }
     }
 

@@ -69,6 +69,8 @@ pub struct RecentStops {
     pub by_caller: u32,
     /// In the subscription.
     pub in_subscription: u32,
+    /// Whether the newest stop's own mark was left before counting.
+    pub marked: bool,
 }
 
 /// What a step says.
@@ -76,8 +78,11 @@ pub struct RecentStops {
 pub enum Advance {
     /// Ask the activity log, then step again.
     AskLog,
-    /// Count the recent unauthorised stops (this one's mark first, rule 22), then step again.
-    CountStops,
+    /// Count the recent unauthorised stops, then step again.
+    CountStops {
+        /// The newest stop is unauthorised: leave its mark before counting (rule 22).
+        mark: bool,
+    },
     /// Write this record, then do this.
     Write(Box<Transition>),
 }
@@ -102,7 +107,8 @@ pub struct StormRow {
     pub ended: bool,
 }
 
-/// Steps an open or held case. Call it again with what it asks for; it asks for each thing at most once.
+/// Steps an open or held case. Call it again with what it asks for: the log at most once, the recent stops at most twice (once
+/// to judge the newest stop, and once more with its mark if it is unauthorised).
 pub fn advance(record: &Record, facts: &Facts, context: &Context<'_>) -> Advance {
     let mut record = record.clone();
     let (mut case, was_held) = match std::mem::replace(&mut record.episode, Episode::None) {
@@ -115,11 +121,13 @@ pub fn advance(record: &Record, facts: &Facts, context: &Context<'_>) -> Advance
     };
     let plan = match &facts.look {
         Err(problem) => without_look(&mut case, was_held, problem, context),
-        Ok(look) => with_look(&mut record, &mut case, look, facts, context),
+        Ok(look) => match with_look(&mut record, &mut case, look, facts, context) {
+            Ok(plan) => plan,
+            Err(CountFirst { mark }) => return Advance::CountStops { mark },
+        },
     };
     match plan {
         Plan::AskLog => Advance::AskLog,
-        Plan::CountStops => Advance::CountStops,
         Plan::Close(outcome) => close::close(record, case, outcome, facts, context),
         Plan::Wait { until, why } => {
             case.note(context.now, why);
@@ -140,11 +148,17 @@ fn look_time(facts: &Facts, now: Timestamp) -> Timestamp {
     facts.look.as_ref().map_or(now, |look| look.sent_at)
 }
 
+/// The recent stops have to be counted before anything can be decided.
+struct CountFirst {
+    mark: bool,
+}
+
 /// ARM could not be asked: wait, and ask people when that takes too long.
 fn without_look(case: &mut Case, was_held: bool, problem: &LookProblem, context: &Context<'_>) -> Plan {
     let every = if was_held { context.times.held_look_every } else { context.times.look_every };
     let until = context.now + every.max(problem.retry_after.unwrap_or_default());
-    let too_long = context.now.duration_since(case.newest_stop_time()) > context.times.give_up_after;
+    let waited = context.now.duration_since(case.newest_stop_time().max(case.opened_at));
+    let too_long = waited > context.times.give_up_after;
     if too_long && context.policies.is_some() {
         case.note(context.now, format!("can't look at the cluster: {}", problem.text));
         return Plan::Hold(Held::TooLong { situation: None });
@@ -158,13 +172,13 @@ fn with_look(
     look: &Look,
     facts: &Facts,
     context: &Context<'_>,
-) -> Plan {
+) -> Result<Plan, CountFirst> {
     let cluster = match &look.found {
         Found::Cluster(cluster) => Some(cluster.as_ref()),
         Found::Gone => None,
     };
     if is_another_cluster(record, case, cluster) {
-        return Plan::Close(Outcome::Gone);
+        return Ok(Plan::Close(Outcome::Gone));
     }
     note_look(case, look, context.times);
     case.log_asked_at = facts.log.as_ref().map(|_| context.now).or(case.log_asked_at);
@@ -176,7 +190,7 @@ fn with_look(
     }
     let Some(policies) = context.policies else {
         let until = context.now + context.times.look_every;
-        return Plan::Wait { until, why: "nothing is decided: the policies are broken".to_owned() };
+        return Ok(Plan::Wait { until, why: "nothing is decided: the policies are broken".to_owned() });
     };
     let cluster_id = record.cluster.clone();
     let stops = facts.stops.unwrap_or_default();
@@ -187,9 +201,13 @@ fn with_look(
     };
     let asker = Asker { policies, zone: context.zone, cluster: &cluster_id, facts: cluster, counts };
     let verdict = judge(case, &asker, context.times);
+    let mark = !verdict.authorised;
+    if facts.stops.is_none_or(|stops| mark && !stops.marked) {
+        return Err(CountFirst { mark });
+    }
     note_verdict(case, &verdict, context.now);
     case.verdict = Some(verdict);
-    Planner { record, look, facts, context, asker: &asker, cluster }.plan(case)
+    Ok(Planner { record, look, facts, context, asker: &asker, cluster }.plan(case))
 }
 
 /// A different `resourceUID` under the same id is another cluster (rule 28): a case about the old one is over, and what was

@@ -63,7 +63,6 @@ impl Guard {
             let intake = Intake { cluster: cluster.clone(), summary };
             if !taken.any_new() {
                 tell(&mut durable, intake);
-                self.finish(current).await?;
                 return Ok(());
             }
             let (looked, marked) = futures::join!(self.look(&record), self.mark(&record, taken.opened));
@@ -132,10 +131,12 @@ impl Guard {
         }
     }
 
-    /// The marker comes before the record, so that no open case is ever without one (rule 5).
+    /// The marker comes before the record, so that no open case is ever without one (rule 5). It holds the cluster's id, so that
+    /// one without a record can be burnt.
     async fn mark(&self, record: &Record, opened: bool) -> Result<(), GuardError> {
         if opened {
-            self.0.store.put(&StatePath::open_marker(&marker_of(record)), Vec::new()).await?;
+            let id = record.cluster.to_string();
+            self.0.store.put(&StatePath::open_marker(&marker_of(record)), id.into_bytes()).await?;
         }
         Ok(())
     }

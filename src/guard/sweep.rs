@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::case::record::Record;
 use crate::case::{Episode, outbox};
-use crate::domain::ClusterKey;
+use crate::domain::{ClusterId, ClusterKey};
 use crate::store::{OpenMarker, Prefix, StatePath};
 
 use super::Guard;
@@ -126,24 +126,28 @@ impl Guard {
         let _flight = self.0.flights.take(key).await;
         let loaded = load(&self.0.store, key, self.0.gate.mode(), self.now()).await?;
         let Some(loaded) = loaded else {
-            return self.forget_orphans(key, generations).await;
+            return self.burn_orphans(key, generations).await;
         };
         let record = self.reconcile(loaded).await?;
         self.forget_leftovers(record, generations).await
     }
 
-    /// Markers without any record: a process died between the two writes. There is no case id in a marker, so nothing can be
-    /// burnt; but nothing was acknowledged either, so the event comes again. They are kept until they are old enough that no
-    /// process can still be about to write its record.
-    async fn forget_orphans(&self, key: &ClusterKey, generations: &[u64]) -> Result<(), GuardError> {
-        for generation in generations {
-            let born =
-                i64::try_from(*generation).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
-            let is_old = born.is_some_and(|born| self.now().duration_since(born) > READ_EVERY);
-            if is_old {
-                let marker = OpenMarker { key: key.clone(), generation: *generation };
-                self.0.store.delete(&StatePath::open_marker(&marker)).await?;
-            }
+    /// Markers without any record: a process died, or is paused, between the two writes. Nothing was acknowledged, so the event
+    /// comes again. A record of the marker's generation is made first, so that a paused process can't write a case under a marker
+    /// that is about to go (rule 6).
+    async fn burn_orphans(&self, key: &ClusterKey, generations: &[u64]) -> Result<(), GuardError> {
+        let Some(newest) = generations.iter().copied().max() else { return Ok(()) };
+        let marker = StatePath::open_marker(&OpenMarker { key: key.clone(), generation: newest });
+        let Some(stored) = self.0.store.read(&marker).await? else { return Ok(()) };
+        let id = std::str::from_utf8(&stored.bytes).ok().and_then(|id| ClusterId::parse(id).ok());
+        let Some(cluster) = id.filter(|id| id.key() == *key) else {
+            tracing::warn!(path = %marker, "a marker without a record names no cluster: it is left alone");
+            return Ok(());
+        };
+        let mut record = Record::new(cluster);
+        record.generation = newest;
+        if let Saved::Done(_) = save(&self.0.store, &StatePath::cluster(key), &mut record, None).await? {
+            self.forget_leftovers(record, generations).await?;
         }
         Ok(())
     }

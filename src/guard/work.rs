@@ -22,6 +22,9 @@ const LOG_BUDGET: Duration = Duration::from_secs(8);
 /// How far before the stop the activity log is read.
 const LOG_WINDOW_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 
+/// The activity log keeps its records for 90 days (source: Azure Monitor, "Activity log retention"); older windows are refused.
+const LOG_KEPT_FOR: jiff::SignedDuration = jiff::SignedDuration::from_hours(89 * 24);
+
 /// A look, and when it was sent by the clock that can't be set back.
 pub(super) struct Looked {
     pub(super) facts: Facts,
@@ -117,7 +120,7 @@ impl Guard {
             };
             match advance(record, &facts, &context) {
                 Advance::AskLog => facts.log = Some(self.ask_log(record).await),
-                Advance::CountStops => facts.stops = Some(self.count_stops(record).await?),
+                Advance::CountStops { mark } => facts.stops = Some(self.count_stops(record, mark).await?),
                 Advance::Write(transition) => return Ok(*transition),
             }
         }
@@ -125,7 +128,8 @@ impl Guard {
 
     async fn ask_log(&self, record: &Record) -> Result<LogReading, String> {
         let now = self.now();
-        let since = record.case().map_or(now, |case| case.newest_stop_time()) - LOG_WINDOW_BEFORE;
+        let stopped_at = record.case().map_or(now, |case| case.newest_stop_time());
+        let since = (stopped_at - LOG_WINDOW_BEFORE).max(now - LOG_KEPT_FOR);
         self.0
             .arm
             .power_operations(&record.cluster, since, now, LOG_BUDGET)
