@@ -76,5 +76,8 @@ fn examples_and_links_are_found_in_a_text() {
     let text = "See [a](docs/A.md#part), [b](https://example.invalid) and [c](#here).\n\n    \
                 @id(\"x\")\n    permit (principal, action == Action::\"stop\", resource);\n\nEnd.\n\n    make test\n";
     assert_eq!(links(text), ["docs/A.md"]);
-    assert_eq!(policies(text), ["\n@id(\"x\")\npermit (principal, action == Action::\"stop\", resource);\n\n"]);
+    assert_eq!(
+        policies(text),
+        ["\n@id(\"x\")\npermit (principal, action == Action::\"stop\", resource);\n\n"]
+    );
 }
