@@ -188,25 +188,7 @@ fn caller(record: &Value) -> Caller {
     let none = Map::new();
     let claims = record.get("claims").and_then(Value::as_object).unwrap_or(&none);
     let ip = record.pointer("/httpRequest/clientIpAddress").and_then(Value::as_str);
-    caller_from_claims(claims, word(record, "caller"), ip)
-}
-
-// REPLACE AT MERGE by `Caller::from_claims(claims, caller_hint, ip)` of `domain::claims`.
-fn caller_from_claims(claims: &Map<String, Value>, _caller_hint: Option<&str>, ip: Option<&str>) -> Caller {
-    use crate::domain::CallerKind;
-    let id = |claim: &str| {
-        let id = claims.get(claim).and_then(Value::as_str).filter(|id| !id.is_empty())?;
-        Some(text::clean(&id.to_ascii_lowercase(), ID_CHARS_MAX))
-    };
-    let object_id = id("http://schemas.microsoft.com/identity/claims/objectidentifier");
-    let app_id = id("appid");
-    let is_app = claims.get("idtyp").and_then(Value::as_str) == Some("app");
-    let kind = match (&object_id, &app_id) {
-        (None, None) => CallerKind::Unknown,
-        (_, Some(_)) if is_app => CallerKind::ServicePrincipal,
-        (_, Some(_)) | (Some(_), None) => CallerKind::User,
-    };
-    Caller { kind, object_id, app_id, ip: ip.and_then(|ip| ip.parse().ok()), ..Caller::unknown() }
+    Caller::from_claims(claims, word(record, "caller"), ip)
 }
 
 #[cfg(test)]

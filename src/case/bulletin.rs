@@ -177,8 +177,8 @@ impl Bulletin {
         if !is_news {
             return false;
         }
-        let is_first = self.open.is_none();
         self.add_row(&key, report, teller.now);
+        let is_first = self.open.as_ref().is_some_and(|open| open.next_sequence == 0);
         if is_first {
             self.tell(IncidentState::Opened, teller);
         }

@@ -163,24 +163,28 @@ impl Planner<'_> {
             return plan;
         }
         match self.evidence(case).proof() {
-            Proof::Proven => Plan::Start,
+            Proof::Proven => self.start(case),
             Proof::AskLog if self.log_is_due(case) => Plan::AskLog,
             Proof::AskLog => self.wait(self.context.times.log_every, "waiting for the activity log"),
             Proof::NotYet(why) => self.wait(self.context.times.look_every, why),
             Proof::NoRecord => match not_permitted(&self.may_restart(case, false)) {
-                None => Plan::Start,
+                None => self.start(case),
                 Some(Held::PolicyError) => Plan::Hold(Held::PolicyError),
                 Some(_) => Plan::Hold(Held::UnknownCaller),
             },
         }
     }
 
+    /// Everything speaks for a start; the mode has the last word, so that a case says what would have been done (rule 27).
+    fn start(&self, case: &Case) -> Plan {
+        match case.mode.min(self.context.mode) {
+            Mode::Act => Plan::Start,
+            mode @ (Mode::DryRun | Mode::Notify) => Plan::Hold(Held::Mode { mode }),
+        }
+    }
+
     /// What no waiting mends.
     fn cannot_start(&self, case: &Case) -> Option<Held> {
-        let mode = case.mode.min(self.context.mode);
-        if mode != Mode::Act {
-            return Some(Held::Mode { mode });
-        }
         if let Some(reason) = self.context.hold {
             return Some(Held::Hold { reason: reason.to_owned() });
         }

@@ -229,7 +229,19 @@ fn reason(held: &Held) -> String {
 
 /// The timeline's line for it.
 pub(super) fn held_sentence(held: &Held) -> String {
-    format!("waiting for people: {}", reason(held))
+    match held {
+        Held::Mode { mode } => format!("would have started it, but the mode is {mode}"),
+        Held::NotPermitted { .. }
+        | Held::PolicyError
+        | Held::Hold { .. }
+        | Held::AttemptsUsed
+        | Held::Refused { .. }
+        | Held::FailedState
+        | Held::TooLong { .. }
+        | Held::UnknownCaller
+        | Held::Unconfirmed
+        | Held::DamagedRecord => format!("waiting for people: {}", reason(held)),
+    }
 }
 
 /// The timeline's line for an end.

@@ -233,7 +233,9 @@ fn note_verdict(case: &mut Case, verdict: &super::model::Verdict, now: Timestamp
     if !is_news {
         return;
     }
-    case.held = None;
+    if case.verdict.is_some() {
+        case.held = None;
+    }
     let word = if verdict.authorised { "authorised" } else { "not authorised" };
     let by = if verdict.policies.is_empty() {
         "no policy allows it".to_owned()

@@ -5,6 +5,7 @@
 
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aks_stop_guard::azure::credential::AzureIdentity;
 use aks_stop_guard::azure::{Cloud, Credential, CredentialKind, HttpTransport, TokenSource};
@@ -17,6 +18,8 @@ const OWN_NAME: &str = "identity::every_answer_of_the_identity_endpoint_is_under
 const TOKEN: &str = "eyJ0eXAi.REDACTED.REDACTED";
 const KEY: &str = "canary-identity-header";
 const CLIENT: &str = "44445555-eeee-6666-ffff-7777aaaa8888";
+/// The process has ended by then: its requests have all arrived.
+const HEARD_BY: Duration = Duration::from_secs(5);
 const SCOPE: &str = "https://management.azure.com/.default";
 
 #[tokio::test]
@@ -73,7 +76,9 @@ async fn outcome(answers: Vec<String>) -> String {
     for secret in [TOKEN, KEY] {
         assert!(!said.contains(secret) && !errors.contains(secret), "{said}\n{errors}");
     }
-    for head in served.await.unwrap() {
+    // The endpoint must have been asked for every answer; one that was not asked would wait for ever.
+    let heads = tokio::time::timeout(HEARD_BY, served).await.expect("each answer is asked for").unwrap();
+    for head in heads {
         let head = head.to_lowercase();
         assert!(head.starts_with("get /msi/token?"), "{head}");
         for part in ["api-version=2019-08-01", "resource=https%3a%2f%2fmanagement.azure.com", CLIENT] {

@@ -1,0 +1,12 @@
+//! Whole scenarios in virtual time: the real guard, ARM client and store layer over the simulated Azure.
+//!
+//! Nothing here waits: a clock is handed in, and Azure's durations pass as the scenario says.
+
+mod counterexamples;
+mod crashes;
+mod main_loop;
+mod modes;
+mod probe;
+mod rules;
+mod sim;
+mod storms;

@@ -1,0 +1,177 @@
+//! Rules of the protocol that need the whole guard to show.
+
+use aks_stop_guard::case::{Confirm, Outcome};
+use aks_stop_guard::clock::Clock as _;
+use aks_stop_guard::domain::{Caller, CallerKind, IncidentState, Severity};
+use bytes::Bytes;
+use jiff::SignedDuration;
+use object_store::ObjectStoreExt as _;
+use simulator::world::{self, RequestKind};
+
+use crate::sim::{SUBSCRIPTION, Setup, Sim, mallory, minutes, ops};
+
+/// Rule 1: nothing is started by a clock that is far from Azure's.
+#[tokio::test(start_paused = true)]
+async fn a_clock_far_from_azures_starts_nothing() {
+    let sim = Sim::new(Setup::default());
+    let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
+    sim.world.lock().unwrap().settings_mut().date_skew = SignedDuration::from_secs(90);
+    sim.stop(&aks, &mallory());
+    sim.pass(&[&guard], minutes(20)).await;
+    assert_eq!(sim.world.lock().unwrap().journal().requests(RequestKind::Start, None), 0);
+    sim.world.lock().unwrap().settings_mut().date_skew = SignedDuration::ZERO;
+    sim.pass(&[&guard], minutes(20)).await;
+    assert!(sim.is_running(&aks));
+}
+
+/// Rule 14: a hold forbids starts, whatever policies say.
+#[tokio::test(start_paused = true)]
+async fn a_hold_starts_nothing_and_tells_people_who_holds() {
+    let sim = Sim::new(Setup::default());
+    let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
+    let holds = format!(
+        r#"{{"holds":[{{"scope":"/subscriptions/{SUBSCRIPTION}","until":"2026-12-31T00:00:00Z","by":"Dana","why":"forensics"}}]}}"#
+    );
+    sim.state.put(&"holds.json".into(), Bytes::from(holds).into()).await.unwrap();
+    sim.stop(&aks, &mallory());
+    sim.pass(&[&guard], minutes(30)).await;
+
+    assert_eq!(sim.starts(&aks), 0);
+    assert!(sim.told()[0].contains("a hold forbids starts: forensics"), "{:?}", sim.told());
+}
+
+/// Rule 25: a damaged record is set aside, replaced with its budgets spent, and told.
+#[tokio::test(start_paused = true)]
+async fn a_damaged_record_is_kept_aside_and_waits_for_people() {
+    let sim = Sim::new(Setup::default());
+    let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
+    sim.stop(&aks, &mallory());
+    sim.pass(&[&guard], minutes(3)).await;
+    let path: object_store::path::Path = sim.paths("clusters").await.remove(0).into();
+    let whole = sim.state.get(&path).await.unwrap().bytes().await.unwrap();
+    let text = String::from_utf8(whole.to_vec()).unwrap().replace("\"phase\":\"open\"", "\"phase\":\"opne\"");
+    sim.state.put(&path, Bytes::from(text).into()).await.unwrap();
+    let next = sim.process();
+    sim.pass(&[&next], minutes(3)).await;
+
+    assert_eq!(sim.paths("aside").await.len(), 1);
+    assert!(sim.is_held(&aks).await);
+    assert!(sim.told().iter().any(|line| line.contains("its record was damaged")), "{:?}", sim.told());
+}
+
+/// Rule 25: a record of a newer program is neither written nor lost; the event has to come again.
+#[tokio::test(start_paused = true)]
+async fn a_record_of_a_newer_program_is_left_alone() {
+    let sim = Sim::new(Setup::default());
+    let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
+    sim.stop(&aks, &mallory());
+    sim.pass(&[&guard], minutes(3)).await;
+    let path: object_store::path::Path = sim.paths("clusters").await.remove(0).into();
+    let whole = sim.state.get(&path).await.unwrap().bytes().await.unwrap();
+    let newer = String::from_utf8(whole.to_vec()).unwrap().replace("\"min_writer\":1", "\"min_writer\":2");
+    sim.state.put(&path, Bytes::from(newer.clone()).into()).await.unwrap();
+    let event = sim.stop_events().remove(0);
+    let refused = sim.deliver(&sim.process(), event).await;
+
+    assert!(refused.is_err(), "it is answered 5xx");
+    assert_eq!(sim.state.get(&path).await.unwrap().bytes().await.unwrap(), newer.as_bytes());
+}
+
+/// Rule 29: an event that claims a caller who may, while the log names one who may not.
+#[tokio::test(start_paused = true)]
+async fn a_forged_claim_is_found_out_and_the_cluster_is_restarted() {
+    let mut sim = Sim::new(Setup { extra: Sim::allow(&ops()), ..Setup::default() });
+    sim.delivers = false;
+    let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
+    sim.stop(&aks, &mallory());
+    sim.clock.advance(minutes(2));
+    let mut event = sim.stop_events().remove(0);
+    event.caller = Caller { object_id: Some(ops().object_id), kind: CallerKind::User, ..Caller::unknown() };
+    sim.deliver(&guard, event).await.unwrap();
+    assert_eq!(sim.outcomes().await, [], "the event's word is not enough");
+    sim.pass(&[&guard], minutes(30)).await;
+
+    assert!(sim.is_running(&aks));
+    let messages = sim.inbox.messages.lock().unwrap();
+    let forgery = messages.iter().find(|message| message.id.ends_with("-claims")).expect("it is told");
+    assert_eq!((forgery.severity, forgery.state), (Severity::Critical, IncidentState::Opened));
+}
+
+/// Rule 29: an authorisation that the log never confirms becomes an incident, and ends when the log does.
+#[tokio::test(start_paused = true)]
+async fn an_authorisation_without_a_record_in_the_log_is_told_after_half_an_hour() {
+    let sim = Sim::new(Setup { extra: Sim::allow(&ops()), ..Setup::default() });
+    let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
+    sim.world.lock().unwrap().settings_mut().log_lag = minutes(50);
+    sim.stop(&aks, &ops());
+    sim.pass(&[&guard], minutes(25)).await;
+    assert_eq!(sim.told(), [""; 0]);
+    sim.pass(&[&guard], minutes(15)).await;
+    assert_eq!(sim.told_times(IncidentState::Opened), 1);
+    sim.pass(&[&guard], minutes(30)).await;
+
+    assert_eq!(sim.outcomes().await, [Outcome::Authorised]);
+    assert_eq!(sim.told_times(IncidentState::Resolved), 1);
+    assert_eq!(sim.starts(&aks), 0);
+}
+
+/// Rule 28: the same id, another cluster.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_made_anew_under_the_same_id_has_no_history() {
+    let sim = Sim::new(Setup { extra: Sim::allow(&ops()), ..Setup::default() });
+    let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
+    sim.stop(&aks, &ops());
+    sim.pass(&[&guard], minutes(20)).await;
+    assert_eq!(sim.outcomes().await, [Outcome::Authorised]);
+    sim.world.lock().unwrap().delete(&aks, &ops(), sim.clock.now()).unwrap();
+    sim.pass(&[&guard], minutes(10)).await;
+    sim.cluster("aks-1");
+    sim.stop(&aks, &mallory());
+    sim.pass(&[&guard], minutes(20)).await;
+
+    assert!(sim.is_running(&aks));
+    assert_eq!(sim.outcomes().await, [Outcome::Authorised, Outcome::Restored]);
+}
+
+/// Rule 11 with `require`: the log is always asked.
+#[tokio::test(start_paused = true)]
+async fn with_confirm_require_a_fresh_stop_waits_for_the_log() {
+    let sim = Sim::new(Setup { confirm: Confirm::Require, ..Setup::default() });
+    let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
+    sim.stop(&aks, &mallory());
+    sim.pass(&[&guard], minutes(10)).await;
+    assert_eq!(sim.starts(&aks), 0);
+    sim.pass(&[&guard], minutes(20)).await;
+    assert!(sim.is_running(&aks));
+}
+
+/// Rule 30: a thousand events of one cluster.
+#[tokio::test(start_paused = true)]
+async fn a_thousand_copies_of_one_event_start_once() {
+    let sim = Sim::new(Setup::default());
+    let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
+    sim.stop(&aks, &mallory());
+    sim.clock.advance(minutes(2));
+    let event = sim.stop_events().remove(0);
+    let copies = (0..1_000).map(|_| sim.deliver(&guard, event.clone()));
+    for done in futures::future::join_all(copies).await {
+        done.unwrap();
+    }
+    assert_eq!(sim.world.lock().unwrap().journal().requests(RequestKind::Start, None), 1);
+    assert_eq!(sim.paths("open").await.len(), 1);
+}
+
+/// A late event is answered in minutes, by asking the log.
+#[tokio::test(start_paused = true)]
+async fn a_late_event_is_restarted_once_the_log_names_its_stop() {
+    let sim = Sim::new(Setup::default());
+    let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
+    let late = world::EventRule { delay: minutes(30), ..world::EventRule::default() };
+    sim.world.lock().unwrap().next_event(late);
+    sim.stop(&aks, &mallory());
+    sim.pass(&[&guard], minutes(50)).await;
+
+    assert!(sim.is_running(&aks));
+    assert!(sim.world.lock().unwrap().journal().requests(RequestKind::ListActivityLog, None) >= 1);
+    sim.assert_no_violation();
+}

@@ -1,0 +1,384 @@
+//! A simulated subscription, and processes of the guard that share its store.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aks_stop_guard::azure::{
+    Arm, ArmOptions, Cloud, CredentialError, Endpoint, Secret, TokenSource, Transport, TransportError,
+};
+use aks_stop_guard::case::{Case, Confirm, Episode, Mode, Outcome, Record, Times};
+use aks_stop_guard::clock::Clock;
+use aks_stop_guard::domain::event::{Parsed, parse};
+use aks_stop_guard::domain::{ClusterId, Incident, IncidentState, StopEvent, SubscriptionId};
+use aks_stop_guard::guard::{Guard, GuardError, Ports, Settings};
+use aks_stop_guard::incident::{Delivered, DeliveryError, Sink};
+use aks_stop_guard::policy::{DEFAULT_POLICIES, Policies, PolicyFile};
+use aks_stop_guard::store::{StatePath, Store};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use http::{Request, Response};
+use jiff::{SignedDuration, Timestamp};
+use object_store::memory::InMemory;
+use object_store::{ObjectStore as _, ObjectStoreExt as _};
+use simulator::world::{self, Deed, NewCluster, Reply, ResourceEvent, World};
+use tokio::sync::oneshot;
+
+use crate::probe::{Probe, Probed};
+
+/// The subscription that is guarded.
+pub(crate) const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
+/// How far time moves at once.
+const TICK: SignedDuration = SignedDuration::from_secs(5);
+/// How often the timer sweeps.
+const SWEEP_EVERY: SignedDuration = SignedDuration::from_secs(30);
+
+/// A clock that stands until the scenario moves it.
+#[derive(Debug)]
+pub(crate) struct VirtualClock(Mutex<(Timestamp, Duration)>);
+
+impl VirtualClock {
+    fn new() -> Arc<Self> {
+        let start: Timestamp = "2026-11-02T10:00:00Z".parse().unwrap();
+        Arc::new(Self(Mutex::new((start, Duration::from_secs(1_000)))))
+    }
+
+    pub(crate) fn advance(&self, by: SignedDuration) {
+        let mut clock = self.0.lock().unwrap();
+        clock.0 += by;
+        clock.1 += Duration::try_from(by).unwrap();
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        self.0.lock().unwrap().0
+    }
+
+    fn since_boot(&self) -> Duration {
+        self.0.lock().unwrap().1
+    }
+}
+
+/// What a sink got, and what it should say.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    pub(crate) messages: Mutex<Vec<Incident>>,
+    pub(crate) down: Mutex<bool>,
+}
+
+struct InboxSink(Arc<Inbox>, Arc<Probe>);
+
+#[async_trait]
+impl Sink for InboxSink {
+    fn name(&self) -> &str {
+        "webhook"
+    }
+
+    async fn deliver(&self, incident: &Incident, _now: Timestamp) -> Result<Delivered, DeliveryError> {
+        self.1.before(&format!("tell {}", incident.state.as_str())).await;
+        if *self.0.down.lock().unwrap() {
+            return Err(DeliveryError::Retry { after: None, why: "it is down".to_owned() });
+        }
+        self.0.messages.lock().unwrap().push(incident.clone());
+        self.1.after().await;
+        Ok(Delivered { status: 200 })
+    }
+}
+
+/// The simulated Azure as a transport.
+struct Wire {
+    world: Arc<Mutex<World>>,
+    clock: Arc<VirtualClock>,
+    probe: Arc<Probe>,
+}
+
+#[async_trait]
+impl Transport for Wire {
+    async fn send(
+        &self,
+        request: Request<Bytes>,
+        timeout: Duration,
+    ) -> Result<Response<Bytes>, TransportError> {
+        self.probe.before(&format!("{} {}", request.method(), request.uri().path())).await;
+        let now = self.clock.now();
+        let reply = self.world.lock().unwrap().handle(&request, now);
+        self.probe.after().await;
+        match reply {
+            Reply::Answer(answer) => Ok(answer),
+            Reply::Late { after, answer } if Duration::try_from(after).unwrap() < timeout => {
+                self.clock.advance(after);
+                Ok(answer)
+            }
+            Reply::Late { .. } => {
+                self.clock.advance(SignedDuration::try_from(timeout).unwrap());
+                Err(TransportError::TimedOut)
+            }
+            Reply::AnswerLost => Err(TransportError::Broken("reset".to_owned())),
+            Reply::NeverArrived => Err(TransportError::NotConnected("refused".to_owned())),
+        }
+    }
+}
+
+struct Tokens {
+    world: Arc<Mutex<World>>,
+    clock: Arc<VirtualClock>,
+    probe: Arc<Probe>,
+}
+
+#[async_trait]
+impl TokenSource for Tokens {
+    async fn token(&self, scope: &str) -> Result<Secret, CredentialError> {
+        self.probe.before("token").await;
+        let audience = scope.trim_end_matches("/.default");
+        let caller = world::Caller::user_assigned_identity("aks-stop-guard", "/subscriptions/x/identity");
+        Ok(Secret::new(self.world.lock().unwrap().token_for(&caller, audience, self.clock.now())))
+    }
+
+    fn reject(&self, _scope: &str, _token: &Secret) {}
+}
+
+/// One process of the guard.
+#[derive(Clone)]
+pub(crate) struct Process {
+    pub(crate) guard: Guard,
+    pub(crate) probe: Arc<Probe>,
+}
+
+/// How a process is set.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    pub(crate) mode: Mode,
+    pub(crate) confirm: Confirm,
+    /// Policies beside the default set.
+    pub(crate) extra: String,
+    pub(crate) faults: Vec<String>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { mode: Mode::Act, confirm: Confirm::Prefer, extra: String::new(), faults: Vec::new() }
+    }
+}
+
+/// Everything outside the guard.
+pub(crate) struct Sim {
+    pub(crate) world: Arc<Mutex<World>>,
+    pub(crate) clock: Arc<VirtualClock>,
+    pub(crate) state: Arc<InMemory>,
+    pub(crate) cases: Arc<InMemory>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) setup: Setup,
+    pub(crate) events: Mutex<Vec<ResourceEvent>>,
+    /// Whether events are delivered as time passes; else the scenario does it.
+    pub(crate) delivers: bool,
+}
+
+impl Sim {
+    pub(crate) fn new(setup: Setup) -> Self {
+        Self {
+            world: Arc::new(Mutex::new(World::default())),
+            clock: VirtualClock::new(),
+            state: Arc::new(InMemory::new()),
+            cases: Arc::new(InMemory::new()),
+            inbox: Arc::new(Inbox::default()),
+            setup,
+            events: Mutex::new(Vec::new()),
+            delivers: true,
+        }
+    }
+
+    /// A policy that lets this caller stop clusters.
+    pub(crate) fn allow(caller: &world::Caller) -> String {
+        format!(
+            "@id(\"allow-test\")\npermit (principal == Caller::\"{}\", action == Action::\"stop\", resource);\n",
+            caller.object_id
+        )
+    }
+
+    /// Starts a process.
+    pub(crate) fn process(&self) -> Process {
+        let probe = Arc::new(Probe::default());
+        let container = |name, inner: &Arc<InMemory>| {
+            Arc::new(Probed { name, inner: Arc::clone(inner), probe: Arc::clone(&probe) })
+        };
+        let wire = Wire { world: self.world.clone(), clock: self.clock.clone(), probe: probe.clone() };
+        let tokens = Tokens { world: self.world.clone(), clock: self.clock.clone(), probe: probe.clone() };
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        let arm = Arm::new(
+            ArmOptions::new(Endpoint::of(Cloud::Public)),
+            Arc::new(wire),
+            Arc::new(tokens),
+            Arc::clone(&clock),
+        );
+        let ports = Ports {
+            arm,
+            store: Store::over(container("state", &self.state), container("cases", &self.cases)),
+            sinks: vec![Arc::new(InboxSink(Arc::clone(&self.inbox), Arc::clone(&probe)))],
+            clock,
+        };
+        let settings = Settings {
+            mode: self.setup.mode,
+            subscriptions: Some(BTreeSet::from([SubscriptionId::parse(SUBSCRIPTION).unwrap()])),
+            zone: jiff::tz::TimeZone::UTC,
+            confirm: self.setup.confirm,
+            times: Times::default(),
+            faults: self.setup.faults.clone(),
+        };
+        let extra = self.setup.extra.clone();
+        let load = move || {
+            Policies::load(&[DEFAULT_POLICIES, PolicyFile { name: "extra.cedar", text: &extra }])
+                .map_err(|faults| faults.iter().map(ToString::to_string).collect())
+        };
+        Process { guard: Guard::new(settings, Box::new(load), ports), probe }
+    }
+
+    /// Makes a running cluster.
+    pub(crate) fn cluster(&self, name: &str) -> world::ClusterId {
+        let id = world::ClusterId::new(SUBSCRIPTION, "rg-prod", name);
+        self.world.lock().unwrap().create_cluster(NewCluster::new(id.clone()), self.clock.now()).unwrap();
+        id
+    }
+
+    pub(crate) fn stop(&self, cluster: &world::ClusterId, caller: &world::Caller) {
+        self.world.lock().unwrap().stop(cluster, caller, self.clock.now()).unwrap();
+    }
+
+    pub(crate) fn start(&self, cluster: &world::ClusterId, caller: &world::Caller) {
+        self.world.lock().unwrap().start(cluster, caller, self.clock.now()).unwrap();
+    }
+
+    /// Takes the events that have come to Event Grid.
+    pub(crate) fn collect_events(&self) {
+        let events = self.world.lock().unwrap().take_events(self.clock.now());
+        self.events.lock().unwrap().extend(events);
+    }
+
+    /// The events so far, of stops, as the guard reads them.
+    pub(crate) fn stop_events(&self) -> Vec<StopEvent> {
+        self.collect_events();
+        let events = self.events.lock().unwrap();
+        events.iter().filter(|event| event.deed == Deed::Stop).map(read).collect()
+    }
+
+    /// Delivers an event to a process, to the end of its work.
+    pub(crate) async fn deliver(&self, process: &Process, event: StopEvent) -> Result<(), GuardError> {
+        let (durable, _acknowledged) = oneshot::channel();
+        process.guard.take_in(event.cluster.clone(), vec![event], durable).await
+    }
+
+    /// Lets time pass with these processes alive: events come, the timer sweeps.
+    pub(crate) async fn pass(&self, processes: &[&Process], time: SignedDuration) {
+        let until = self.clock.now() + time;
+        while self.clock.now() < until {
+            self.clock.advance(TICK);
+            let events = self.world.lock().unwrap().take_events(self.clock.now());
+            for event in events {
+                if self.delivers && event.deed == Deed::Stop {
+                    for process in processes {
+                        let stop = read(&event);
+                        let done = process.probe.run(self.deliver(process, stop)).await;
+                        assert!(done.is_none_or(|done| done.is_ok()), "an event could not be taken in");
+                    }
+                }
+                self.events.lock().unwrap().push(event);
+            }
+            let seconds = self.clock.now().as_second();
+            if seconds % SWEEP_EVERY.as_secs() < TICK.as_secs() {
+                for process in processes {
+                    process.probe.run(process.guard.sweep()).await;
+                }
+            }
+        }
+        self.world.lock().unwrap().take_events(self.clock.now());
+    }
+
+    pub(crate) fn is_running(&self, cluster: &world::ClusterId) -> bool {
+        self.world.lock().unwrap().cluster(cluster).is_some_and(world::Cluster::is_running)
+    }
+
+    /// Starts of a cluster that Azure accepted.
+    pub(crate) fn starts(&self, cluster: &world::ClusterId) -> usize {
+        self.world.lock().unwrap().journal().accepted(Deed::Start, cluster)
+    }
+
+    /// The record of a cluster.
+    pub(crate) async fn record(&self, cluster: &world::ClusterId) -> Option<Record> {
+        let id = ClusterId::parse(&cluster.to_string()).unwrap();
+        let path = StatePath::cluster(&id.key()).to_string();
+        let got = self.state.get(&path.as_str().into()).await.ok()?;
+        Some(Record::decode(&got.bytes().await.unwrap()).unwrap())
+    }
+
+    /// The open or held case of a cluster.
+    pub(crate) async fn case(&self, cluster: &world::ClusterId) -> Option<Case> {
+        self.record(cluster).await?.case().cloned()
+    }
+
+    pub(crate) async fn is_held(&self, cluster: &world::ClusterId) -> bool {
+        self.record(cluster).await.is_some_and(|record| matches!(record.episode, Episode::Held(_)))
+    }
+
+    /// The archived cases, oldest first.
+    pub(crate) async fn closed(&self) -> Vec<Case> {
+        let mut cases = Vec::new();
+        let mut list = self.cases.list(None);
+        while let Some(found) = list.next().await {
+            let bytes = self.cases.get(&found.unwrap().location).await.unwrap().bytes().await.unwrap();
+            cases.push(serde_json::from_slice::<Case>(&bytes).unwrap());
+        }
+        cases.sort_by_key(|case| case.opened_at);
+        cases
+    }
+
+    pub(crate) async fn outcomes(&self) -> Vec<Outcome> {
+        self.closed().await.into_iter().filter_map(|case| case.outcome).collect()
+    }
+
+    /// Paths in the state container below a folder.
+    pub(crate) async fn paths(&self, folder: &str) -> Vec<String> {
+        let prefix = object_store::path::Path::from(folder);
+        let list = self.state.list(Some(&prefix));
+        list.map(|found| found.unwrap().location.to_string()).collect().await
+    }
+
+    /// What people were told, as `state title`.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let messages = self.inbox.messages.lock().unwrap();
+        messages.iter().map(|incident| format!("{} {}", incident.state.as_str(), incident.title)).collect()
+    }
+
+    /// How often people were told something in this state.
+    pub(crate) fn told_times(&self, state: IncidentState) -> usize {
+        self.inbox.messages.lock().unwrap().iter().filter(|incident| incident.state == state).count()
+    }
+
+    /// What must hold at the end of every scenario.
+    pub(crate) fn assert_no_violation(&self) {
+        let world = self.world.lock().unwrap();
+        assert_eq!(world.violations(), [], "the guard did what it must not");
+    }
+}
+
+fn read(event: &ResourceEvent) -> StopEvent {
+    match parse(&event.event_grid().to_string(), &|_| true) {
+        Parsed::Stop(stop) => *stop,
+        Parsed::Ignored(why) => panic!("the guard does not read the simulator's event: {why}"),
+    }
+}
+
+/// So many minutes.
+pub(crate) fn minutes(count: i64) -> SignedDuration {
+    SignedDuration::from_mins(count)
+}
+
+/// Somebody whom no policy allows to stop a cluster.
+pub(crate) fn mallory() -> world::Caller {
+    world::Caller::user("Mallory")
+}
+
+/// Somebody whom [`Sim::allow`] allows to.
+pub(crate) fn ops() -> world::Caller {
+    world::Caller::user("Ops").authorised()
+}

@@ -1,0 +1,89 @@
+//! `PUT managedClusters`, as little of it as makes and retags clusters.
+//!
+//! Location and tags of the body count, the rest is not looked at. As documented, a stopped cluster takes no PUT.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::World;
+use super::answer::Draft;
+use super::arm::Call;
+use super::caller::Caller;
+use super::cluster::{NewCluster, PowerState, ProvisioningState, State};
+use super::id::ClusterId;
+use super::operation::{Deed, Ending};
+use super::wording::pending;
+
+#[derive(Debug, Deserialize)]
+struct Body {
+    location: String,
+    tags: Option<BTreeMap<String, String>>,
+}
+
+impl World {
+    pub(super) fn put(&mut self, call: &Call<'_>, id: &ClusterId, caller: Caller) -> Draft {
+        let Ok(body) = serde_json::from_slice::<Body>(call.request.body()) else {
+            return Draft::gateway_error(
+                StatusCode::BAD_REQUEST,
+                "InvalidRequestContent",
+                "The request content was invalid and could not be deserialized.",
+            );
+        };
+        let existing = self.clusters.get(id).map(|cluster| cluster.state().clone());
+        let (status, lasts) = match existing {
+            None => (StatusCode::CREATED, self.make(id, body, call)),
+            Some(state) => match self.update(id, body, &state, call) {
+                Ok(lasts) => (StatusCode::OK, lasts),
+                Err(refused) => return refused,
+            },
+        };
+        let origin = self.origin_of(call, caller);
+        let operation = self.accept(Deed::Put, id, origin, lasts, Ending::Succeeds, call.now);
+        let shown = self.clusters.get(id).map(|cluster| cluster.body(cluster.state())).unwrap_or_default();
+        let draft = Draft::provider(status, &shown);
+        match self.operations.get(&operation) {
+            Some(operation) => self.with_async_operation(draft, operation, call.now),
+            None => draft,
+        }
+    }
+
+    fn make(&mut self, id: &ClusterId, body: Body, call: &Call<'_>) -> jiff::SignedDuration {
+        let new = NewCluster { location: body.location, tags: body.tags, ..NewCluster::new(id.clone()) };
+        let lasts = new.durations.put;
+        let state = State {
+            provisioning: ProvisioningState::Creating,
+            power: PowerState::Running,
+            nodes: new.nodes,
+            error: None,
+        };
+        self.add_cluster(new, state, call.now);
+        lasts
+    }
+
+    fn update(
+        &mut self,
+        id: &ClusterId,
+        body: Body,
+        state: &State,
+        call: &Call<'_>,
+    ) -> Result<jiff::SignedDuration, Draft> {
+        let conflict =
+            |message: &str| Draft::provider_error(StatusCode::CONFLICT, "OperationNotAllowed", message);
+        if !state.provisioning.is_terminal() {
+            return Err(conflict(&pending(state)));
+        }
+        if state.power == PowerState::Stopped {
+            return Err(conflict("managed cluster is stopped: only start and delete are allowed"));
+        }
+        self.enter(
+            id,
+            State { provisioning: ProvisioningState::Updating, error: None, ..state.clone() },
+            call.now,
+        );
+        let Some(cluster) = self.clusters.get_mut(id) else { return Ok(jiff::SignedDuration::ZERO) };
+        cluster.tags = body.tags;
+        Ok(cluster.durations.put)
+    }
+}
