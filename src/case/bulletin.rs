@@ -31,6 +31,8 @@ pub enum BulletinKey {
     },
     /// The guard itself is broken.
     Degraded,
+    /// Some records end the guard's sweeps, and are left to people.
+    Quarantine,
 }
 
 impl BulletinKey {
@@ -39,13 +41,16 @@ impl BulletinKey {
         match self {
             Self::Storm { subscription } => format!("storm-{subscription}"),
             Self::Degraded => "degraded".to_owned(),
+            Self::Quarantine => "quarantine".to_owned(),
         }
     }
 
     /// Reads its name back; `None` if it isn't one.
     pub fn parse(name: &str) -> Option<Self> {
-        if name == "degraded" {
-            return Some(Self::Degraded);
+        match name {
+            "degraded" => return Some(Self::Degraded),
+            "quarantine" => return Some(Self::Quarantine),
+            _ => {}
         }
         let subscription = SubscriptionId::parse(name.strip_prefix("storm-")?).ok()?;
         Some(Self::Storm { subscription })
@@ -253,7 +258,7 @@ impl Bulletin {
     pub fn look_after(&mut self, teller: Teller<'_>) -> bool {
         let Some(open) = &self.open else { return false };
         match self.key {
-            BulletinKey::Degraded => return false,
+            BulletinKey::Degraded | BulletinKey::Quarantine => return false,
             BulletinKey::Storm { .. } => {}
         }
         let quiet = teller.now.duration_since(open.joined_at) >= teller.times.storm_over_after;
@@ -306,7 +311,9 @@ impl Bulletin {
         }
         let incident = match &self.key {
             BulletinKey::Storm { subscription } => storm(open, subscription, state, sequence, teller),
-            BulletinKey::Degraded => degraded(open, state, sequence, teller),
+            BulletinKey::Degraded | BulletinKey::Quarantine => {
+                faults(&self.key, open, state, sequence, teller)
+            }
         };
         outbox::push(&mut self.outbox, Message::new(incident, teller.sinks, teller.now));
     }
@@ -380,9 +387,20 @@ fn storm(
     }
 }
 
-fn degraded(open: &OpenBulletin, state: IncidentState, sequence: u32, teller: Teller<'_>) -> Incident {
+fn faults(
+    key: &BulletinKey,
+    open: &OpenBulletin,
+    state: IncidentState,
+    sequence: u32,
+    teller: Teller<'_>,
+) -> Incident {
+    let quarantine = matches!(key, BulletinKey::Quarantine);
     let title = match state {
+        IncidentState::Resolved if quarantine => "no record ends the guard's sweeps any more".to_owned(),
         IncidentState::Resolved => "the guard works again".to_owned(),
+        IncidentState::Opened | IncidentState::Updated if quarantine => {
+            format!("{} clusters are not guarded: their records end the guard's sweeps", open.faults.len())
+        }
         IncidentState::Opened | IncidentState::Updated => {
             "the guard is broken: stops are recorded, nothing is decided or started".to_owned()
         }
@@ -391,7 +409,9 @@ fn degraded(open: &OpenBulletin, state: IncidentState, sequence: u32, teller: Te
         IncidentState::Resolved => Vec::new(),
         IncidentState::Opened | IncidentState::Updated => {
             let mut next: Vec<String> = open.faults.iter().map(|fault| format!("Mend: {fault}")).collect();
-            next.push("Check with `aks-stop-guard check`, then deploy again.".to_owned());
+            if !quarantine {
+                next.push("Check with `aks-stop-guard check`, then deploy again.".to_owned());
+            }
             next
         }
     };

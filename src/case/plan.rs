@@ -199,7 +199,7 @@ impl Planner<'_> {
         if verdict_failed {
             return Some(Held::PolicyError);
         }
-        if let Some(IntentState::Refused { code, advice: Some(advice) }) =
+        if let Some(IntentState::Refused { code, advice }) =
             case.intent.as_ref().filter(|_| case.episode_attempts > 0).map(|intent| &intent.state)
         {
             return Some(Held::Refused { code: code.clone(), advice: advice.clone() });
@@ -261,11 +261,13 @@ impl Planner<'_> {
         })
     }
 
-    /// After a start that ARM accepted and that brought nothing, AKS advises at least 15 minutes.
+    /// After a start that ARM accepted and that brought nothing, AKS advises at least 15 minutes. After one that ARM put off, what
+    /// ARM said.
     fn after_failure(&self, case: &Case) -> Option<Timestamp> {
         let intent = case.intent.as_ref()?;
         match &intent.state {
             IntentState::Sent { .. } => Some(intent.look_at + self.context.times.retry_after),
+            IntentState::PutOff { until, .. } => *until,
             IntentState::Planned
             | IntentState::Unanswered
             | IntentState::Refused { .. }

@@ -276,6 +276,7 @@ fn done(case: &Case) -> Vec<String> {
         IntentState::Sent { request_id: None } => "was accepted by Azure".to_owned(),
         IntentState::Unanswered => "was sent; Azure's answer did not arrive".to_owned(),
         IntentState::Refused { code, .. } => format!("was refused by Azure ({code})"),
+        IntentState::PutOff { code, .. } => format!("was put off by Azure ({code})"),
         IntentState::NotSent { why } => format!("was not sent ({why})"),
     };
     vec![format!("Start {} {what}.", intent.n)]

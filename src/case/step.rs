@@ -177,7 +177,7 @@ fn with_look(
         Found::Cluster(cluster) => Some(cluster.as_ref()),
         Found::Gone => None,
     };
-    if is_another_cluster(record, case, cluster) {
+    if is_another_cluster(record, case, cluster, context.now) {
         return Ok(Plan::Close(Outcome::Gone));
     }
     note_look(case, look, context.times);
@@ -210,15 +210,26 @@ fn with_look(
     Ok(Planner { record, look, facts, context, asker: &asker, cluster }.plan(case))
 }
 
-/// A different `resourceUID` under the same id is another cluster (rule 28): a case about the old one is over, and what was
-/// remembered of the old one explains nothing about the new one. Budgets stay.
-fn is_another_cluster(record: &mut Record, case: &mut Case, cluster: Option<&Cluster>) -> bool {
+/// A different `resourceUID` under the same id is another cluster (rule 28). What was remembered of the old one explains nothing
+/// about it; budgets stay. Returns true if the case is over with the old one: no stop came after it was last seen. Else the case
+/// goes on with the stops of the new one.
+fn is_another_cluster(
+    record: &mut Record,
+    case: &mut Case,
+    cluster: Option<&Cluster>,
+    now: Timestamp,
+) -> bool {
     let Some(seen) = cluster.and_then(|cluster| cluster.resource_uid.clone()) else { return false };
-    if case.resource_uid.as_ref().is_some_and(|uid| *uid != seen) {
-        return true;
-    }
     if record.resource_uid.as_ref().is_some_and(|uid| *uid != seen) {
         record.history.forget_cluster();
+    }
+    let is_other = case.resource_uid.as_ref().is_some_and(|uid| *uid != seen);
+    if is_other {
+        let last_seen = case.last_look_at.unwrap_or(case.opened_at);
+        if case.newest_stop_time() <= last_seen {
+            return true;
+        }
+        case.go_on_with_another_cluster(last_seen, now);
     }
     record.resource_uid = Some(seen.clone());
     case.resource_uid = Some(seen);
@@ -320,19 +331,17 @@ fn start(mut record: Record, mut case: Case, look_at: Timestamp, context: &Conte
 pub fn note_start(record: &mut Record, nonce: &str, state: IntentState, now: Timestamp, times: &Times) {
     let (Episode::Open(case) | Episode::Held(case)) = &mut record.episode else { return };
     let Some(intent) = case.intent.as_mut().filter(|intent| intent.nonce == nonce) else { return };
-    let did_not_happen = matches!(state, IntentState::Refused { .. } | IntentState::NotSent { .. });
-    let put_off = match &state {
-        IntentState::NotSent { .. } | IntentState::Refused { advice: None, .. } => true,
-        IntentState::Planned
-        | IntentState::Sent { .. }
-        | IntentState::Unanswered
-        | IntentState::Refused { advice: Some(_), .. } => false,
-    };
+    let did_not_happen = !state.may_have_landed();
+    let put_off = matches!(state, IntentState::PutOff { .. } | IntentState::NotSent { .. });
     let text = match &state {
         IntentState::Planned => return,
         IntentState::Sent { .. } => "Azure accepted the start".to_owned(),
         IntentState::Unanswered => "the start was sent, and Azure's answer did not arrive".to_owned(),
         IntentState::Refused { code, .. } => format!("Azure refused the start: {code}"),
+        IntentState::PutOff { code, until: None } => format!("Azure put the start off: {code}"),
+        IntentState::PutOff { code, until: Some(until) } => {
+            format!("Azure put the start off until {until}: {code}")
+        }
         IntentState::NotSent { why } => format!("the start was not sent: {why}"),
     };
     intent.state = state;
@@ -342,8 +351,7 @@ pub fn note_start(record: &mut Record, nonce: &str, state: IntentState, now: Tim
     if put_off {
         case.episode_attempts = case.episode_attempts.saturating_sub(1);
     }
-    let needs_people =
-        matches!(&case.intent, Some(Intent { state: IntentState::Refused { advice: Some(_), .. }, .. }));
+    let needs_people = case.intent.as_ref().is_some_and(|i| matches!(i.state, IntentState::Refused { .. }));
     case.note(now, text);
     case.next_at = if needs_people { now } else { now + times.look_every };
 }

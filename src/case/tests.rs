@@ -242,7 +242,7 @@ impl World {
             zone: TimeZone::UTC,
             sinks: vec!["webhook".to_owned()],
             log: Ok(LogReading::default()),
-            counts: RecentStops { by_caller: 1, in_subscription: 1 },
+            counts: RecentStops { by_caller: 1, in_subscription: 1, marked: false },
         }
     }
 
@@ -303,9 +303,10 @@ impl World {
                     log_questions += 1;
                     facts.log = Some(self.log.clone());
                 }
-                Advance::CountStops => {
-                    assert!(facts.stops.is_none(), "stops are counted once a step at most");
-                    facts.stops = Some(self.counts);
+                Advance::CountStops { mark } => {
+                    let counted = facts.stops.map(|stops| stops.marked);
+                    assert!(counted.is_none_or(|marked| mark && !marked), "stops are counted anew only with a mark");
+                    facts.stops = Some(RecentStops { marked: mark, ..self.counts });
                 }
                 Advance::Write(transition) => {
                     self.record = transition.record;

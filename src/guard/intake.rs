@@ -7,9 +7,7 @@ use tokio::sync::oneshot;
 use crate::case::record::Record;
 use crate::case::{Episode, Stop, StopSource, Taken, take_in};
 use crate::domain::{ClusterId, StopEvent, StopTime, SubscriptionId};
-use crate::store::StatePath;
 
-use super::closing::marker_of;
 use super::records::{GuardError, Loaded, load};
 use super::work::CONFLICTS_MAX;
 use super::{Guard, nonce};
@@ -65,9 +63,8 @@ impl Guard {
                 tell(&mut durable, intake);
                 return Ok(());
             }
-            let (looked, marked) = futures::join!(self.look(&record), self.mark(&record, taken.opened));
-            marked?;
-            let transition = self.decide(&record, looked.facts).await?;
+            let looked = self.look(&record).await;
+            let transition = self.decide(&record, looked.facts, taken.opened).await?;
             let etag = current.etag.as_ref();
             let written =
                 self.write_then(transition, etag, looked.since_boot, || tell(&mut durable, intake)).await?;
@@ -129,16 +126,6 @@ impl Guard {
             claimed: None,
             allowed_by: None,
         }
-    }
-
-    /// The marker comes before the record, so that no open case is ever without one (rule 5). It holds the cluster's id, so that
-    /// one without a record can be burnt.
-    async fn mark(&self, record: &Record, opened: bool) -> Result<(), GuardError> {
-        if opened {
-            let id = record.cluster.to_string();
-            self.0.store.put(&StatePath::open_marker(&marker_of(record)), id.into_bytes()).await?;
-        }
-        Ok(())
     }
 }
 

@@ -1,6 +1,8 @@
 //! Marks of unauthorised stops, and counting them (rule 22): first the own mark, then the list, so that of several processes
 //! each sees at least all that came before it.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -119,9 +121,13 @@ fn count(marks: &[Mark], own: &Mark, marked: bool) -> RecentStops {
 fn busiest_hour<'a>(marks: impl Iterator<Item = &'a Mark>, own: &Mark, marked: bool) -> u32 {
     let mut times: Vec<Timestamp> = Vec::new();
     let mut own_seen = false;
+    let mut seen = BTreeSet::new();
     for mark in marks {
         own_seen |= mark.key == own.key && mark.stopped_at.as_second() == own.stopped_at.as_second();
-        times.push(mark.stopped_at);
+        // A stop whose caller the log corrected has a mark for each.
+        if seen.insert((&mark.key, mark.stopped_at)) {
+            times.push(mark.stopped_at);
+        }
     }
     if marked && !own_seen {
         times.push(own.stopped_at);

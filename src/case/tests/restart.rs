@@ -324,7 +324,7 @@ fn a_cluster_whose_uid_arm_does_not_tell_is_the_same_one() {
 #[test]
 fn a_storm_goes_on_restarting_and_shares_one_incident() {
     let mut world = World::stopped_by(mallory());
-    world.counts = RecentStops { by_caller: 5, in_subscription: 9 };
+    world.counts = RecentStops { by_caller: 5, in_subscription: 9, marked: false };
     let stepped = world.sees(Arm::Stopped, 11);
     assert!(stepped.start.is_some());
     assert_eq!(stepped.told, [], "it has no messages of its own");

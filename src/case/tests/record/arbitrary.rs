@@ -96,7 +96,8 @@ fn intent() -> impl Strategy<Value = Intent> {
         Just(IntentState::Planned),
         Just(IntentState::Unanswered),
         option::of(text()).prop_map(|request_id| IntentState::Sent { request_id }),
-        (text(), option::of(text())).prop_map(|(code, advice)| IntentState::Refused { code, advice }),
+        (text(), text()).prop_map(|(code, advice)| IntentState::Refused { code, advice }),
+        (text(), option::of(time())).prop_map(|(code, until)| IntentState::PutOff { code, until }),
         text().prop_map(|why| IntentState::NotSent { why }),
     ];
     (any::<u32>(), text(), time(), time(), state).prop_map(|(n, nonce, look_at, expires_at, state)| Intent {
