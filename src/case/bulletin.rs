@@ -177,9 +177,9 @@ impl Bulletin {
         if !is_news {
             return false;
         }
-        let is_first = self.open.is_none();
         self.add_row(&key, report, teller.now);
-        if is_first {
+        // Clusters that led up to the storm may be listed already: it is open, and nobody was told.
+        if self.open.as_ref().is_some_and(|open| open.next_sequence == 0) {
             self.tell(IncidentState::Opened, teller);
         }
         true
