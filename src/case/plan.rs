@@ -7,7 +7,7 @@ use super::proof::{Confirm, Evidence, Proof};
 use super::record::Record;
 use super::step::{Context, Facts};
 use super::times::ATTEMPTS_MAX;
-use super::verdict::{Asker, is_this_stop};
+use super::verdict::{Asker, newest_episode};
 use crate::domain::{Cluster, Found, LogReading, Look, Situation};
 use crate::policy::{Answer, RestartQuestion};
 
@@ -62,16 +62,10 @@ impl Planner<'_> {
         }
     }
 
+    /// The log must name the very stop that was allowed: its record of another one close by proves nothing.
     fn log_agrees(&self, case: &Case) -> bool {
-        case.newest_stop().is_some_and(|stop| stop.confirmed)
-            || self.log().is_some_and(|log| {
-                case.stops.iter().filter(|stop| stop.allowed_by.is_some()).any(|stop| {
-                    log.operations.iter().any(|operation| {
-                        is_this_stop(stop, operation, self.context.times)
-                            && operation.caller.identity() == stop.caller.identity()
-                    })
-                })
-            })
+        let mut episode = newest_episode(&case.stops, self.context.times).iter();
+        episode.any(|stop| stop.allowed_by.is_some() && stop.confirmed)
     }
 
     fn log(&self) -> Option<&LogReading> {

@@ -225,3 +225,32 @@ fn while_the_policies_are_broken_nothing_is_decided() {
     }
     assert!(world.sees(Arm::Stopped, 90_100).log_questions > 0, "it goes on when they are mended");
 }
+
+#[test]
+fn a_forged_authorisation_is_not_confirmed_by_the_logs_record_of_another_stop() {
+    for forged_at in [-60, 60] {
+        let mut world = World::stopped_by(mallory());
+        world.hears(Stop { correlation_id: Some("forged".to_owned()), ..stop(pipeline(), forged_at) }, 70);
+        world.log_says(vec![log_stop(mallory(), 0)]);
+        world.sees(Arm::Stopped, 71);
+        assert_eq!(world.outcome(), None, "forged {forged_at} s after the stop");
+    }
+}
+
+#[test]
+fn a_forged_event_without_a_correlation_id_is_contradicted_by_the_log() {
+    let mut world = World::stopped_by(mallory());
+    world.hears(Stop { correlation_id: None, ..stop(pipeline(), 60) }, 70);
+    world.log_says(vec![log_stop(mallory(), 0)]);
+    assert!(world.sees(Arm::Stopped, 71).start.is_some());
+}
+
+#[test]
+fn an_earlier_authorised_episode_does_not_confirm_a_later_claim() {
+    let mut world = World::stopped_by(pipeline());
+    world.sees(Arm::Stopping, 11);
+    world.hears(stop(pipeline(), 700), 710);
+    world.log_says(vec![log_stop(pipeline(), 0)]);
+    world.sees(Arm::Stopped, 711);
+    assert_eq!(world.outcome(), None);
+}
