@@ -144,10 +144,10 @@ fn look_time(facts: &Facts, now: Timestamp) -> Timestamp {
 fn without_look(case: &mut Case, was_held: bool, problem: &LookProblem, context: &Context<'_>) -> Plan {
     let every = if was_held { context.times.held_look_every } else { context.times.look_every };
     let until = context.now + every.max(problem.retry_after.unwrap_or_default());
-    let too_long = context.now.duration_since(case.newest_stop_time()) > context.times.give_up_after;
-    if too_long && context.policies.is_some() {
+    let waited = context.now.duration_since(case.newest_stop_time().max(case.opened_at));
+    if waited > context.times.give_up_after && context.policies.is_some() {
         case.note(context.now, format!("can't look at the cluster: {}", problem.text));
-        return Plan::Hold(Held::TooLong { situation: None });
+        return Plan::Hold(case.held.clone().unwrap_or(Held::TooLong { situation: None }));
     }
     Plan::Wait { until, why: format!("can't look at the cluster: {}", problem.text) }
 }
