@@ -108,12 +108,13 @@ impl Planner<'_> {
             }
             (_, Some(Situation::Startable | Situation::FailedStopped)) => self.startable(case, &restart),
         };
-        self.or_give_up(case, plan)
+        self.or_give_up(case, plan, after(&restart))
     }
 
-    /// Waiting has an end: then people are asked, and the guard goes on watching.
-    fn or_give_up(&self, case: &Case, plan: Plan) -> Plan {
-        let waited = self.context.now.duration_since(case.newest_stop_time().max(case.opened_at));
+    /// Waiting has an end: then people are asked, and the guard goes on watching. A delay that a policy wants is no waiting.
+    fn or_give_up(&self, case: &Case, plan: Plan, delay: SignedDuration) -> Plan {
+        let since = case.opened_at.max(case.newest_stop_time() + delay);
+        let waited = self.context.now.duration_since(since);
         let is_running = case.last_situation == Some(Situation::Running);
         match plan {
             Plan::Wait { .. } if !is_running && waited > self.context.times.give_up_after => {
@@ -220,9 +221,7 @@ impl Planner<'_> {
         if context.skewed {
             return Some(self.wait(context.times.look_every, "this machine's clock is too far from Azure's"));
         }
-        let after =
-            restart.after().and_then(|after| SignedDuration::try_from(after).ok()).unwrap_or_default();
-        let by_policy = case.newest_stop_time() + after;
+        let by_policy = case.newest_stop_time() + after(restart);
         if context.now < by_policy {
             let until = by_policy.min(context.now + context.times.look_every);
             return Some(Plan::Wait { until, why: "the policy delays the start".to_owned() });
@@ -266,6 +265,11 @@ impl Planner<'_> {
             times: self.context.times,
         }
     }
+}
+
+/// How long the policies want a restart delayed. A day at most: they are not loaded with more.
+fn after(restart: &Answer) -> SignedDuration {
+    restart.after().and_then(|after| SignedDuration::try_from(after).ok()).unwrap_or_default()
 }
 
 fn not_permitted(answer: &Answer) -> Option<Held> {

@@ -335,3 +335,17 @@ fn a_storm_goes_on_restarting_and_shares_one_incident() {
     let Episode::Closing(closing) = &world.record.episode else { panic!("not closed") };
     assert_eq!(closing.storm, Some(StormRow { status: "restored".to_owned(), ended: true }));
 }
+
+#[test]
+fn a_delay_that_is_longer_than_an_hour_is_no_reason_to_give_up() {
+    let after = with_default(
+        "@id(\"slow\") @after(\"2h\") permit (principal, action == Action::\"restart\", resource);",
+    );
+    let mut world = World::stopped_by(mallory());
+    world.log_says(vec![log_stop(mallory(), 0)]);
+    for second in (11..7_200).step_by(30) {
+        world.steps(&after, Arm::Stopped.look(at(second)), second);
+        assert_eq!(world.held(), None, "after {second} s");
+    }
+    assert!(world.steps(&after, Arm::Stopped.look(at(7_201)), 7_201).start.is_some());
+}
