@@ -233,7 +233,11 @@ fn note_verdict(case: &mut Case, verdict: &super::model::Verdict, now: Timestamp
     if !is_news {
         return;
     }
-    case.held = None;
+    // What a damaged record hid is not known by a verdict either (rule 25).
+    let stays_held = !verdict.authorised && case.held == Some(Held::DamagedRecord);
+    if !stays_held {
+        case.held = None;
+    }
     let word = if verdict.authorised { "authorised" } else { "not authorised" };
     let by = if verdict.policies.is_empty() {
         "no policy allows it".to_owned()

@@ -135,3 +135,15 @@ fn a_failed_look_at_a_held_case_does_not_change_why_it_is_held() {
     assert_eq!(stepped.told, []);
     assert_eq!(world.next_look_after(7_200), 300);
 }
+
+#[test]
+fn rule_25_a_case_in_the_place_of_a_damaged_record_stays_held_whatever_policies_say() {
+    let permissive = only("@id(\"restart\") permit (principal, action == Action::\"restart\", resource);");
+    let mut world = World::new();
+    world.record = Record::replacing_damaged(cluster_id(), Mode::Act, at(0));
+    world.log_says(vec![log_stop(mallory(), -60)]);
+    let stepped = world.steps(&permissive, Arm::Stopped.look(at(1)), 1);
+    assert_eq!((stepped.start, world.held()), (None, Some(&Held::DamagedRecord)));
+    assert_eq!(states(&stepped.told), [IncidentState::Opened]);
+    assert_eq!(world.steps(&permissive, Arm::Stopped.look(at(2_000)), 2_000).start, None);
+}
