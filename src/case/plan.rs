@@ -49,6 +49,9 @@ impl Planner<'_> {
         if self.context.confirm == Confirm::Off || self.log_agrees(case) {
             return Plan::Close(Outcome::Authorised);
         }
+        if let Some(outcome) = self.ended(case).filter(|_| case.held.is_some()) {
+            return Plan::Close(outcome);
+        }
         let waited = self.context.now.duration_since(case.newest_stop_time().max(case.opened_at));
         let too_long = waited > self.context.times.confirm_give_up_after;
         match (&self.facts.log, self.log_is_due(case)) {
@@ -59,6 +62,27 @@ impl Planner<'_> {
             }
             (Some(Ok(_)), _) | (None, false) => self
                 .wait(self.context.times.log_every, "waiting for the activity log to confirm who stopped it"),
+        }
+    }
+
+    /// How the case ends by what the look shows, whatever the verdict.
+    fn ended(&self, case: &Case) -> Option<Outcome> {
+        match self.cluster.map(Cluster::situation) {
+            None => Some(Outcome::Gone),
+            Some(Situation::Running) => match self.running(case) {
+                Plan::Close(outcome) => Some(outcome),
+                Plan::AskLog | Plan::CountStops | Plan::Wait { .. } | Plan::Hold(_) | Plan::Start => None,
+            },
+            Some(
+                Situation::Startable
+                | Situation::Stopping
+                | Situation::Starting
+                | Situation::FailedStopped
+                | Situation::FailedRunning
+                | Situation::Busy
+                | Situation::Deleting
+                | Situation::Unknown,
+            ) => None,
         }
     }
 

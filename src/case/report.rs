@@ -172,8 +172,15 @@ fn base(record: &Record, case: &Case, told: &Told, context: &Context<'_>) -> Inc
 fn title(record: &Record, case: &Case) -> String {
     let name = record.cluster.name();
     let who = case.newest_stop().map_or("an unknown caller", |stop| stop.caller.label());
+    let authorised = case.verdict.as_ref().is_some_and(|verdict| verdict.authorised);
     if let Some(outcome) = case.outcome {
         return match outcome {
+            Outcome::Restored | Outcome::AlreadyRunning if authorised => {
+                format!("{name} runs; the activity log never showed that {who} stopped it")
+            }
+            Outcome::Gone if authorised => {
+                format!("{name} was deleted; the activity log never showed that {who} stopped it")
+            }
             Outcome::Restored => {
                 format!("{name} runs again: the guard restarted it after {who} stopped it without permission")
             }

@@ -254,3 +254,29 @@ fn an_earlier_authorised_episode_does_not_confirm_a_later_claim() {
     world.sees(Arm::Stopped, 711);
     assert_eq!(world.outcome(), None);
 }
+
+#[test]
+fn an_unconfirmed_authorisation_ends_when_the_cluster_runs_or_is_gone() {
+    for (arm, outcome) in [(Arm::Running, Outcome::AlreadyRunning), (Arm::Gone, Outcome::Gone)] {
+        let mut world = World::stopped_by(pipeline());
+        world.sees(Arm::Stopped, 11);
+        world.sees(Arm::Stopped, 1_900);
+        assert_eq!(world.held(), Some(&Held::Unconfirmed));
+        let stepped = world.sees(arm, 2_200);
+        assert_eq!(world.outcome(), Some(outcome));
+        assert_eq!(states(&stepped.told), [IncidentState::Resolved]);
+        assert!(!stepped.told[0].title.contains("without permission"), "{}", stepped.told[0].title);
+    }
+}
+
+#[test]
+fn a_forged_event_about_a_cluster_that_runs_is_told_and_resolved() {
+    let mut world = World::stopped_by(pipeline());
+    let mut told = Vec::new();
+    for second in (11..3_000).step_by(300) {
+        if world.outcome().is_none() {
+            told.extend(world.sees(Arm::Running, second).told);
+        }
+    }
+    assert_eq!(states(&told), [IncidentState::Opened, IncidentState::Resolved]);
+}
