@@ -300,10 +300,12 @@ fn start(mut record: Record, mut case: Case, look_at: Timestamp, context: &Conte
 /// Writes down what came of a start. Nothing relies on it but caution (rule 15).
 ///
 /// A start that certainly did not happen is taken out of the budgets; one that was only put off (by a throttled or busy
-/// ARM, or by this process) does not count as an attempt either.
+/// ARM, or by this process) does not count as an attempt either. What was written down already stays: a write whose answer
+/// was lost is tried again, and must not take another start out of the budgets.
 pub fn note_start(record: &mut Record, nonce: &str, state: IntentState, now: Timestamp, times: &Times) {
     let (Episode::Open(case) | Episode::Held(case)) = &mut record.episode else { return };
-    let Some(intent) = case.intent.as_mut().filter(|intent| intent.nonce == nonce) else { return };
+    let is_open = |intent: &&mut Intent| intent.nonce == nonce && intent.state == IntentState::Planned;
+    let Some(intent) = case.intent.as_mut().filter(is_open) else { return };
     let did_not_happen = matches!(state, IntentState::Refused { .. } | IntentState::NotSent { .. });
     let put_off = match &state {
         IntentState::NotSent { .. } | IntentState::Refused { advice: None, .. } => true,

@@ -103,3 +103,17 @@ fn an_earlier_start_that_may_have_landed_is_not_forgotten_by_a_later_one() {
     world.sees(Arm::Running, 400);
     assert_eq!(world.outcome(), Some(Outcome::Restored));
 }
+
+#[test]
+fn what_came_of_a_start_counts_once_however_often_it_is_written_down() {
+    let mut world = World::stopped_by(mallory());
+    world.record.history.starts = vec![at(-90)];
+    world.sees(Arm::Stopped, 11);
+    let not_sent = IntentState::NotSent { why: "no token".to_owned() };
+    world.start_came_to(not_sent.clone(), 12);
+    let once = world.record.clone();
+    world.start_came_to(not_sent, 13);
+    world.start_came_to(sent(), 13);
+    assert_eq!(world.record, once);
+    assert_eq!(world.record.history.starts, [at(-90)]);
+}
