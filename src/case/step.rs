@@ -265,9 +265,11 @@ fn settle(mut record: Record, mut case: Case, was_held: bool) -> Advance {
 fn hold(mut record: Record, mut case: Case, held: Held, context: &Context<'_>) -> Advance {
     let is_news = case.held.as_ref() != Some(&held);
     case.next_at = context.now + context.times.held_look_every;
-    if is_news || case.told.is_none() {
+    if is_news {
         case.note(context.now, report::held_sentence(&held));
         case.held = Some(held);
+    }
+    if is_news || case.told.is_none() {
         report::held(&mut record, &mut case, context);
     }
     let storm = report::storm_row(&case, None);
