@@ -183,8 +183,8 @@ impl Bulletin {
             return false;
         }
         self.add_row(&key, report, teller.now);
-        let is_first = self.open.as_ref().is_some_and(|open| open.next_sequence == 0);
-        if is_first {
+        // Clusters that led up to the storm may be listed already: it is open, and nobody was told.
+        if self.open.as_ref().is_some_and(|open| open.next_sequence == 0) {
             self.tell(IncidentState::Opened, teller);
         }
         true

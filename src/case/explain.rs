@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::intake::{Taken, take_in};
 use super::model::{Held, RestartAnswer, Stop, Verdict};
 use super::record::{Episode, Record};
+use super::report::DRY_RUN;
 use super::step::{Advance, Context, Facts, RecentStops, advance};
 use crate::domain::incident::TimelineEntry;
 
@@ -109,7 +110,8 @@ fn waiting(case: &super::model::Case) -> Action {
     if case.verdict.as_ref().is_some_and(|verdict| verdict.authorised) {
         return Action::LeaveStopped;
     }
-    let why = case.timeline.last().map_or_else(|| "for another look".to_owned(), |line| line.text.clone());
+    let mut lines = case.timeline.iter().rev().map(|line| line.text.as_str());
+    let why = lines.find(|text| !text.starts_with(DRY_RUN)).unwrap_or("for another look").to_owned();
     Action::Wait { why }
 }
 

@@ -10,6 +10,9 @@ use crate::domain::{Incident, IncidentState, Severity, Situation};
 /// Timeline lines in one message.
 const TIMELINE_SHOWN: usize = 20;
 
+/// How a timeline line begins that stands for a message.
+pub(super) const DRY_RUN: &str = "dry-run:";
+
 /// A restart is on its way.
 pub(super) fn restarting(record: &mut Record, case: &mut Case, context: &Context<'_>) {
     let severity = case.restart.as_ref().and_then(|restart| restart.severity).unwrap_or(Severity::Medium);
@@ -77,8 +80,10 @@ fn tell_first(record: &mut Record, case: &mut Case, severity: Severity, context:
         return;
     }
     if silent(case, context) {
-        let title = title(record, case);
-        case.note(context.now, format!("dry-run: would have raised a {severity} incident: {title}"));
+        let text = format!("{DRY_RUN} would have raised a {severity} incident: {}", title(record, case));
+        if case.timeline.iter().all(|line| line.text != text) {
+            case.note(context.now, text);
+        }
         return;
     }
     let in_storm = case.restart.as_ref().is_some_and(|restart| restart.in_storm);
@@ -172,8 +177,15 @@ fn base(record: &Record, case: &Case, told: &Told, context: &Context<'_>) -> Inc
 fn title(record: &Record, case: &Case) -> String {
     let name = record.cluster.name();
     let who = case.newest_stop().map_or("an unknown caller", |stop| stop.caller.label());
+    let authorised = case.verdict.as_ref().is_some_and(|verdict| verdict.authorised);
     if let Some(outcome) = case.outcome {
         return match outcome {
+            Outcome::Restored | Outcome::AlreadyRunning if authorised => {
+                format!("{name} runs; the activity log never showed that {who} stopped it")
+            }
+            Outcome::Gone if authorised => {
+                format!("{name} was deleted; the activity log never showed that {who} stopped it")
+            }
             Outcome::Restored => {
                 format!("{name} runs again: the guard restarted it after {who} stopped it without permission")
             }

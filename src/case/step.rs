@@ -158,10 +158,9 @@ fn without_look(case: &mut Case, was_held: bool, problem: &LookProblem, context:
     let every = if was_held { context.times.held_look_every } else { context.times.look_every };
     let until = context.now + every.max(problem.retry_after.unwrap_or_default());
     let waited = context.now.duration_since(case.newest_stop_time().max(case.opened_at));
-    let too_long = waited > context.times.give_up_after;
-    if too_long && context.policies.is_some() {
+    if waited > context.times.give_up_after && context.policies.is_some() {
         case.note(context.now, format!("can't look at the cluster: {}", problem.text));
-        return Plan::Hold(Held::TooLong { situation: None });
+        return Plan::Hold(case.held.clone().unwrap_or(Held::TooLong { situation: None }));
     }
     Plan::Wait { until, why: format!("can't look at the cluster: {}", problem.text) }
 }
@@ -262,7 +261,9 @@ fn note_verdict(case: &mut Case, verdict: &super::model::Verdict, now: Timestamp
     if !is_news {
         return;
     }
-    if case.verdict.is_some() {
+    // What a damaged record hid is not known by a verdict either (rule 25).
+    let stays_held = !verdict.authorised && case.held == Some(Held::DamagedRecord);
+    if case.verdict.is_some() && !stays_held {
         case.held = None;
     }
     let word = if verdict.authorised { "authorised" } else { "not authorised" };
@@ -292,9 +293,11 @@ fn settle(mut record: Record, mut case: Case, was_held: bool) -> Advance {
 fn hold(mut record: Record, mut case: Case, held: Held, context: &Context<'_>) -> Advance {
     let is_news = case.held.as_ref() != Some(&held);
     case.next_at = context.now + context.times.held_look_every;
-    if is_news || case.told.is_none() {
+    if is_news {
         case.note(context.now, report::held_sentence(&held));
         case.held = Some(held);
+    }
+    if is_news || case.told.is_none() {
         report::held(&mut record, &mut case, context);
     }
     let storm = report::storm_row(&case, None);
@@ -327,10 +330,12 @@ fn start(mut record: Record, mut case: Case, look_at: Timestamp, context: &Conte
 /// Writes down what came of a start. Nothing relies on it but caution (rule 15).
 ///
 /// A start that certainly did not happen is taken out of the budgets; one that was only put off (by a throttled or busy
-/// ARM, or by this process) does not count as an attempt either.
+/// ARM, or by this process) does not count as an attempt either. What was written down already stays: a write whose answer
+/// was lost is tried again, and must not take another start out of the budgets.
 pub fn note_start(record: &mut Record, nonce: &str, state: IntentState, now: Timestamp, times: &Times) {
     let (Episode::Open(case) | Episode::Held(case)) = &mut record.episode else { return };
-    let Some(intent) = case.intent.as_mut().filter(|intent| intent.nonce == nonce) else { return };
+    let is_open = |intent: &&mut Intent| intent.nonce == nonce && intent.state == IntentState::Planned;
+    let Some(intent) = case.intent.as_mut().filter(is_open) else { return };
     let did_not_happen = !state.may_have_landed();
     let put_off = matches!(state, IntentState::PutOff { .. } | IntentState::NotSent { .. });
     let text = match &state {

@@ -305,7 +305,10 @@ impl World {
                 }
                 Advance::CountStops { mark } => {
                     let counted = facts.stops.map(|stops| stops.marked);
-                    assert!(counted.is_none_or(|marked| mark && !marked), "stops are counted anew only with a mark");
+                    assert!(
+                        counted.is_none_or(|marked| mark && !marked),
+                        "stops are counted anew only with a mark"
+                    );
                     facts.stops = Some(RecentStops { marked: mark, ..self.counts });
                 }
                 Advance::Write(transition) => {
@@ -362,8 +365,12 @@ fn sent() -> IntentState {
     IntentState::Sent { request_id: Some("request-1".to_owned()) }
 }
 
-fn refused(code: &str, advice: Option<&str>) -> IntentState {
-    IntentState::Refused { code: code.to_owned(), advice: advice.map(str::to_owned) }
+fn refused(code: &str, advice: &str) -> IntentState {
+    IntentState::Refused { code: code.to_owned(), advice: advice.to_owned() }
+}
+
+fn put_off(code: &str) -> IntentState {
+    IntentState::PutOff { code: code.to_owned(), until: None }
 }
 
 fn states(told: &[Incident]) -> Vec<IncidentState> {

@@ -124,7 +124,7 @@ pub fn judge(case: &mut Case, asker: &Asker<'_>, times: &Times) -> Verdict {
     for stop in case.stops.iter_mut().skip(from).rev() {
         ask(stop, asker, &mut verdict);
     }
-    let episode = case.stops.get(from..).unwrap_or_default();
+    let episode = newest_episode(&case.stops, times);
     verdict.authorised = verdict.errors.is_empty()
         && episode.iter().any(|stop| {
             let claims = episode.iter().filter(|other| same_stop(stop, other, times));
@@ -135,6 +135,11 @@ pub fn judge(case: &mut Case, asker: &Asker<'_>, times: &Times) -> Verdict {
         verdict.policies.dedup();
     }
     verdict
+}
+
+/// The stops of the newest episode.
+pub(super) fn newest_episode<'a>(stops: &'a [Stop], times: &Times) -> &'a [Stop] {
+    stops.get(episode_start(stops, times)..).unwrap_or_default()
 }
 
 /// Index of the first stop of the newest episode.

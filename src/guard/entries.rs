@@ -65,21 +65,29 @@ impl Suspects {
 pub(super) struct Entry(StatePath);
 
 impl Guard {
-    /// Reads who is suspected, and suspects the cases that a dead process was working on.
-    pub(super) async fn suspects(&self) -> Result<Suspects, GuardError> {
+    /// Reads who is suspected, and suspects the cases that a dead process was working on. Cases without a marker are over: they end
+    /// no sweep any more.
+    pub(super) async fn suspects(
+        &self,
+        markers: &BTreeMap<ClusterKey, Vec<u64>>,
+    ) -> Result<Suspects, GuardError> {
         let listing = self.0.store.list(&Prefix::entries(), ENTRIES_MAX).await?;
         let mut suspects = Suspects::default();
         for entry in &listing.entries {
             let name = entry.path.name();
             let name = name.as_ref().map(|name| name.as_str().trim_end_matches(".json")).unwrap_or_default();
             if let Some(key) = name.strip_prefix(CASE_PREFIX).and_then(ClusterKey::parse) {
+                if !markers.contains_key(&key) {
+                    self.clear(&key).await?;
+                    continue;
+                }
                 let kills = self.kills(&key).await?;
                 let known = suspects.0.entry(key).or_default();
                 *known = (*known).max(kills);
             } else if name.starts_with(SWEEP_PREFIX)
-                && self.now().duration_since(entry.last_modified) > DEAD_AFTER
+                && let Some(left) = self.left_behind(&entry.path).await?
             {
-                for key in self.left_behind(&entry.path).await? {
+                for key in left.cases.into_iter().filter(|key| markers.contains_key(key)) {
                     let kills = self.suspect(&key).await?;
                     suspects.0.insert(key, kills);
                 }

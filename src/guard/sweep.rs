@@ -53,7 +53,7 @@ impl Guard {
     /// If the open cases can't be listed.
     pub async fn sweep(&self) -> Result<Swept, GuardError> {
         let markers = self.open_markers().await?;
-        let suspects = self.suspects().await?;
+        let suspects = self.suspects(&markers).await?;
         let mut swept = Swept { open: markers.len(), ..Swept::default() };
         let now = self.now();
         let due =

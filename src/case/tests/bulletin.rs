@@ -198,3 +198,17 @@ fn a_bulletins_name_reads_back() {
         assert_eq!(BulletinKey::parse(name), None, "{name}");
     }
 }
+
+#[test]
+fn a_storm_that_lists_earlier_clusters_is_opened_at_once_all_the_same() {
+    let mut storm =
+        Bulletin::new(BulletinKey::Storm { subscription: SubscriptionId::parse(SUBSCRIPTION).unwrap() });
+    let times = Times::default();
+    let sinks = ["webhook".to_owned()];
+    let teller = Teller { now: at(0), mode: Mode::Act, sinks: &sinks, times: &times };
+    storm.list_earlier(&[cluster_named("aks-0")], at(0));
+    let (cluster, row) = (cluster_named("aks-1"), StormRow { status: "restarting".to_owned(), ended: false });
+    storm.take_row(StormReport { cluster: &cluster, row: &row, caller: None, policies: &[] }, teller);
+    let told: Vec<_> = storm.outbox.iter().map(|m| (m.incident.state, m.incident.cluster_count)).collect();
+    assert_eq!(told, [(IncidentState::Opened, 2)]);
+}

@@ -84,3 +84,13 @@ fn the_record_is_not_touched() {
     explained(&world, stop(trudy(), 400), Arm::Stopped, 411);
     assert_eq!(world.record, before);
 }
+
+#[test]
+fn in_dry_run_too_it_says_what_it_waits_for() {
+    let mut world = World::new();
+    world.mode = Mode::DryRun;
+    let facts = Facts { look: Arm::Stopping.look(at(11)), log: None, stops: None };
+    let explained =
+        explain(&world.record, stop(mallory(), 0), facts, &world.context(Some(&POLICIES), at(11)));
+    assert_eq!(explained.action, Action::Wait { why: "waiting for the stop to finish".to_owned() });
+}

@@ -113,3 +113,37 @@ fn a_look_that_fails_is_taken_again_when_arm_asks_for_it() {
     assert_eq!(world.next_look_after(211), 30, "never sooner than we would have looked");
     assert_eq!(world.last_line(), "can't look at the cluster: ARM answered 429");
 }
+
+#[test]
+fn a_late_event_and_one_failed_look_are_no_hour_of_failed_looks() {
+    let late = 4 * 3_600;
+    let mut world = World::new();
+    world.log_says(vec![log_stop(mallory(), 0)]);
+    world.hears(stop(mallory(), 0), late);
+    world.sees(Arm::Unreachable, late + 1);
+    assert_eq!(world.held(), None);
+    assert!(world.sees(Arm::Stopped, late + 31).start.is_some());
+}
+
+#[test]
+fn a_failed_look_at_a_held_case_does_not_change_why_it_is_held() {
+    let mut world = World::stopped_by(mallory());
+    world.hold = Some("audit by Ada".to_owned());
+    world.sees(Arm::Stopped, 11);
+    let stepped = world.sees(Arm::Unreachable, 7_200);
+    assert_eq!(world.held(), Some(&Held::Hold { reason: "audit by Ada".to_owned() }));
+    assert_eq!(stepped.told, []);
+    assert_eq!(world.next_look_after(7_200), 300);
+}
+
+#[test]
+fn rule_25_a_case_in_the_place_of_a_damaged_record_stays_held_whatever_policies_say() {
+    let permissive = only("@id(\"restart\") permit (principal, action == Action::\"restart\", resource);");
+    let mut world = World::new();
+    world.record = Record::replacing_damaged(cluster_id(), Mode::Act, at(0));
+    world.log_says(vec![log_stop(mallory(), -60)]);
+    let stepped = world.steps(&permissive, Arm::Stopped.look(at(1)), 1);
+    assert_eq!((stepped.start, world.held()), (None, Some(&Held::DamagedRecord)));
+    assert_eq!(states(&stepped.told), [IncidentState::Opened]);
+    assert_eq!(world.steps(&permissive, Arm::Stopped.look(at(2_000)), 2_000).start, None);
+}

@@ -71,3 +71,16 @@ fn a_hold_starts_nothing_whatever_the_policies_say() {
     assert_eq!(world.sees(Arm::Stopped, 11).start, None);
     assert_eq!(world.held(), Some(&Held::Hold { reason: "audit by Ada".to_owned() }));
 }
+
+#[test]
+fn dry_run_does_not_repeat_itself_at_every_look() {
+    for arm in [Arm::Stopped, Arm::Stopping] {
+        let mut world = World::new();
+        world.mode = Mode::DryRun;
+        world.hears(stop(mallory(), 0), 10);
+        for second in (11..3_000).step_by(30) {
+            world.sees(arm, second);
+        }
+        assert!(world.case().timeline.len() < 8, "{:#?}", world.case().timeline);
+    }
+}

@@ -192,7 +192,7 @@ fn rule_11_after_the_lag_the_log_alone_excludes_our_start() {
 
 #[test]
 fn rule_11_a_start_that_certainly_did_not_happen_needs_no_such_care() {
-    for state in [refused("Busy", None), IntentState::NotSent { why: "late".to_owned() }] {
+    for state in [put_off("Busy"), IntentState::NotSent { why: "late".to_owned() }] {
         let known = Known::new()
             .with(|known| known.case.watched_since = Some(at(300)))
             .after_our_start(10, state.clone())

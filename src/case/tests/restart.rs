@@ -73,7 +73,7 @@ fn rule_1_a_clock_too_far_from_azures_starts_nothing() {
 #[test]
 fn rule_16_an_intent_that_has_not_expired_for_quiet_blocks_the_next() {
     // Expires at 31, may land until 151.
-    for state in [None, Some(IntentState::Unanswered), Some(refused("OperationNotAllowed", None))] {
+    for state in [None, Some(IntentState::Unanswered), Some(put_off("OperationNotAllowed"))] {
         let mut world = World::stopped_by(mallory());
         world.log_says(vec![log_stop(mallory(), 0)]);
         world.sees(Arm::Stopped, 11);
@@ -334,4 +334,18 @@ fn a_storm_goes_on_restarting_and_shares_one_incident() {
     assert_eq!(stepped.told, []);
     let Episode::Closing(closing) = &world.record.episode else { panic!("not closed") };
     assert_eq!(closing.storm, Some(StormRow { status: "restored".to_owned(), ended: true }));
+}
+
+#[test]
+fn a_delay_that_is_longer_than_an_hour_is_no_reason_to_give_up() {
+    let after = with_default(
+        "@id(\"slow\") @after(\"2h\") permit (principal, action == Action::\"restart\", resource);",
+    );
+    let mut world = World::stopped_by(mallory());
+    world.log_says(vec![log_stop(mallory(), 0)]);
+    for second in (11..7_200).step_by(30) {
+        world.steps(&after, Arm::Stopped.look(at(second)), second);
+        assert_eq!(world.held(), None, "after {second} s");
+    }
+    assert!(world.steps(&after, Arm::Stopped.look(at(7_201)), 7_201).start.is_some());
 }

@@ -225,3 +225,58 @@ fn while_the_policies_are_broken_nothing_is_decided() {
     }
     assert!(world.sees(Arm::Stopped, 90_100).log_questions > 0, "it goes on when they are mended");
 }
+
+#[test]
+fn a_forged_authorisation_is_not_confirmed_by_the_logs_record_of_another_stop() {
+    for forged_at in [-60, 60] {
+        let mut world = World::stopped_by(mallory());
+        world.hears(Stop { correlation_id: Some("forged".to_owned()), ..stop(pipeline(), forged_at) }, 70);
+        world.log_says(vec![log_stop(mallory(), 0)]);
+        world.sees(Arm::Stopped, 71);
+        assert_eq!(world.outcome(), None, "forged {forged_at} s after the stop");
+    }
+}
+
+#[test]
+fn a_forged_event_without_a_correlation_id_is_contradicted_by_the_log() {
+    let mut world = World::stopped_by(mallory());
+    world.hears(Stop { correlation_id: None, ..stop(pipeline(), 60) }, 70);
+    world.log_says(vec![log_stop(mallory(), 0)]);
+    assert!(world.sees(Arm::Stopped, 71).start.is_some());
+}
+
+#[test]
+fn an_earlier_authorised_episode_does_not_confirm_a_later_claim() {
+    let mut world = World::stopped_by(pipeline());
+    world.sees(Arm::Stopping, 11);
+    world.hears(stop(pipeline(), 700), 710);
+    world.log_says(vec![log_stop(pipeline(), 0)]);
+    world.sees(Arm::Stopped, 711);
+    assert_eq!(world.outcome(), None);
+}
+
+#[test]
+fn an_unconfirmed_authorisation_ends_when_the_cluster_runs_or_is_gone() {
+    for (arm, outcome) in [(Arm::Running, Outcome::AlreadyRunning), (Arm::Gone, Outcome::Gone)] {
+        let mut world = World::stopped_by(pipeline());
+        world.sees(Arm::Stopped, 11);
+        world.sees(Arm::Stopped, 1_900);
+        assert_eq!(world.held(), Some(&Held::Unconfirmed));
+        let stepped = world.sees(arm, 2_200);
+        assert_eq!(world.outcome(), Some(outcome));
+        assert_eq!(states(&stepped.told), [IncidentState::Resolved]);
+        assert!(!stepped.told[0].title.contains("without permission"), "{}", stepped.told[0].title);
+    }
+}
+
+#[test]
+fn a_forged_event_about_a_cluster_that_runs_is_told_and_resolved() {
+    let mut world = World::stopped_by(pipeline());
+    let mut told = Vec::new();
+    for second in (11..3_000).step_by(300) {
+        if world.outcome().is_none() {
+            told.extend(world.sees(Arm::Running, second).told);
+        }
+    }
+    assert_eq!(states(&told), [IncidentState::Opened, IncidentState::Resolved]);
+}
