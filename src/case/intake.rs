@@ -92,7 +92,7 @@ pub fn add_stop(case: &mut Case, stop: Stop, now: Timestamp) {
     case.stops.push(stop);
     case.stops.sort_by_key(|stop| stop.time);
     if case.stops.len() > STOPS_MAX {
-        case.stops.remove(1);
+        case.stops.remove(least_needed(&case.stops));
     }
     if is_newer {
         case.verdict = None;
@@ -102,6 +102,12 @@ pub fn add_stop(case: &mut Case, stop: Stop, now: Timestamp) {
         case.note(now, stopped_by(case));
     }
     case.next_at = now;
+}
+
+/// The second stop, or the first after it that nobody was allowed to: an allowed one must not be pushed out by claims.
+fn least_needed(stops: &[Stop]) -> usize {
+    let between = stops.iter().enumerate().take(stops.len().saturating_sub(1)).skip(1);
+    between.into_iter().find(|(_, stop)| stop.allowed_by.is_none()).map_or(1, |(at, _)| at)
 }
 
 fn stopped_by(case: &Case) -> String {

@@ -280,3 +280,16 @@ fn a_forged_event_about_a_cluster_that_runs_is_told_and_resolved() {
     }
     assert_eq!(states(&told), [IncidentState::Opened, IncidentState::Resolved]);
 }
+
+#[test]
+fn a_flood_of_claims_does_not_push_an_authorised_stop_out() {
+    let mut world = World::stopped_by(mallory());
+    world.hears(stop(pipeline(), 5), 10);
+    world.sees(Arm::Stopping, 11);
+    assert!(world.case().verdict.as_ref().unwrap().authorised);
+    for n in 0..40 {
+        world.hears(stop(mallory(), 10 + 2 * n), 100);
+    }
+    world.sees(Arm::Stopped, 101);
+    assert!(world.case().verdict.as_ref().unwrap().authorised, "rule 10: never back");
+}
