@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::model::{Case, CaseId, Mode, STOPS_MAX, Stop};
 use super::record::{Episode, Record};
+use super::report::who;
 use super::times::Times;
 
 /// Two reports of a stop this close together are about the same stop.
@@ -112,7 +113,7 @@ fn least_needed(stops: &[Stop]) -> usize {
 
 fn stopped_by(case: &Case) -> String {
     match case.newest_stop() {
-        Some(stop) => format!("stopped by {} ({})", stop.caller.label(), stop.caller.kind),
+        Some(stop) => format!("stopped by {} ({})", who(&stop.caller), stop.caller.kind),
         None => "stopped".to_owned(),
     }
 }
