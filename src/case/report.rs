@@ -127,9 +127,10 @@ fn forgery(
     told: &Told,
     context: &Context<'_>,
 ) -> Incident {
-    let claimed = case.stops.iter().find_map(|stop| stop.claimed.as_deref());
-    let claimed = claimed.map_or_else(|| "somebody else".to_owned(), who);
-    let actual = case.newest_stop().map_or_else(|| "somebody else".to_owned(), |stop| who(&stop.caller));
+    let lie = case.stops.iter().find_map(|stop| Some((stop.claimed.as_deref()?, &stop.caller)));
+    let somebody = || "somebody else".to_owned();
+    let (claimed, actual) =
+        lie.map_or_else(|| (somebody(), somebody()), |(claimed, actual)| (who(claimed), who(actual)));
     Incident {
         id: format!("{}-claims", case.id),
         state,

@@ -175,7 +175,8 @@ fn ask(stop: &mut Stop, asker: &Asker<'_>, verdict: &mut Verdict) {
         stop.allowed_by = Some(ids);
     } else {
         verdict.severity = verdict.severity.max(answer.severity());
-        verdict.policies.extend(ids);
+        let news: Vec<String> = ids.into_iter().filter(|id| !verdict.policies.contains(id)).collect();
+        verdict.policies.extend(news);
     }
     for error in &answer.errors {
         verdict.errors.push(error.to_string());

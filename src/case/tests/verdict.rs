@@ -293,3 +293,22 @@ fn a_flood_of_claims_does_not_push_an_authorised_stop_out() {
     world.sees(Arm::Stopped, 101);
     assert!(world.case().verdict.as_ref().unwrap().authorised, "rule 10: never back");
 }
+
+#[test]
+fn a_policy_that_forbids_several_stops_is_named_once() {
+    let forbids = with_default("@id(\"never\") forbid (principal, action == Action::\"stop\", resource);");
+    let mut world = World::stopped_by(mallory());
+    world.hears(stop(trudy(), 60), 70);
+    world.steps(&forbids, Arm::Stopping.look(at(71)), 71);
+    assert_eq!(world.case().verdict.as_ref().unwrap().policies, ["never"]);
+}
+
+#[test]
+fn the_contradiction_names_who_stopped_it_by_the_log_and_not_a_later_caller() {
+    let mut world = World::stopped_by(pipeline());
+    world.confirm = Confirm::Require;
+    world.log_says(vec![log_stop(mallory(), 0), log_stop(trudy(), 600)]);
+    let stepped = world.sees(Arm::Stopped, 700);
+    let claims = stepped.told.iter().find(|incident| incident.id.ends_with("-claims")).unwrap();
+    assert!(claims.title.contains("the activity log says mallory@contoso.com"), "{}", claims.title);
+}
