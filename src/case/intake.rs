@@ -42,9 +42,8 @@ pub fn take_in(record: &mut Record, stop: Stop, mode: Mode, now: Timestamp, time
         }
         Episode::Open(case) => join(case, stop, now, times),
         Episode::Held(case) => {
-            let newest = case.newest_stop_time();
             let taken = join(case, stop, now, times);
-            if case.newest_stop_time() > newest {
+            if case.held.is_none() {
                 let case = case.clone();
                 record.episode = Episode::Open(case);
             }
@@ -74,7 +73,7 @@ fn join(case: &mut Case, stop: Stop, now: Timestamp, times: &Times) -> Taken {
     if known {
         return Taken::Known;
     }
-    add_stop(case, stop, now);
+    add_stop(case, stop, now, times);
     Taken::Joined
 }
 
@@ -87,9 +86,11 @@ pub fn same_stop(a: &Stop, b: &Stop, times: &Times) -> bool {
         || (same_correlation && apart < times.quiet)
 }
 
-/// Adds a stop to a case. A newer one voids the verdict and the attempts, never the budgets (rule 9).
-pub fn add_stop(case: &mut Case, stop: Stop, now: Timestamp) {
-    let is_newer = stop.time > case.newest_stop_time();
+/// Adds a stop to a case. A newer one voids the verdict and the attempts, never the budgets (rule 9). Another claim about a
+/// stop that is known is no newer stop, whatever its fractions of a second.
+pub fn add_stop(case: &mut Case, stop: Stop, now: Timestamp, times: &Times) {
+    let is_claim = case.stops.iter().any(|old| same_stop(old, &stop, times));
+    let is_newer = !is_claim && stop.time > case.newest_stop_time();
     case.stops.push(stop);
     case.stops.sort_by_key(|stop| stop.time);
     if case.stops.len() > STOPS_MAX {

@@ -50,7 +50,7 @@ pub fn fold_log(case: &mut Case, log: &LogReading, now: Timestamp, times: &Times
             contradicted |= correct(stop, operation);
         }
         if !matched && operation.verb == PowerVerb::Stop && operation.began_at > newest {
-            add_stop(case, from_log(operation), now);
+            add_stop(case, from_log(operation), now, times);
         }
     }
     if contradicted {
