@@ -45,7 +45,12 @@ pub fn fold_log(case: &mut Case, log: &LogReading, now: Timestamp, times: &Times
     let newest = case.newest_stop_time();
     for operation in log.operations.iter().rev() {
         let mut matched = false;
-        for stop in case.stops.iter_mut().filter(|stop| is_this_stop(stop, operation, times)) {
+        let may_be = |stop: &&mut Stop| {
+            // A stop that another caller's record confirmed is not this one, however close.
+            let is_taken = stop.confirmed && stop.caller.identity() != operation.caller.identity();
+            !is_taken && is_this_stop(stop, operation, times)
+        };
+        for stop in case.stops.iter_mut().filter(may_be) {
             matched = true;
             contradicted |= correct(stop, operation);
         }

@@ -312,3 +312,15 @@ fn the_contradiction_names_who_stopped_it_by_the_log_and_not_a_later_caller() {
     let claims = stepped.told.iter().find(|incident| incident.id.ends_with("-claims")).unwrap();
     assert!(claims.title.contains("the activity log says mallory@contoso.com"), "{}", claims.title);
 }
+
+#[test]
+fn one_stop_is_not_confirmed_by_two_operations() {
+    let mut world = World::new();
+    world.confirm = Confirm::Require;
+    world.hears(Stop { correlation_id: None, ..stop(mallory(), 0) }, 10);
+    world.log_says(vec![log_stop(mallory(), 0), log_stop(trudy(), 60)]);
+    let stepped = world.sees(Arm::Stopped, 70);
+    let callers: Vec<&str> = world.case().stops.iter().map(|stop| stop.caller.label()).collect();
+    assert_eq!(callers, ["mallory@contoso.com", "trudy@contoso.com"]);
+    assert!(!stepped.told.iter().any(|incident| incident.id.ends_with("-claims")), "nobody lied");
+}
