@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::close;
 use super::intake::{Taken, take_in};
 use super::model::{Held, RestartAnswer, Stop, Verdict};
 use super::record::{Episode, Record};
@@ -59,6 +60,8 @@ pub struct Explanation {
 /// not known counts as one stop and a silent log.
 pub fn explain(record: &Record, stop: Stop, mut facts: Facts, context: &Context<'_>) -> Explanation {
     let mut record = record.clone();
+    // A case on its way into the archive would be finished first (rule 19).
+    close::reset(&mut record);
     let taken = take_in(&mut record, stop, context.mode, context.now, context.times);
     if let Taken::History(why) = taken {
         return Explanation {

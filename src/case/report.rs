@@ -5,8 +5,11 @@ use super::outbox::{self, Message};
 use super::record::Record;
 use super::step::{Context, StormRow};
 use crate::domain::incident::Affected;
-use crate::domain::{Incident, IncidentState, Severity, Situation};
+use crate::domain::text::clean;
+use crate::domain::{Caller, Incident, IncidentState, Severity, Situation};
 
+/// Longest name of a caller in a sentence, in characters. The whole one is beside it.
+const WHO_CHARS_MAX: usize = 80;
 /// Timeline lines in one message.
 const TIMELINE_SHOWN: usize = 20;
 
@@ -124,9 +127,10 @@ fn forgery(
     told: &Told,
     context: &Context<'_>,
 ) -> Incident {
-    let claimed = case.stops.iter().find_map(|stop| stop.claimed.as_deref());
-    let claimed = claimed.map_or("somebody else", |caller| caller.label());
-    let actual = case.newest_stop().map_or("somebody else", |stop| stop.caller.label());
+    let lie = case.stops.iter().find_map(|stop| Some((stop.claimed.as_deref()?, &stop.caller)));
+    let somebody = || "somebody else".to_owned();
+    let (claimed, actual) =
+        lie.map_or_else(|| (somebody(), somebody()), |(claimed, actual)| (who(claimed), who(actual)));
     Incident {
         id: format!("{}-claims", case.id),
         state,
@@ -159,7 +163,7 @@ fn base(record: &Record, case: &Case, told: &Told, context: &Context<'_>) -> Inc
         at: context.now,
         clusters: vec![Affected { id: record.cluster.clone(), status: status(case, case.outcome) }],
         cluster_count: 1,
-        caller: stop.map(|stop| stop.caller.clone()),
+        caller: stop.map(|stop| shown(&stop.caller)),
         stopped_at: stop.map(|stop| stop.time),
         correlation_id: stop.and_then(|stop| stop.correlation_id.clone()),
         verdict: case.verdict.as_ref().map(|verdict| {
@@ -173,10 +177,20 @@ fn base(record: &Record, case: &Case, told: &Told, context: &Context<'_>) -> Inc
     }
 }
 
+/// A caller in a sentence.
+pub(super) fn who(caller: &Caller) -> String {
+    clean(caller.label(), WHO_CHARS_MAX)
+}
+
+/// A caller as people are shown: without the groups, of which there may be hundreds.
+pub(super) fn shown(caller: &Caller) -> Caller {
+    Caller { groups: Vec::new(), ..caller.clone() }
+}
+
 /// One line: the cluster, who, the verdict, what the guard did.
 fn title(record: &Record, case: &Case) -> String {
     let name = record.cluster.name();
-    let who = case.newest_stop().map_or("an unknown caller", |stop| stop.caller.label());
+    let who = case.newest_stop().map_or_else(|| "an unknown caller".to_owned(), |stop| who(&stop.caller));
     let authorised = case.verdict.as_ref().is_some_and(|verdict| verdict.authorised);
     if let Some(outcome) = case.outcome {
         return match outcome {

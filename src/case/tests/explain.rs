@@ -94,3 +94,13 @@ fn in_dry_run_too_it_says_what_it_waits_for() {
         explain(&world.record, stop(mallory(), 0), facts, &world.context(Some(&POLICIES), at(11)));
     assert_eq!(explained.action, Action::Wait { why: "waiting for the stop to finish".to_owned() });
 }
+
+#[test]
+fn a_case_on_its_way_into_the_archive_is_not_mistaken_for_the_stop_in_question() {
+    let mut world = World::stopped_by(mallory());
+    world.sees(Arm::Running, 400);
+    let facts = Facts { look: Arm::Stopped.look(at(611)), log: None, stops: None };
+    let explained =
+        explain(&world.record, stop(trudy(), 600), facts, &world.context(Some(&POLICIES), at(611)));
+    assert_eq!(explained.action, Action::Restart);
+}

@@ -182,3 +182,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn another_claim_about_the_newest_stop_gives_no_new_attempts() {
+    let mut world = World::stopped_by(mallory());
+    world.sees(Arm::Stopped, 11);
+    world.start_came_to(sent(), 12);
+    let claim =
+        Stop { time: at(0) + SignedDuration::from_millis(900), caller: trudy(), ..stop(mallory(), 0) };
+    assert_eq!(world.hears(claim, 20), Taken::Joined);
+    assert_eq!(world.case().episode_attempts, 1);
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::super::outbox::{
-    DELIVERY_GIVE_UP_AFTER, Delivery, Message, OUTBOX_MAX, due, next_at, push, settle,
+    self, DELIVERY_GIVE_UP_AFTER, Delivery, Message, OUTBOX_MAX, due, next_at, push, settle,
 };
 use super::*;
 use crate::domain::Severity;
@@ -183,4 +183,42 @@ proptest! {
             prop_assert_eq!(order, [0, 1]);
         }
     }
+}
+
+#[test]
+fn a_message_behind_a_failed_one_asks_for_no_attention_of_its_own() {
+    let mut world = World::stopped_by(mallory());
+    world.sees(Arm::Running, 400);
+    let id = world.record.outbox[0].incident.id.clone();
+    let failed = outbox::Delivery::Failed { why: "503".to_owned(), retry_after: None };
+    outbox::settle(&mut world.record.outbox, (&id, 0), "webhook", failed, at(400), 0);
+    assert_eq!(outbox::next_at(&world.record.outbox), Some(at(430)));
+}
+
+#[test]
+fn sinks_that_take_nothing_for_days_do_not_fill_the_record() {
+    let mut world = World::new();
+    for n in 0..200 {
+        let begin = n * 1_000;
+        world.hears(stop(mallory(), begin), begin + 10);
+        world.sees(Arm::Running, begin + 400);
+        world.is_archived();
+    }
+    let outbox: &Vec<Message> = &world.record.outbox;
+    assert_eq!(outbox.len(), OUTBOX_MAX);
+    let newest = &outbox.last().unwrap().incident;
+    assert_eq!(newest.state, IncidentState::Resolved);
+    let resolved = outbox.iter().filter(|m| m.incident.state == IncidentState::Resolved).count();
+    assert_eq!(resolved, OUTBOX_MAX, "an end tells what its beginning would have told");
+}
+
+#[test]
+fn an_absurd_retry_after_is_an_hour() {
+    let mut world = World::stopped_by(mallory());
+    world.sees(Arm::Running, 400);
+    let id = world.record.outbox[0].incident.id.clone();
+    let failed =
+        outbox::Delivery::Failed { why: "503".to_owned(), retry_after: Some(std::time::Duration::MAX) };
+    outbox::settle(&mut world.record.outbox, (&id, 0), "webhook", failed, at(400), 0);
+    assert_eq!(world.record.outbox[0].pending[0].next_at, at(400 + 3_600));
 }

@@ -280,3 +280,47 @@ fn a_forged_event_about_a_cluster_that_runs_is_told_and_resolved() {
     }
     assert_eq!(states(&told), [IncidentState::Opened, IncidentState::Resolved]);
 }
+
+#[test]
+fn a_flood_of_claims_does_not_push_an_authorised_stop_out() {
+    let mut world = World::stopped_by(mallory());
+    world.hears(stop(pipeline(), 5), 10);
+    world.sees(Arm::Stopping, 11);
+    assert!(world.case().verdict.as_ref().unwrap().authorised);
+    for n in 0..40 {
+        world.hears(stop(mallory(), 10 + 2 * n), 100);
+    }
+    world.sees(Arm::Stopped, 101);
+    assert!(world.case().verdict.as_ref().unwrap().authorised, "rule 10: never back");
+}
+
+#[test]
+fn a_policy_that_forbids_several_stops_is_named_once() {
+    let forbids = with_default("@id(\"never\") forbid (principal, action == Action::\"stop\", resource);");
+    let mut world = World::stopped_by(mallory());
+    world.hears(stop(trudy(), 60), 70);
+    world.steps(&forbids, Arm::Stopping.look(at(71)), 71);
+    assert_eq!(world.case().verdict.as_ref().unwrap().policies, ["never"]);
+}
+
+#[test]
+fn the_contradiction_names_who_stopped_it_by_the_log_and_not_a_later_caller() {
+    let mut world = World::stopped_by(pipeline());
+    world.confirm = Confirm::Require;
+    world.log_says(vec![log_stop(mallory(), 0), log_stop(trudy(), 600)]);
+    let stepped = world.sees(Arm::Stopped, 700);
+    let claims = stepped.told.iter().find(|incident| incident.id.ends_with("-claims")).unwrap();
+    assert!(claims.title.contains("the activity log says mallory@contoso.com"), "{}", claims.title);
+}
+
+#[test]
+fn one_stop_is_not_confirmed_by_two_operations() {
+    let mut world = World::new();
+    world.confirm = Confirm::Require;
+    world.hears(Stop { correlation_id: None, ..stop(mallory(), 0) }, 10);
+    world.log_says(vec![log_stop(mallory(), 0), log_stop(trudy(), 60)]);
+    let stepped = world.sees(Arm::Stopped, 70);
+    let callers: Vec<&str> = world.case().stops.iter().map(|stop| stop.caller.label()).collect();
+    assert_eq!(callers, ["mallory@contoso.com", "trudy@contoso.com"]);
+    assert!(!stepped.told.iter().any(|incident| incident.id.ends_with("-claims")), "nobody lied");
+}
