@@ -37,7 +37,7 @@ pub(super) struct Looked {
 /// How one step ended.
 enum Stepped {
     /// Written; the record as it is now.
-    On(Loaded<Record>),
+    On(Box<Loaded<Record>>),
     /// Somebody else wrote: read, look and decide again (rule 2).
     Lost,
 }
@@ -58,7 +58,7 @@ impl Guard {
                 break;
             }
             match self.step(&current).await? {
-                Stepped::On(next) => current = next,
+                Stepped::On(next) => current = *next,
                 Stepped::Lost => {
                     conflicts += 1;
                     if conflicts > CONFLICTS_MAX {
@@ -82,14 +82,14 @@ impl Guard {
         if let Episode::Closing(closing) = &current.document.episode {
             let closing = closing.clone();
             return self.archive_and_reset(current, &closing).await.map(|reset| match reset {
-                Some(reset) => Stepped::On(reset),
+                Some(reset) => Stepped::On(Box::new(reset)),
                 None => Stepped::Lost,
             });
         }
         let looked = self.look(&current.document).await;
         let transition = self.decide(&current.document, looked.facts, false).await?;
         match self.write_and_act(transition, current.etag.as_ref(), looked.since_boot).await? {
-            Some(next) => Ok(Stepped::On(next)),
+            Some(next) => Ok(Stepped::On(Box::new(next))),
             None => Ok(Stepped::Lost),
         }
     }
