@@ -132,11 +132,13 @@ fn busiest_hour<'a>(marks: impl Iterator<Item = &'a Mark>, own: &Mark, marked: b
     if marked && !own_seen {
         times.push(own.stopped_at);
     }
+    times.sort();
+    // Sorted, so that a window's ends are found by halving: a flood of stops is counted for each of them.
+    let before = |at: Timestamp| times.partition_point(|time| *time < at);
     let starts = times.iter().copied().chain([own.stopped_at]);
-    let windows =
-        starts.filter(|start| *start <= own.stopped_at && own.stopped_at.duration_since(*start) < HOUR);
-    let most = windows
-        .map(|start| times.iter().filter(|time| **time >= start && time.duration_since(start) < HOUR).count())
+    let most = starts
+        .filter(|start| *start <= own.stopped_at && own.stopped_at.duration_since(*start) < HOUR)
+        .map(|start| before(start + HOUR) - before(start))
         .max();
     u32::try_from(most.unwrap_or(0)).unwrap_or(u32::MAX)
 }
