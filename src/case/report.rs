@@ -215,7 +215,7 @@ fn title(record: &Record, case: &Case) -> String {
             "{name} was stopped, with permission if its event is true ({who}), but the activity log has no record of it"
         ),
         (Some(held), _) => {
-            format!("{name} was stopped by {who} without permission, and is down: {}", reason(held))
+            format!("{name} was stopped by {who} without permission, and is down: {}", held.reason())
         }
         (None, Some(Situation::Startable | Situation::FailedStopped)) if case.intent.is_some() => {
             format!("{name} was stopped by {who} without permission: restarting it")
@@ -230,25 +230,29 @@ fn title(record: &Record, case: &Case) -> String {
     }
 }
 
-/// Why a case is held, in a few words.
-fn reason(held: &Held) -> String {
-    match held {
-        Held::Mode { mode } => format!("the guard starts nothing in mode {mode}"),
-        Held::NotPermitted { policies } if policies.is_empty() => "no policy permits a restart".to_owned(),
-        Held::NotPermitted { policies } => format!("policy {} forbids a restart", policies.join(", ")),
-        Held::PolicyError => "a policy could not be evaluated".to_owned(),
-        Held::Hold { reason } => format!("a hold forbids starts: {reason}"),
-        Held::AttemptsUsed => "all attempts to start it failed".to_owned(),
-        Held::Refused { code, .. } => format!("Azure refused the start ({code})"),
-        Held::FailedState => "it is in a failed state".to_owned(),
-        Held::TooLong { situation } => match situation {
-            Some(situation) => format!("it does not come to run ({})", situation_words(*situation)),
-            None => "the guard can't see it".to_owned(),
-        },
-        Held::UnknownCaller => "nobody could be named, so people decide".to_owned(),
-        Held::Unconfirmed => "the activity log has no record of its stop".to_owned(),
-        Held::DamagedRecord => {
-            "its record was damaged, so the guard does not know what it did before".to_owned()
+impl Held {
+    /// Why a case waits for people, in a few words.
+    pub fn reason(&self) -> String {
+        match self {
+            Held::Mode { mode } => format!("the guard starts nothing in mode {mode}"),
+            Held::NotPermitted { policies } if policies.is_empty() => {
+                "no policy permits a restart".to_owned()
+            }
+            Held::NotPermitted { policies } => format!("policy {} forbids a restart", policies.join(", ")),
+            Held::PolicyError => "a policy could not be evaluated".to_owned(),
+            Held::Hold { reason } => format!("a hold forbids starts: {reason}"),
+            Held::AttemptsUsed => "all attempts to start it failed".to_owned(),
+            Held::Refused { code, .. } => format!("Azure refused the start ({code})"),
+            Held::FailedState => "it is in a failed state".to_owned(),
+            Held::TooLong { situation } => match situation {
+                Some(situation) => format!("it does not come to run ({})", situation_words(*situation)),
+                None => "the guard can't see it".to_owned(),
+            },
+            Held::UnknownCaller => "nobody could be named, so people decide".to_owned(),
+            Held::Unconfirmed => "the activity log has no record of its stop".to_owned(),
+            Held::DamagedRecord => {
+                "its record was damaged, so the guard does not know what it did before".to_owned()
+            }
         }
     }
 }
@@ -266,7 +270,7 @@ pub(super) fn held_sentence(held: &Held) -> String {
         | Held::TooLong { .. }
         | Held::UnknownCaller
         | Held::Unconfirmed
-        | Held::DamagedRecord => format!("waiting for people: {}", reason(held)),
+        | Held::DamagedRecord => format!("waiting for people: {}", held.reason()),
     }
 }
 
@@ -345,7 +349,7 @@ fn next(case: &Case) -> Vec<String> {
 fn status(case: &Case, outcome: Option<Outcome>) -> String {
     match (outcome, &case.held, &case.intent) {
         (Some(outcome), _, _) => outcome.as_str().to_owned(),
-        (None, Some(held), _) => format!("held: {}", reason(held)),
+        (None, Some(held), _) => format!("held: {}", held.reason()),
         (None, None, Some(intent)) if intent.state.may_have_landed() => "restarting".to_owned(),
         (None, None, Some(_) | None) => "stopped".to_owned(),
     }
