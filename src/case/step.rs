@@ -163,7 +163,7 @@ fn with_look(
         Found::Cluster(cluster) => Some(cluster.as_ref()),
         Found::Gone => None,
     };
-    if is_another_cluster(record, case, cluster) {
+    if is_another_cluster(record, case, cluster, context.now) {
         return Plan::Close(Outcome::Gone);
     }
     note_look(case, look, context.times);
@@ -194,10 +194,18 @@ fn with_look(
 
 /// A different `resourceUID` under the same id is another cluster (rule 28): a case about the old one is over, and what was
 /// remembered of the old one explains nothing about the new one. Budgets stay.
-fn is_another_cluster(record: &mut Record, case: &mut Case, cluster: Option<&Cluster>) -> bool {
+fn is_another_cluster(
+    record: &mut Record,
+    case: &mut Case,
+    cluster: Option<&Cluster>,
+    now: Timestamp,
+) -> bool {
     let Some(seen) = cluster.and_then(|cluster| cluster.resource_uid.clone()) else { return false };
     if case.resource_uid.as_ref().is_some_and(|uid| *uid != seen) {
-        return true;
+        if case.last_look_at.is_none_or(|last| case.newest_stop_time() <= last) {
+            return true;
+        }
+        go_on_with_the_new_one(case, now);
     }
     if record.resource_uid.as_ref().is_some_and(|uid| *uid != seen) {
         record.history.forget_cluster();
@@ -205,6 +213,17 @@ fn is_another_cluster(record: &mut Record, case: &mut Case, cluster: Option<&Clu
     record.resource_uid = Some(seen.clone());
     case.resource_uid = Some(seen);
     false
+}
+
+/// A stop since the last look that showed the old cluster may be about the new one: it must not be lost with the old case.
+fn go_on_with_the_new_one(case: &mut Case, now: Timestamp) {
+    let last_look = case.last_look_at.take();
+    case.stops.retain(|stop| Some(stop.time) > last_look);
+    case.verdict = None;
+    case.held = None;
+    case.episode_attempts = 0;
+    case.watched_since = None;
+    case.note(now, "another cluster has its id by now: the newer stops are about that one");
 }
 
 /// Keeps the watch: looks close together, none of which showed the cluster up or coming up.
