@@ -43,7 +43,9 @@ fn rows(message: &Message<'_>, state: &str) -> Vec<(&'static str, String)> {
         rows.push(("why", why(message)));
     }
     rows.push(("which", which(message)));
-    rows.extend(message.list("/done").into_iter().map(|text| ("done", text.to_owned())));
+    if state != "resolved" {
+        rows.extend(message.list("/done").into_iter().map(|text| ("done", text.to_owned())));
+    }
     rows.extend(message.list("/next").into_iter().map(|text| ("next", text.to_owned())));
     rows.retain(|(_, text)| !text.is_empty());
     rows
@@ -63,7 +65,7 @@ fn why(message: &Message<'_>) -> String {
     match (message.text("/verdict/answer"), policies.as_slice()) {
         ("", _) => String::new(),
         (answer, []) => answer.to_owned(),
-        (answer, policies) => format!("{answer}; restart: policy {}", policies.join(", ")),
+        (answer, policies) => format!("{answer}; restart by policy {}", policies.join(", ")),
     }
 }
 
@@ -80,8 +82,9 @@ fn which(message: &Message<'_>) -> String {
             None => counts.push((status, 1)),
         }
     }
-    let counts: Vec<String> = counts.iter().map(|(status, count)| format!("{count} {status}")).collect();
-    let names: Vec<&str> = clusters.iter().map(|(name, _)| *name).collect();
+    let counts: Vec<String> = counts.iter().map(|(status, count)| format!("{count} × {status}")).collect();
+    let mut names: Vec<&str> = clusters.iter().map(|(name, _)| *name).collect();
+    names.sort_unstable();
     format!("{} ({})", names.join(", "), counts.join(", "))
 }
 

@@ -25,7 +25,8 @@ enum Told {
     Resolved(usize),
     /// One that waits for people, and says what they should do.
     OpenWithAdvice,
-    /// One critical incident of this many clusters, resolved, and none that is left open beside it.
+    /// One critical incident of this many clusters, resolved. Stops before it was known to be a storm may have incidents of
+    /// their own, resolved too.
     Storm(usize),
     /// None of these.
     Other(String),
@@ -217,7 +218,7 @@ impl fmt::Display for Told {
             Self::Resolved(1) => f.write_str("1 incident, resolved"),
             Self::Resolved(count) => write!(f, "{count} incidents, resolved"),
             Self::OpenWithAdvice => f.write_str("1 open incident with advice"),
-            Self::Storm(count) => write!(f, "1 critical incident of {count} clusters, resolved"),
+            Self::Storm(count) => write!(f, "1 critical incident of {count} clusters"),
             Self::Other(what) => f.write_str(what),
         }
     }

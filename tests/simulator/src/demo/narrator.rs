@@ -6,12 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::broadcast;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
 
 use super::card;
-use super::cast::Scene;
+use super::cast::{Scene, pipeline};
 use super::paint::{Ink, Paint};
-use super::scenes::Cue;
+use super::scenes::{Act, Cue};
 use super::stage::{GUARD, Stage};
 use crate::host::log;
 use crate::http::now;
@@ -69,24 +69,27 @@ struct Line {
 pub(super) struct Narrator<'a, W> {
     stage: &'a Stage,
     screen: &'a mut Screen<W>,
-    cues: UnboundedReceiver<Cue>,
+    cues: Receiver<Cue>,
     guard: broadcast::Receiver<log::Entry>,
     began: Timestamp,
     speed_up: u32,
     entries_told: usize,
     deliveries_told: usize,
+    /// The scenes that have begun, in order: a cluster's lines belong to the newest of its scenes.
+    begun: Vec<Scene>,
 }
 
 impl<'a, W: Write> Narrator<'a, W> {
     pub(super) fn new(
         stage: &'a Stage,
         screen: &'a mut Screen<W>,
-        cues: UnboundedReceiver<Cue>,
+        cues: Receiver<Cue>,
         speed_up: u32,
     ) -> anyhow::Result<Self> {
         let (_, guard) = stage.host()?.log().follow();
         let (began, entries_told, deliveries_told) = (now(), 0, 0);
-        Ok(Self { stage, screen, cues, guard, began, speed_up, entries_told, deliveries_told })
+        let begun = Vec::new();
+        Ok(Self { stage, screen, cues, guard, began, speed_up, entries_told, deliveries_told, begun })
     }
 
     /// Tells for as long as `story` goes on, and to its end.
@@ -109,12 +112,20 @@ impl<'a, W: Write> Narrator<'a, W> {
         lines.extend(self.guards_lines());
         lines.extend(self.journal_lines());
         lines.extend(self.cards());
+        for line in &mut lines {
+            line.scene = line.scene.map(|scene| self.newest(scene));
+        }
         lines.sort_by_key(|line| line.at);
         for line in merged(lines) {
             self.print(&line);
         }
         let progress = self.progress();
         self.screen.progress(&progress);
+    }
+
+    fn newest(&self, scene: Scene) -> Scene {
+        let same = |begun: &&Scene| begun.clusters() == scene.clusters();
+        self.begun.iter().rev().find(same).copied().unwrap_or(scene)
     }
 
     fn print(&mut self, line: &Line) {
@@ -147,14 +158,15 @@ impl<'a, W: Write> Narrator<'a, W> {
     fn cues(&mut self) -> Vec<Line> {
         let mut lines = Vec::new();
         while let Ok(cue) = self.cues.try_recv() {
-            let line = match cue {
-                Cue::Begins(scene) => {
+            let Cue { at, scene, what } = cue;
+            lines.push(match what {
+                Act::Begins => {
+                    self.begun.push(scene);
                     let text = format!("── {} ──", scene.title());
-                    Line { ink: Some(Ink::Bold), subject: String::new(), ..plain(scene, text) }
+                    Line { at, ink: Some(Ink::Bold), subject: String::new(), ..plain(scene, text) }
                 }
-                Cue::Does(scene, text) => Line { ink: Some(Ink::Magenta), ..plain(scene, text) },
-            };
-            lines.push(line);
+                Act::Does(text) => Line { at, ink: Some(Ink::Magenta), ..plain(scene, text) },
+            });
         }
         lines
     }
@@ -242,7 +254,7 @@ fn journal_line(entry: &Entry) -> Option<Line> {
             (format!("Azure refuses {deed:?} to {who}: {code}"), Some(Ink::Red))
         }
         Happening::Request { kind: RequestKind::Start, result: RequestResult::Status(status @ 400..) } => {
-            (format!("{who} starts it, Azure refuses ({status})"), Some(Ink::Red))
+            (format!("Azure refuses a start ({status})"), Some(Ink::Red))
         }
         Happening::Request { .. } | Happening::Accepted(_) | Happening::Succeeded(_) => return None,
     };
@@ -267,12 +279,20 @@ fn guards_line(line: &str) -> Option<Line> {
     let member = |name: &str| said.get(name).and_then(Value::as_str);
     let cluster: ClusterId = member("cluster")?.parse().ok()?;
     let text = match (member("message")?, member("outcome")?) {
-        ("stop event", outcome) => format!("the guard hears of a stop by {}: {outcome}", member("who")?),
+        ("stop event", outcome) => {
+            format!("the guard hears of a stop by {}: {outcome}", named(member("who")?))
+        }
         ("case closed", outcome) => format!("the guard closes the case: {outcome}"),
         _ => return None,
     };
     let at = member("time").and_then(|time| time.parse().ok()).unwrap_or_else(now);
     Some(Line { at, ..about(&cluster, text, None) })
+}
+
+/// An identity without a name of its own is known to the log by its object id.
+fn named(who: &str) -> String {
+    let pipeline = pipeline();
+    if who == pipeline.object_id { format!("{} ({who})", pipeline.name) } else { who.to_owned() }
 }
 
 fn scene_of_incident(body: &Value) -> Option<Scene> {

@@ -16,7 +16,9 @@ use super::stage::{Plan, Stage, tail};
 
 /// Lines of the guard's log that are shown if something went wrong.
 const LOG_TAIL_LINES: usize = 60;
-/// Columns of the table for a scene's title and its expected end.
+/// Cues that wait to be told. A scene gives two or three.
+const CUES_MAX: usize = 64;
+/// Columns of the table for a scene's title.
 const TITLE: usize = 52;
 
 /// What to play with.
@@ -47,7 +49,7 @@ pub async fn play(options: &Options, out: impl Write) -> Result<bool> {
     let azurite = Azurite::start(&options.azurite).await?;
     let stage = Stage::set(plan(options, &azurite)).await?;
     introduce(&mut screen, &stage, &azurite, options)?;
-    let (cues, told) = tokio::sync::mpsc::unbounded_channel();
+    let (cues, told) = tokio::sync::mpsc::channel(CUES_MAX);
     let story = scenes::play(&stage, &cues, options.speed_up);
     let played = Narrator::new(&stage, &mut screen, told, options.speed_up)?.tell(story).await;
     let rows = check::table(&stage);
@@ -107,30 +109,26 @@ fn introduce<W: Write>(
 
 fn print_table<W: Write>(screen: &mut Screen<W>, rows: &[Row]) {
     let paint = screen.paint;
+    let width = rows.iter().map(|row| shown(row).chars().count()).max().unwrap_or_default();
+    let head = format!("    {:<TITLE$} as seen in Azure and by the receiver of incidents", "scene");
     screen.line("");
-    screen.line(&paint.text(
-        Ink::Bold,
-        &format!("    {:<TITLE$} {:<TITLE$} ok", "scene", "as seen in Azure and by the receiver"),
-    ));
+    screen.line(&paint.text(Ink::Bold, &head));
     for row in rows {
         let (number, title) = match row.scene {
             Some(scene) => (scene.number().to_string(), scene.title()),
             None => ("*".to_owned(), "through all of it"),
         };
-        let verdict = if row.ok { paint.text(Ink::Green, "✔") } else { paint.text(Ink::Red, "✘") };
-        if row.ok {
-            screen.line(&format!("  {number} {title:<TITLE$} {:<TITLE$} {verdict}", row.got));
-        } else {
-            screen.line(&format!(
-                "  {number} {title:<TITLE$} {:<TITLE$} {verdict}",
-                format!("expected: {}", row.expected)
-            ));
-            screen.line(&format!(
-                "    {:<TITLE$} {}",
-                "",
-                paint.text(Ink::Red, &format!("got: {}", row.got))
-            ));
+        let (mark, ink) = if row.ok { ("ok", Ink::Green) } else { ("WRONG", Ink::Red) };
+        let shown = shown(row);
+        screen.line(&format!("  {number} {title:<TITLE$} {shown:<width$}  {}", paint.text(ink, mark)));
+        if !row.ok {
+            let got = format!("got: {}", row.got);
+            screen.line(&format!("    {:<TITLE$} {}", "", paint.text(Ink::Red, &got)));
         }
     }
     screen.line("");
+}
+
+fn shown(row: &Row) -> String {
+    if row.ok { row.got.clone() } else { format!("expected: {}", row.expected) }
 }

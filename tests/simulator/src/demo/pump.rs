@@ -23,39 +23,45 @@ pub(super) struct Topic {
 /// By lower-cased Azure subscription.
 pub(super) type Topics = BTreeMap<String, Topic>;
 
+/// The first stop event of each cluster, to be sent once more.
+type FirstStops = BTreeMap<ClusterId, ResourceEvent>;
+
 /// Runs until it is dropped.
 #[derive(Debug)]
 pub(super) struct Pump {
     topics: Arc<Topics>,
-    published: Arc<Mutex<Vec<ResourceEvent>>>,
+    first_stops: Arc<Mutex<FirstStops>>,
     task: JoinHandle<()>,
 }
 
 impl Pump {
     pub(super) fn start(azure: Arc<Azure>, topics: Topics) -> Self {
         let topics = Arc::new(topics);
-        let published: Arc<Mutex<Vec<ResourceEvent>>> = Arc::default();
+        let first_stops: Arc<Mutex<FirstStops>> = Arc::default();
         let task = tokio::spawn({
-            let (topics, published) = (Arc::clone(&topics), Arc::clone(&published));
+            let (topics, first_stops) = (Arc::clone(&topics), Arc::clone(&first_stops));
             async move {
                 loop {
                     let events = azure.world().take_events(now());
                     for event in events {
                         publish(&topics, &event);
-                        published.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+                        if event.deed == Deed::Stop {
+                            let mut first = first_stops.lock().unwrap_or_else(PoisonError::into_inner);
+                            first.entry(event.cluster.clone()).or_insert(event);
+                        }
                     }
                     tokio::time::sleep(EVERY).await;
                 }
             }
         });
-        Self { topics, published, task }
+        Self { topics, first_stops, task }
     }
 
     /// Sends the first stop event of a cluster once more, the same in every byte, and answers its id. None if there was
     /// none.
     pub(super) fn repeat_first_stop(&self, cluster: &ClusterId) -> Option<String> {
-        let published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = published.iter().find(|event| event.cluster == *cluster && event.deed == Deed::Stop)?;
+        let first_stops = self.first_stops.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = first_stops.get(cluster)?;
         publish(&self.topics, first);
         Some(first.id.clone())
     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use tokio::sync::mpsc::UnboundedSender;
+use jiff::Timestamp;
+use tokio::sync::mpsc::Sender;
 
 use super::cast::{Scene, pipeline};
 use super::check;
@@ -21,15 +22,23 @@ const STORM_STEP: Duration = Duration::from_secs(6);
 
 /// Something that the story has to mention and no journal shows.
 #[derive(Debug, Clone)]
-pub(super) enum Cue {
-    /// A scene begins.
-    Begins(Scene),
+pub(super) struct Cue {
+    pub(super) at: Timestamp,
+    pub(super) scene: Scene,
+    pub(super) what: Act,
+}
+
+/// What it is.
+#[derive(Debug, Clone)]
+pub(super) enum Act {
+    /// The scene begins.
+    Begins,
     /// Somebody outside of Azure does something.
-    Does(Scene, String),
+    Does(String),
 }
 
 /// Plays all scenes; those that can be told apart overlap.
-pub(super) async fn play(stage: &Stage, cues: &UnboundedSender<Cue>, speed_up: u32) -> Result<()> {
+pub(super) async fn play(stage: &Stage, cues: &Sender<Cue>, speed_up: u32) -> Result<()> {
     let player = Player { stage, cues, speed_up };
     for scene in Scene::ALL {
         player.build(scene)?;
@@ -47,7 +56,7 @@ pub(super) async fn play(stage: &Stage, cues: &UnboundedSender<Cue>, speed_up: u
 
 struct Player<'a> {
     stage: &'a Stage,
-    cues: &'a UnboundedSender<Cue>,
+    cues: &'a Sender<Cue>,
     speed_up: u32,
 }
 
@@ -63,13 +72,17 @@ impl Player<'_> {
         Ok(())
     }
 
-    /// A caller who is gone has nobody to tell.
-    fn cue(&self, cue: Cue) {
-        let _ = self.cues.send(cue);
+    fn begin(&self, scene: Scene) {
+        self.cue(scene, Act::Begins);
+    }
+
+    /// Where the story stands with so many untold cues, one more would not help it.
+    fn cue(&self, scene: Scene, what: Act) {
+        let _ = self.cues.try_send(Cue { at: now(), scene, what });
     }
 
     async fn permitted(&self) -> Result<()> {
-        self.cue(Cue::Begins(Scene::Permitted));
+        self.begin(Scene::Permitted);
         for id in Scene::Permitted.clusters() {
             self.stage.azure.world().stop(&id, &pipeline(), now())?;
             self.until_stopped(&id).await;
@@ -79,7 +92,7 @@ impl Player<'_> {
 
     /// A stop without permission, until it has come to the scene's end.
     async fn unpermitted(&self, scene: Scene) -> Result<()> {
-        self.cue(Cue::Begins(scene));
+        self.begin(scene);
         self.intrude(scene)?;
         self.until_ended_well(scene).await;
         Ok(())
@@ -93,7 +106,7 @@ impl Player<'_> {
     }
 
     async fn repeated(&self) -> Result<()> {
-        self.cue(Cue::Begins(Scene::Repeated));
+        self.begin(Scene::Repeated);
         for id in Scene::Repeated.clusters() {
             self.repeat_first_stop(Scene::Repeated, &id).await?;
         }
@@ -102,14 +115,14 @@ impl Player<'_> {
 
     async fn repeat_first_stop(&self, scene: Scene, id: &ClusterId) -> Result<()> {
         let event = self.stage.repeat_first_stop(id).context("there was no event to repeat")?;
-        self.cue(Cue::Does(scene, "Event Grid delivers its first stop event once more".to_owned()));
+        self.cue(scene, Act::Does("Event Grid delivers its first stop event once more".to_owned()));
         self.stage.until(SCENE_TIMEOUT, |stage| stage.times_taken(&event) >= 2).await;
         Ok(())
     }
 
     async fn still_stopping(&self) -> Result<()> {
         let early = EventRule { moment: EventMoment::Acceptance, ..EventRule::default() };
-        self.cue(Cue::Begins(Scene::StillStopping));
+        self.begin(Scene::StillStopping);
         {
             let mut world = self.stage.azure.world();
             for id in Scene::StillStopping.clusters() {
@@ -122,7 +135,7 @@ impl Player<'_> {
     }
 
     async fn refused(&self) -> Result<()> {
-        self.cue(Cue::Begins(Scene::Refused));
+        self.begin(Scene::Refused);
         for id in Scene::Refused.clusters() {
             let rule = FaultRule {
                 fault: Fault::Locked,
@@ -138,7 +151,7 @@ impl Player<'_> {
     }
 
     async fn storm(&self) -> Result<()> {
-        self.cue(Cue::Begins(Scene::Storm));
+        self.begin(Scene::Storm);
         for id in Scene::Storm.clusters() {
             self.stage.azure.world().stop(&id, &Scene::Storm.intruder(), now())?;
             tokio::time::sleep(STORM_STEP / self.speed_up.max(1)).await;
@@ -149,7 +162,7 @@ impl Player<'_> {
 
     async fn permitted_later(&self) -> Result<()> {
         let scene = Scene::PermittedLater;
-        self.cue(Cue::Begins(scene));
+        self.begin(scene);
         self.intrude(scene)?;
         // As far as its restart goes, this scene is like the one of a single stop.
         self.stage.until(SCENE_TIMEOUT, |stage| check::is_restored(scene, stage)).await;
@@ -165,14 +178,14 @@ impl Player<'_> {
         let scene = Scene::Killed;
         let storm = Scene::Storm.clusters();
         self.stage.until(SCENE_TIMEOUT, |stage| storm.iter().all(|id| runs(stage, id, true))).await;
-        self.cue(Cue::Begins(scene));
+        self.begin(scene);
         self.intrude(scene)?;
         let ids = scene.clusters();
         self.stage.until(SCENE_TIMEOUT, |stage| ids.iter().any(|id| start_was_accepted(stage, id))).await;
         let host = self.stage.host()?;
         let pid = host.handler_pid().context("the guard has no process")?;
         host.kill_child().await;
-        self.cue(Cue::Does(scene, format!("SIGKILL for the guard's process {pid}")));
+        self.cue(scene, Act::Does(format!("SIGKILL for the guard's process {pid}")));
         self.until_ended_well(scene).await;
         Ok(())
     }
