@@ -2,6 +2,7 @@
 
 mod bulletins;
 mod closing;
+mod entries;
 mod evaluate;
 mod flight;
 mod gate;
@@ -73,8 +74,6 @@ struct Inner {
     pace: Pace,
     /// When each open case wants attention next, as far as this process knows.
     due: Mutex<HashMap<ClusterKey, Timestamp>>,
-    /// Sweeps that died of a case, by case.
-    killers: Mutex<HashMap<ClusterKey, u32>>,
 }
 
 /// What the guard works with.
@@ -104,7 +103,6 @@ impl Guard {
             flights: Flights::default(),
             pace: Pace::default(),
             due: Mutex::default(),
-            killers: Mutex::default(),
         }))
     }
 

@@ -121,6 +121,24 @@ impl ArmError {
         }
     }
 
+    /// How long ARM wants to be left alone, if it said so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RetryAfter { after, .. } => Some(*after),
+            Self::Unreachable(_)
+            | Self::Wait(_)
+            | Self::Gone(_)
+            | Self::Denied(_)
+            | Self::Locked(_)
+            | Self::Conflict(_)
+            | Self::Quota(_)
+            | Self::Capacity(_)
+            | Self::Refused(_)
+            | Self::NoToken(_)
+            | Self::Malformed(_) => None,
+        }
+    }
+
     /// Whether a read may be tried again within the same invocation.
     pub(super) fn is_transient(&self) -> bool {
         match self {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::model::Mode;
 use super::outbox::{self, Message};
 use super::record::{RecordError, VERSION};
+use super::report;
 use super::step::StormRow;
 use super::times::Times;
 use crate::domain::incident::{AFFECTED_MAX, Affected, TimelineEntry};
@@ -31,6 +32,8 @@ pub enum BulletinKey {
     },
     /// The guard itself is broken.
     Degraded,
+    /// Some records end the guard's sweeps, and are left to people.
+    Quarantine,
 }
 
 impl BulletinKey {
@@ -39,13 +42,16 @@ impl BulletinKey {
         match self {
             Self::Storm { subscription } => format!("storm-{subscription}"),
             Self::Degraded => "degraded".to_owned(),
+            Self::Quarantine => "quarantine".to_owned(),
         }
     }
 
     /// Reads its name back; `None` if it isn't one.
     pub fn parse(name: &str) -> Option<Self> {
-        if name == "degraded" {
-            return Some(Self::Degraded);
+        match name {
+            "degraded" => return Some(Self::Degraded),
+            "quarantine" => return Some(Self::Quarantine),
+            _ => {}
         }
         let subscription = SubscriptionId::parse(name.strip_prefix("storm-")?).ok()?;
         Some(Self::Storm { subscription })
@@ -166,20 +172,20 @@ impl Bulletin {
     }
 
     /// A cluster of the storm says where it stands. Returns false if that was known.
-    pub fn take_row(&mut self, report: StormReport<'_>, teller: Teller<'_>) -> bool {
-        let key = report.cluster.key();
+    pub fn take_row(&mut self, news: StormReport<'_>, teller: Teller<'_>) -> bool {
+        let key = news.cluster.key();
         let known = self.open.as_ref().and_then(|open| open.rows.get(key.as_str()));
         let is_news = match known {
-            Some(row) => row.status != report.row.status || row.ended != report.row.ended,
+            Some(row) => row.status != news.row.status || row.ended != news.row.ended,
             // A case that ends after its storm was told over has nothing to add.
-            None => self.open.is_some() || !report.row.ended,
+            None => self.open.is_some() || !news.row.ended,
         };
         if !is_news {
             return false;
         }
-        self.add_row(&key, report, teller.now);
-        let is_first = self.open.as_ref().is_some_and(|open| open.next_sequence == 0);
-        if is_first {
+        self.add_row(&key, news, teller.now);
+        // Clusters that led up to the storm may be listed already: it is open, and nobody was told.
+        if self.open.as_ref().is_some_and(|open| open.next_sequence == 0) {
             self.tell(IncidentState::Opened, teller);
         }
         true
@@ -198,7 +204,7 @@ impl Bulletin {
         }
     }
 
-    fn add_row(&mut self, key: &ClusterKey, report: StormReport<'_>, now: Timestamp) {
+    fn add_row(&mut self, key: &ClusterKey, news: StormReport<'_>, now: Timestamp) {
         self.ensure_open(now);
         let Some(open) = &mut self.open else { return };
         let is_new = !open.rows.contains_key(key.as_str());
@@ -208,20 +214,20 @@ impl Bulletin {
         if is_new && open.rows.len() >= ROWS_MAX {
             return;
         }
-        let text = format!("{}: {}", report.cluster.name(), report.row.status);
+        let text = format!("{}: {}", news.cluster.name(), news.row.status);
         note(&mut open.timeline, now, text);
         open.rows.insert(
             key.as_str().to_owned(),
-            Row { id: report.cluster.clone(), status: report.row.status.clone(), ended: report.row.ended },
+            Row { id: news.cluster.clone(), status: news.row.status.clone(), ended: news.row.ended },
         );
         open.changed = true;
-        if let Some(caller) = report.caller {
+        if let Some(caller) = news.caller {
             let is_known = open.callers.iter().any(|known| known.identity() == caller.identity());
             if !is_known && open.callers.len() < CALLERS_MAX {
-                open.callers.push(caller.clone());
+                open.callers.push(report::shown(caller));
             }
         }
-        for policy in report.policies {
+        for policy in news.policies {
             if !open.policies.contains(policy) {
                 open.policies.push(policy.clone());
             }
@@ -253,7 +259,7 @@ impl Bulletin {
     pub fn look_after(&mut self, teller: Teller<'_>) -> bool {
         let Some(open) = &self.open else { return false };
         match self.key {
-            BulletinKey::Degraded => return false,
+            BulletinKey::Degraded | BulletinKey::Quarantine => return false,
             BulletinKey::Storm { .. } => {}
         }
         let quiet = teller.now.duration_since(open.joined_at) >= teller.times.storm_over_after;
@@ -306,7 +312,9 @@ impl Bulletin {
         }
         let incident = match &self.key {
             BulletinKey::Storm { subscription } => storm(open, subscription, state, sequence, teller),
-            BulletinKey::Degraded => degraded(open, state, sequence, teller),
+            BulletinKey::Degraded | BulletinKey::Quarantine => {
+                faults(&self.key, open, state, sequence, teller)
+            }
         };
         outbox::push(&mut self.outbox, Message::new(incident, teller.sinks, teller.now));
     }
@@ -326,7 +334,7 @@ fn storm(
     sequence: u32,
     teller: Teller<'_>,
 ) -> Incident {
-    let who: Vec<&str> = open.callers.iter().map(Caller::label).collect();
+    let who: Vec<String> = open.callers.iter().map(report::who).collect();
     let who = if who.is_empty() { "unknown callers".to_owned() } else { who.join(", ") };
     let count = open.rows.len();
     let ended = open.rows.values().filter(|row| row.ended).count();
@@ -380,9 +388,20 @@ fn storm(
     }
 }
 
-fn degraded(open: &OpenBulletin, state: IncidentState, sequence: u32, teller: Teller<'_>) -> Incident {
+fn faults(
+    key: &BulletinKey,
+    open: &OpenBulletin,
+    state: IncidentState,
+    sequence: u32,
+    teller: Teller<'_>,
+) -> Incident {
+    let quarantine = matches!(key, BulletinKey::Quarantine);
     let title = match state {
+        IncidentState::Resolved if quarantine => "no record ends the guard's sweeps any more".to_owned(),
         IncidentState::Resolved => "the guard works again".to_owned(),
+        IncidentState::Opened | IncidentState::Updated if quarantine => {
+            format!("{} clusters are not guarded: their records end the guard's sweeps", open.faults.len())
+        }
         IncidentState::Opened | IncidentState::Updated => {
             "the guard is broken: stops are recorded, nothing is decided or started".to_owned()
         }
@@ -391,7 +410,9 @@ fn degraded(open: &OpenBulletin, state: IncidentState, sequence: u32, teller: Te
         IncidentState::Resolved => Vec::new(),
         IncidentState::Opened | IncidentState::Updated => {
             let mut next: Vec<String> = open.faults.iter().map(|fault| format!("Mend: {fault}")).collect();
-            next.push("Check with `aks-stop-guard check`, then deploy again.".to_owned());
+            if !quarantine {
+                next.push("Check with `aks-stop-guard check`, then deploy again.".to_owned());
+            }
             next
         }
     };

@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
+use super::close;
 use super::intake::{Taken, take_in};
 use super::model::{Held, RestartAnswer, Stop, Verdict};
 use super::record::{Episode, Record};
+use super::report::DRY_RUN;
 use super::step::{Advance, Context, Facts, RecentStops, advance};
 use crate::domain::incident::TimelineEntry;
 
@@ -58,6 +60,8 @@ pub struct Explanation {
 /// not known counts as one stop and a silent log.
 pub fn explain(record: &Record, stop: Stop, mut facts: Facts, context: &Context<'_>) -> Explanation {
     let mut record = record.clone();
+    // A case on its way into the archive would be finished first (rule 19).
+    close::reset(&mut record);
     let taken = take_in(&mut record, stop, context.mode, context.now, context.times);
     if let Taken::History(why) = taken {
         return Explanation {
@@ -70,7 +74,10 @@ pub fn explain(record: &Record, stop: Stop, mut facts: Facts, context: &Context<
     loop {
         match advance(&record, &facts, context) {
             Advance::AskLog => facts.log = Some(Err("it was not asked".to_owned())),
-            Advance::CountStops => facts.stops = Some(RecentStops { by_caller: 1, in_subscription: 1 }),
+            Advance::CountStops { mark } => {
+                let own = u32::from(mark);
+                facts.stops = Some(RecentStops { by_caller: own, in_subscription: own, marked: mark });
+            }
             Advance::Write(transition) => {
                 return explained(&transition.record, transition.start.is_some());
             }
@@ -106,7 +113,8 @@ fn waiting(case: &super::model::Case) -> Action {
     if case.verdict.as_ref().is_some_and(|verdict| verdict.authorised) {
         return Action::LeaveStopped;
     }
-    let why = case.timeline.last().map_or_else(|| "for another look".to_owned(), |line| line.text.clone());
+    let mut lines = case.timeline.iter().rev().map(|line| line.text.as_str());
+    let why = lines.find(|text| !text.starts_with(DRY_RUN)).unwrap_or("for another look").to_owned();
     Action::Wait { why }
 }
 

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::model::{Case, CaseId, Mode, STOPS_MAX, Stop};
 use super::record::{Episode, Record};
+use super::report::who;
 use super::times::Times;
 
 /// Two reports of a stop this close together are about the same stop.
@@ -41,9 +42,8 @@ pub fn take_in(record: &mut Record, stop: Stop, mode: Mode, now: Timestamp, time
         }
         Episode::Open(case) => join(case, stop, now, times),
         Episode::Held(case) => {
-            let newest = case.newest_stop_time();
             let taken = join(case, stop, now, times);
-            if case.newest_stop_time() > newest {
+            if case.held.is_none() {
                 let case = case.clone();
                 record.episode = Episode::Open(case);
             }
@@ -73,7 +73,7 @@ fn join(case: &mut Case, stop: Stop, now: Timestamp, times: &Times) -> Taken {
     if known {
         return Taken::Known;
     }
-    add_stop(case, stop, now);
+    add_stop(case, stop, now, times);
     Taken::Joined
 }
 
@@ -86,13 +86,15 @@ pub fn same_stop(a: &Stop, b: &Stop, times: &Times) -> bool {
         || (same_correlation && apart < times.quiet)
 }
 
-/// Adds a stop to a case. A newer one voids the verdict and the attempts, never the budgets (rule 9).
-pub fn add_stop(case: &mut Case, stop: Stop, now: Timestamp) {
-    let is_newer = stop.time > case.newest_stop_time();
+/// Adds a stop to a case. A newer one voids the verdict and the attempts, never the budgets (rule 9). Another claim about a
+/// stop that is known is no newer stop, whatever its fractions of a second.
+pub fn add_stop(case: &mut Case, stop: Stop, now: Timestamp, times: &Times) {
+    let is_claim = case.stops.iter().any(|old| same_stop(old, &stop, times));
+    let is_newer = !is_claim && stop.time > case.newest_stop_time();
     case.stops.push(stop);
     case.stops.sort_by_key(|stop| stop.time);
     if case.stops.len() > STOPS_MAX {
-        case.stops.remove(1);
+        case.stops.remove(least_needed(&case.stops));
     }
     if is_newer {
         case.verdict = None;
@@ -104,9 +106,15 @@ pub fn add_stop(case: &mut Case, stop: Stop, now: Timestamp) {
     case.next_at = now;
 }
 
+/// The second stop, or the first after it that nobody was allowed to: an allowed one must not be pushed out by claims.
+fn least_needed(stops: &[Stop]) -> usize {
+    let between = stops.iter().enumerate().take(stops.len().saturating_sub(1)).skip(1);
+    between.into_iter().find(|(_, stop)| stop.allowed_by.is_none()).map_or(1, |(at, _)| at)
+}
+
 fn stopped_by(case: &Case) -> String {
     match case.newest_stop() {
-        Some(stop) => format!("stopped by {} ({})", stop.caller.label(), stop.caller.kind),
+        Some(stop) => format!("stopped by {} ({})", who(&stop.caller), stop.caller.kind),
         None => "stopped".to_owned(),
     }
 }

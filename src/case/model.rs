@@ -153,13 +153,20 @@ pub enum IntentState {
     },
     /// Sent, and no answer came: it may have landed.
     Unanswered,
-    /// ARM refused it.
+    /// ARM refused it until people mend something.
     Refused {
         /// ARM's error code.
         code: String,
-        /// What people should do, if they must.
+        /// What people should do.
+        advice: String,
+    },
+    /// ARM refused it for now: throttled, or another operation was under way.
+    PutOff {
+        /// ARM's error code.
+        code: String,
+        /// Not before this, if ARM said so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        advice: Option<String>,
+        until: Option<Timestamp>,
     },
     /// It never left this process.
     NotSent {
@@ -188,7 +195,7 @@ impl IntentState {
     pub fn may_have_landed(&self) -> bool {
         match self {
             Self::Planned | Self::Sent { .. } | Self::Unanswered => true,
-            Self::Refused { .. } | Self::NotSent { .. } => false,
+            Self::Refused { .. } | Self::PutOff { .. } | Self::NotSent { .. } => false,
         }
     }
 }
@@ -392,6 +399,20 @@ impl Case {
     /// When the newest stop was; the case's opening stands in where there is none.
     pub fn newest_stop_time(&self) -> Timestamp {
         self.newest_stop().map_or(self.opened_at, |stop| stop.time)
+    }
+
+    /// The cluster was deleted and another made under its id, and that one was stopped: what was known of the old one is void.
+    pub fn go_on_with_another_cluster(&mut self, old_last_seen: Timestamp, now: Timestamp) {
+        self.stops.retain(|stop| stop.time > old_last_seen);
+        self.verdict = None;
+        self.restart = None;
+        self.episode_attempts = 0;
+        self.intent = None;
+        self.earlier_start = false;
+        self.watched_since = None;
+        self.log_asked_at = None;
+        self.held = None;
+        self.note(now, "the cluster was deleted and another made under the same id: going on with that one");
     }
 
     /// Whether a start of ours may have brought the cluster up.

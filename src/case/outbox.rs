@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Incident;
+use crate::domain::{Incident, IncidentState};
 
 /// A message that no sink took for this long becomes a dead letter.
 pub const DELIVERY_GIVE_UP_AFTER: SignedDuration = SignedDuration::from_hours(72);
@@ -13,7 +13,8 @@ pub const DELIVERY_GIVE_UP_AFTER: SignedDuration = SignedDuration::from_hours(72
 const BACKOFF_FIRST: SignedDuration = SignedDuration::from_secs(30);
 /// Longest wait between two tries.
 const BACKOFF_MAX: SignedDuration = SignedDuration::from_hours(1);
-/// Messages that one record keeps; past it, updates are dropped, never what opens or resolves.
+/// Messages that one record keeps. Past it, first updates are dropped, then openings whose end waits as well, since the end
+/// tells it all; and if sinks took nothing for so many ended incidents, the oldest one: its case is in the archive.
 pub const OUTBOX_MAX: usize = 32;
 
 /// One incident message and the sinks that still lack it.
@@ -85,41 +86,51 @@ impl Message {
     }
 }
 
-/// Puts a message in, and keeps the outbox bounded by dropping the oldest update if it must.
+/// Puts a message in, and keeps the outbox bounded.
 pub fn push(outbox: &mut Vec<Message>, message: Message) {
     if message.pending.is_empty() {
         return;
     }
-    if outbox.len() >= OUTBOX_MAX {
-        let update = outbox.iter().position(|m| m.incident.state == crate::domain::IncidentState::Updated);
-        if let Some(update) = update {
-            outbox.remove(update);
-        }
-    }
     outbox.push(message);
+    if outbox.len() > OUTBOX_MAX {
+        outbox.remove(least_needed(outbox));
+    }
+}
+
+fn least_needed(outbox: &[Message]) -> usize {
+    let state = |state: IncidentState| move |message: &Message| message.incident.state == state;
+    let update = outbox.iter().position(state(IncidentState::Updated));
+    let has_ended = |message: &Message| {
+        let mut ends = outbox.iter().filter(|other| state(IncidentState::Resolved)(other));
+        ends.any(|end| end.incident.id == message.incident.id)
+    };
+    let told_by_its_end =
+        || outbox.iter().position(|message| state(IncidentState::Opened)(message) && has_ended(message));
+    update.or_else(told_by_its_end).unwrap_or(0)
 }
 
 /// The deliveries that may be tried now: of each sink only its first waiting message, so that order is kept.
-pub fn due<'a>(outbox: &'a [Message], now: Timestamp) -> Vec<(&'a Incident, &'a str)> {
-    let mut seen: Vec<&str> = Vec::new();
-    let mut due = Vec::new();
-    for message in outbox {
-        for pending in &message.pending {
-            if seen.contains(&pending.sink.as_str()) {
-                continue;
-            }
-            seen.push(&pending.sink);
-            if pending.next_at <= now {
-                due.push((&message.incident, pending.sink.as_str()));
-            }
-        }
-    }
-    due
+pub fn due(outbox: &[Message], now: Timestamp) -> Vec<(&Incident, &str)> {
+    let firsts = firsts(outbox).into_iter().filter(|(_, pending)| pending.next_at <= now);
+    firsts.map(|(message, pending)| (&message.incident, pending.sink.as_str())).collect()
 }
 
 /// When the outbox next wants attention; `None` if it is empty.
 pub fn next_at(outbox: &[Message]) -> Option<Timestamp> {
-    outbox.iter().flat_map(|message| &message.pending).map(|pending| pending.next_at).min()
+    firsts(outbox).into_iter().map(|(_, pending)| pending.next_at).min()
+}
+
+/// Of each sink its first waiting message.
+fn firsts(outbox: &[Message]) -> Vec<(&Message, &Pending)> {
+    let mut firsts: Vec<(&Message, &Pending)> = Vec::new();
+    for message in outbox {
+        for pending in &message.pending {
+            if firsts.iter().all(|(_, first)| first.sink != pending.sink) {
+                firsts.push((message, pending));
+            }
+        }
+    }
+    firsts
 }
 
 /// Writes down how a try ended. Returns the dead letter if that was the last one.
@@ -169,6 +180,6 @@ fn backoff(tries: u32, retry_after: Option<Duration>, jitter: u8) -> SignedDurat
         BACKOFF_FIRST.saturating_mul(1_i32.checked_shl(tries.saturating_sub(1).min(12)).unwrap_or(1));
     let base = doubled.min(BACKOFF_MAX);
     let with_jitter = base + base * i32::from(jitter) / (4 * 255);
-    let asked = retry_after.and_then(|after| SignedDuration::try_from(after).ok()).unwrap_or_default();
-    with_jitter.max(asked.min(BACKOFF_MAX))
+    let asked = retry_after.unwrap_or_default();
+    with_jitter.max(SignedDuration::try_from(asked).unwrap_or(BACKOFF_MAX).min(BACKOFF_MAX))
 }

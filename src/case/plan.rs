@@ -7,7 +7,7 @@ use super::proof::{Confirm, Evidence, Proof};
 use super::record::Record;
 use super::step::{Context, Facts};
 use super::times::ATTEMPTS_MAX;
-use super::verdict::{Asker, is_this_stop};
+use super::verdict::{Asker, newest_episode};
 use crate::domain::{Cluster, Found, LogReading, Look, Situation};
 use crate::policy::{Answer, RestartQuestion};
 
@@ -16,8 +16,6 @@ use crate::policy::{Answer, RestartQuestion};
 pub(super) enum Plan {
     /// Ask the activity log, then plan again.
     AskLog,
-    /// Count recent stops, then plan again.
-    CountStops,
     /// It is over.
     Close(Outcome),
     /// Look again then.
@@ -49,6 +47,9 @@ impl Planner<'_> {
         if self.context.confirm == Confirm::Off || self.log_agrees(case) {
             return Plan::Close(Outcome::Authorised);
         }
+        if let Some(outcome) = self.ended(case).filter(|_| case.held.is_some()) {
+            return Plan::Close(outcome);
+        }
         let waited = self.context.now.duration_since(case.newest_stop_time().max(case.opened_at));
         let too_long = waited > self.context.times.confirm_give_up_after;
         match (&self.facts.log, self.log_is_due(case)) {
@@ -62,16 +63,31 @@ impl Planner<'_> {
         }
     }
 
+    /// How the case ends by what the look shows, whatever the verdict.
+    fn ended(&self, case: &Case) -> Option<Outcome> {
+        match self.cluster.map(Cluster::situation) {
+            None => Some(Outcome::Gone),
+            Some(Situation::Running) => match self.running(case) {
+                Plan::Close(outcome) => Some(outcome),
+                Plan::AskLog | Plan::Wait { .. } | Plan::Hold(_) | Plan::Start => None,
+            },
+            Some(
+                Situation::Startable
+                | Situation::Stopping
+                | Situation::Starting
+                | Situation::FailedStopped
+                | Situation::FailedRunning
+                | Situation::Busy
+                | Situation::Deleting
+                | Situation::Unknown,
+            ) => None,
+        }
+    }
+
+    /// The log must name the very stop that was allowed: its record of another one close by proves nothing.
     fn log_agrees(&self, case: &Case) -> bool {
-        case.newest_stop().is_some_and(|stop| stop.confirmed)
-            || self.log().is_some_and(|log| {
-                case.stops.iter().filter(|stop| stop.allowed_by.is_some()).any(|stop| {
-                    log.operations.iter().any(|operation| {
-                        is_this_stop(stop, operation, self.context.times)
-                            && operation.caller.identity() == stop.caller.identity()
-                    })
-                })
-            })
+        let mut episode = newest_episode(&case.stops, self.context.times).iter();
+        episode.any(|stop| stop.allowed_by.is_some() && stop.confirmed)
     }
 
     fn log(&self) -> Option<&LogReading> {
@@ -90,9 +106,6 @@ impl Planner<'_> {
     }
 
     fn unauthorised(&self, case: &mut Case) -> Plan {
-        if self.facts.stops.is_none() {
-            return Plan::CountStops;
-        }
         let restart = self.may_restart(case, true);
         case.restart = Some(view(&restart));
         let times = self.context.times;
@@ -114,23 +127,19 @@ impl Planner<'_> {
             }
             (_, Some(Situation::Startable | Situation::FailedStopped)) => self.startable(case, &restart),
         };
-        self.or_give_up(case, plan)
+        self.or_give_up(case, plan, after(&restart))
     }
 
-    /// Waiting has an end: then people are asked, and the guard goes on watching.
-    fn or_give_up(&self, case: &Case, plan: Plan) -> Plan {
-        let waited = self.context.now.duration_since(case.newest_stop_time().max(case.opened_at));
+    /// Waiting has an end: then people are asked, and the guard goes on watching. A delay that a policy wants is no waiting.
+    fn or_give_up(&self, case: &Case, plan: Plan, delay: SignedDuration) -> Plan {
+        let since = case.opened_at.max(case.newest_stop_time() + delay);
+        let waited = self.context.now.duration_since(since);
         let is_running = case.last_situation == Some(Situation::Running);
         match plan {
             Plan::Wait { .. } if !is_running && waited > self.context.times.give_up_after => {
                 Plan::Hold(case.held.clone().unwrap_or(Held::TooLong { situation: case.last_situation }))
             }
-            plan @ (Plan::AskLog
-            | Plan::CountStops
-            | Plan::Close(_)
-            | Plan::Wait { .. }
-            | Plan::Hold(_)
-            | Plan::Start) => plan,
+            plan @ (Plan::AskLog | Plan::Close(_) | Plan::Wait { .. } | Plan::Hold(_) | Plan::Start) => plan,
         }
     }
 
@@ -192,7 +201,7 @@ impl Planner<'_> {
         if verdict_failed {
             return Some(Held::PolicyError);
         }
-        if let Some(IntentState::Refused { code, advice: Some(advice) }) =
+        if let Some(IntentState::Refused { code, advice }) =
             case.intent.as_ref().filter(|_| case.episode_attempts > 0).map(|intent| &intent.state)
         {
             return Some(Held::Refused { code: code.clone(), advice: advice.clone() });
@@ -230,9 +239,7 @@ impl Planner<'_> {
         if context.skewed {
             return Some(self.wait(context.times.look_every, "this machine's clock is too far from Azure's"));
         }
-        let after =
-            restart.after().and_then(|after| SignedDuration::try_from(after).ok()).unwrap_or_default();
-        let by_policy = case.newest_stop_time() + after;
+        let by_policy = case.newest_stop_time() + after(restart);
         if context.now < by_policy {
             let until = by_policy.min(context.now + context.times.look_every);
             return Some(Plan::Wait { until, why: "the policy delays the start".to_owned() });
@@ -254,11 +261,13 @@ impl Planner<'_> {
         })
     }
 
-    /// After a start that ARM accepted and that brought nothing, AKS advises at least 15 minutes.
+    /// After a start that ARM accepted and that brought nothing, AKS advises at least 15 minutes. After one that ARM put off, what
+    /// ARM said.
     fn after_failure(&self, case: &Case) -> Option<Timestamp> {
         let intent = case.intent.as_ref()?;
         match &intent.state {
             IntentState::Sent { .. } => Some(intent.look_at + self.context.times.retry_after),
+            IntentState::PutOff { until, .. } => *until,
             IntentState::Planned
             | IntentState::Unanswered
             | IntentState::Refused { .. }
@@ -276,6 +285,11 @@ impl Planner<'_> {
             times: self.context.times,
         }
     }
+}
+
+/// How long the policies want a restart delayed. A day at most: they are not loaded with more.
+fn after(restart: &Answer) -> SignedDuration {
+    restart.after().and_then(|after| SignedDuration::try_from(after).ok()).unwrap_or_default()
 }
 
 fn not_permitted(answer: &Answer) -> Option<Held> {

@@ -5,10 +5,16 @@ use super::outbox::{self, Message};
 use super::record::Record;
 use super::step::{Context, StormRow};
 use crate::domain::incident::Affected;
-use crate::domain::{Incident, IncidentState, Severity, Situation};
+use crate::domain::text::clean;
+use crate::domain::{Caller, Incident, IncidentState, Severity, Situation};
 
+/// Longest name of a caller in a sentence, in characters. The whole one is beside it.
+const WHO_CHARS_MAX: usize = 80;
 /// Timeline lines in one message.
 const TIMELINE_SHOWN: usize = 20;
+
+/// How a timeline line begins that stands for a message.
+pub(super) const DRY_RUN: &str = "dry-run:";
 
 /// A restart is on its way.
 pub(super) fn restarting(record: &mut Record, case: &mut Case, context: &Context<'_>) {
@@ -77,8 +83,10 @@ fn tell_first(record: &mut Record, case: &mut Case, severity: Severity, context:
         return;
     }
     if silent(case, context) {
-        let title = title(record, case);
-        case.note(context.now, format!("dry-run: would have raised a {severity} incident: {title}"));
+        let text = format!("{DRY_RUN} would have raised a {severity} incident: {}", title(record, case));
+        if case.timeline.iter().all(|line| line.text != text) {
+            case.note(context.now, text);
+        }
         return;
     }
     let in_storm = case.restart.as_ref().is_some_and(|restart| restart.in_storm);
@@ -119,9 +127,10 @@ fn forgery(
     told: &Told,
     context: &Context<'_>,
 ) -> Incident {
-    let claimed = case.stops.iter().find_map(|stop| stop.claimed.as_deref());
-    let claimed = claimed.map_or("somebody else", |caller| caller.label());
-    let actual = case.newest_stop().map_or("somebody else", |stop| stop.caller.label());
+    let lie = case.stops.iter().find_map(|stop| Some((stop.claimed.as_deref()?, &stop.caller)));
+    let somebody = || "somebody else".to_owned();
+    let (claimed, actual) =
+        lie.map_or_else(|| (somebody(), somebody()), |(claimed, actual)| (who(claimed), who(actual)));
     Incident {
         id: format!("{}-claims", case.id),
         state,
@@ -154,7 +163,7 @@ fn base(record: &Record, case: &Case, told: &Told, context: &Context<'_>) -> Inc
         at: context.now,
         clusters: vec![Affected { id: record.cluster.clone(), status: status(case, case.outcome) }],
         cluster_count: 1,
-        caller: stop.map(|stop| stop.caller.clone()),
+        caller: stop.map(|stop| shown(&stop.caller)),
         stopped_at: stop.map(|stop| stop.time),
         correlation_id: stop.and_then(|stop| stop.correlation_id.clone()),
         verdict: case.verdict.as_ref().map(|verdict| {
@@ -168,12 +177,29 @@ fn base(record: &Record, case: &Case, told: &Told, context: &Context<'_>) -> Inc
     }
 }
 
+/// A caller in a sentence.
+pub(super) fn who(caller: &Caller) -> String {
+    clean(caller.label(), WHO_CHARS_MAX)
+}
+
+/// A caller as people are shown: without the groups, of which there may be hundreds.
+pub(super) fn shown(caller: &Caller) -> Caller {
+    Caller { groups: Vec::new(), ..caller.clone() }
+}
+
 /// One line: the cluster, who, the verdict, what the guard did.
 fn title(record: &Record, case: &Case) -> String {
     let name = record.cluster.name();
-    let who = case.newest_stop().map_or("an unknown caller", |stop| stop.caller.label());
+    let who = case.newest_stop().map_or_else(|| "an unknown caller".to_owned(), |stop| who(&stop.caller));
+    let authorised = case.verdict.as_ref().is_some_and(|verdict| verdict.authorised);
     if let Some(outcome) = case.outcome {
         return match outcome {
+            Outcome::Restored | Outcome::AlreadyRunning if authorised => {
+                format!("{name} runs; the activity log never showed that {who} stopped it")
+            }
+            Outcome::Gone if authorised => {
+                format!("{name} was deleted; the activity log never showed that {who} stopped it")
+            }
             Outcome::Restored => {
                 format!("{name} runs again: the guard restarted it after {who} stopped it without permission")
             }
@@ -189,7 +215,7 @@ fn title(record: &Record, case: &Case) -> String {
             "{name} was stopped, with permission if its event is true ({who}), but the activity log has no record of it"
         ),
         (Some(held), _) => {
-            format!("{name} was stopped by {who} without permission, and is down: {}", reason(held))
+            format!("{name} was stopped by {who} without permission, and is down: {}", held.reason())
         }
         (None, Some(Situation::Startable | Situation::FailedStopped)) if case.intent.is_some() => {
             format!("{name} was stopped by {who} without permission: restarting it")
@@ -204,25 +230,29 @@ fn title(record: &Record, case: &Case) -> String {
     }
 }
 
-/// Why a case is held, in a few words.
-fn reason(held: &Held) -> String {
-    match held {
-        Held::Mode { mode } => format!("the guard starts nothing in mode {mode}"),
-        Held::NotPermitted { policies } if policies.is_empty() => "no policy permits a restart".to_owned(),
-        Held::NotPermitted { policies } => format!("policy {} forbids a restart", policies.join(", ")),
-        Held::PolicyError => "a policy could not be evaluated".to_owned(),
-        Held::Hold { reason } => format!("a hold forbids starts: {reason}"),
-        Held::AttemptsUsed => "all attempts to start it failed".to_owned(),
-        Held::Refused { code, .. } => format!("Azure refused the start ({code})"),
-        Held::FailedState => "it is in a failed state".to_owned(),
-        Held::TooLong { situation } => match situation {
-            Some(situation) => format!("it does not come to run ({})", situation_words(*situation)),
-            None => "the guard can't see it".to_owned(),
-        },
-        Held::UnknownCaller => "nobody could be named, so people decide".to_owned(),
-        Held::Unconfirmed => "the activity log has no record of its stop".to_owned(),
-        Held::DamagedRecord => {
-            "its record was damaged, so the guard does not know what it did before".to_owned()
+impl Held {
+    /// Why a case waits for people, in a few words.
+    pub fn reason(&self) -> String {
+        match self {
+            Held::Mode { mode } => format!("the guard starts nothing in mode {mode}"),
+            Held::NotPermitted { policies } if policies.is_empty() => {
+                "no policy permits a restart".to_owned()
+            }
+            Held::NotPermitted { policies } => format!("policy {} forbids a restart", policies.join(", ")),
+            Held::PolicyError => "a policy could not be evaluated".to_owned(),
+            Held::Hold { reason } => format!("a hold forbids starts: {reason}"),
+            Held::AttemptsUsed => "all attempts to start it failed".to_owned(),
+            Held::Refused { code, .. } => format!("Azure refused the start ({code})"),
+            Held::FailedState => "it is in a failed state".to_owned(),
+            Held::TooLong { situation } => match situation {
+                Some(situation) => format!("it does not come to run ({})", situation_words(*situation)),
+                None => "the guard can't see it".to_owned(),
+            },
+            Held::UnknownCaller => "nobody could be named, so people decide".to_owned(),
+            Held::Unconfirmed => "the activity log has no record of its stop".to_owned(),
+            Held::DamagedRecord => {
+                "its record was damaged, so the guard does not know what it did before".to_owned()
+            }
         }
     }
 }
@@ -240,7 +270,7 @@ pub(super) fn held_sentence(held: &Held) -> String {
         | Held::TooLong { .. }
         | Held::UnknownCaller
         | Held::Unconfirmed
-        | Held::DamagedRecord => format!("waiting for people: {}", reason(held)),
+        | Held::DamagedRecord => format!("waiting for people: {}", held.reason()),
     }
 }
 
@@ -276,6 +306,7 @@ fn done(case: &Case) -> Vec<String> {
         IntentState::Sent { request_id: None } => "was accepted by Azure".to_owned(),
         IntentState::Unanswered => "was sent; Azure's answer did not arrive".to_owned(),
         IntentState::Refused { code, .. } => format!("was refused by Azure ({code})"),
+        IntentState::PutOff { code, .. } => format!("was put off by Azure ({code})"),
         IntentState::NotSent { why } => format!("was not sent ({why})"),
     };
     vec![format!("Start {} {what}.", intent.n)]
@@ -318,7 +349,7 @@ fn next(case: &Case) -> Vec<String> {
 fn status(case: &Case, outcome: Option<Outcome>) -> String {
     match (outcome, &case.held, &case.intent) {
         (Some(outcome), _, _) => outcome.as_str().to_owned(),
-        (None, Some(held), _) => format!("held: {}", reason(held)),
+        (None, Some(held), _) => format!("held: {}", held.reason()),
         (None, None, Some(intent)) if intent.state.may_have_landed() => "restarting".to_owned(),
         (None, None, Some(_) | None) => "stopped".to_owned(),
     }

@@ -69,6 +69,8 @@ pub struct RecentStops {
     pub by_caller: u32,
     /// In the subscription.
     pub in_subscription: u32,
+    /// Whether the newest stop's own mark was left before counting.
+    pub marked: bool,
 }
 
 /// What a step says.
@@ -76,8 +78,11 @@ pub struct RecentStops {
 pub enum Advance {
     /// Ask the activity log, then step again.
     AskLog,
-    /// Count the recent unauthorised stops (this one's mark first, rule 22), then step again.
-    CountStops,
+    /// Count the recent unauthorised stops, then step again.
+    CountStops {
+        /// The newest stop is unauthorised: leave its mark before counting (rule 22).
+        mark: bool,
+    },
     /// Write this record, then do this.
     Write(Box<Transition>),
 }
@@ -102,7 +107,8 @@ pub struct StormRow {
     pub ended: bool,
 }
 
-/// Steps an open or held case. Call it again with what it asks for; it asks for each thing at most once.
+/// Steps an open or held case. Call it again with what it asks for: the log at most once, the recent stops at most twice (once
+/// to judge the newest stop, and once more with its mark if it is unauthorised).
 pub fn advance(record: &Record, facts: &Facts, context: &Context<'_>) -> Advance {
     let mut record = record.clone();
     let (mut case, was_held) = match std::mem::replace(&mut record.episode, Episode::None) {
@@ -115,11 +121,13 @@ pub fn advance(record: &Record, facts: &Facts, context: &Context<'_>) -> Advance
     };
     let plan = match &facts.look {
         Err(problem) => without_look(&mut case, was_held, problem, context),
-        Ok(look) => with_look(&mut record, &mut case, look, facts, context),
+        Ok(look) => match with_look(&mut record, &mut case, look, facts, context) {
+            Ok(plan) => plan,
+            Err(CountFirst { mark }) => return Advance::CountStops { mark },
+        },
     };
     match plan {
         Plan::AskLog => Advance::AskLog,
-        Plan::CountStops => Advance::CountStops,
         Plan::Close(outcome) => close::close(record, case, outcome, facts, context),
         Plan::Wait { until, why } => {
             case.note(context.now, why);
@@ -140,14 +148,19 @@ fn look_time(facts: &Facts, now: Timestamp) -> Timestamp {
     facts.look.as_ref().map_or(now, |look| look.sent_at)
 }
 
+/// The recent stops have to be counted before anything can be decided.
+struct CountFirst {
+    mark: bool,
+}
+
 /// ARM could not be asked: wait, and ask people when that takes too long.
 fn without_look(case: &mut Case, was_held: bool, problem: &LookProblem, context: &Context<'_>) -> Plan {
     let every = if was_held { context.times.held_look_every } else { context.times.look_every };
     let until = context.now + every.max(problem.retry_after.unwrap_or_default());
-    let too_long = context.now.duration_since(case.newest_stop_time()) > context.times.give_up_after;
-    if too_long && context.policies.is_some() {
+    let waited = context.now.duration_since(case.newest_stop_time().max(case.opened_at));
+    if waited > context.times.give_up_after && context.policies.is_some() {
         case.note(context.now, format!("can't look at the cluster: {}", problem.text));
-        return Plan::Hold(Held::TooLong { situation: None });
+        return Plan::Hold(case.held.clone().unwrap_or(Held::TooLong { situation: None }));
     }
     Plan::Wait { until, why: format!("can't look at the cluster: {}", problem.text) }
 }
@@ -158,13 +171,13 @@ fn with_look(
     look: &Look,
     facts: &Facts,
     context: &Context<'_>,
-) -> Plan {
+) -> Result<Plan, CountFirst> {
     let cluster = match &look.found {
         Found::Cluster(cluster) => Some(cluster.as_ref()),
         Found::Gone => None,
     };
-    if is_another_cluster(record, case, cluster) {
-        return Plan::Close(Outcome::Gone);
+    if is_another_cluster(record, case, cluster, context.now) {
+        return Ok(Plan::Close(Outcome::Gone));
     }
     note_look(case, look, context.times);
     case.log_asked_at = facts.log.as_ref().map(|_| context.now).or(case.log_asked_at);
@@ -176,7 +189,7 @@ fn with_look(
     }
     let Some(policies) = context.policies else {
         let until = context.now + context.times.look_every;
-        return Plan::Wait { until, why: "nothing is decided: the policies are broken".to_owned() };
+        return Ok(Plan::Wait { until, why: "nothing is decided: the policies are broken".to_owned() });
     };
     let cluster_id = record.cluster.clone();
     let stops = facts.stops.unwrap_or_default();
@@ -187,20 +200,35 @@ fn with_look(
     };
     let asker = Asker { policies, zone: context.zone, cluster: &cluster_id, facts: cluster, counts };
     let verdict = judge(case, &asker, context.times);
+    let mark = !verdict.authorised;
+    if facts.stops.is_none_or(|stops| mark && !stops.marked) {
+        return Err(CountFirst { mark });
+    }
     note_verdict(case, &verdict, context.now);
     case.verdict = Some(verdict);
-    Planner { record, look, facts, context, asker: &asker, cluster }.plan(case)
+    Ok(Planner { record, look, facts, context, asker: &asker, cluster }.plan(case))
 }
 
-/// A different `resourceUID` under the same id is another cluster (rule 28): a case about the old one is over, and what was
-/// remembered of the old one explains nothing about the new one. Budgets stay.
-fn is_another_cluster(record: &mut Record, case: &mut Case, cluster: Option<&Cluster>) -> bool {
+/// A different `resourceUID` under the same id is another cluster (rule 28). What was remembered of the old one explains nothing
+/// about it; budgets stay. Returns true if the case is over with the old one: no stop came after it was last seen. Else the case
+/// goes on with the stops of the new one.
+fn is_another_cluster(
+    record: &mut Record,
+    case: &mut Case,
+    cluster: Option<&Cluster>,
+    now: Timestamp,
+) -> bool {
     let Some(seen) = cluster.and_then(|cluster| cluster.resource_uid.clone()) else { return false };
-    if case.resource_uid.as_ref().is_some_and(|uid| *uid != seen) {
-        return true;
-    }
     if record.resource_uid.as_ref().is_some_and(|uid| *uid != seen) {
         record.history.forget_cluster();
+    }
+    let is_other = case.resource_uid.as_ref().is_some_and(|uid| *uid != seen);
+    if is_other {
+        let last_seen = case.last_look_at.unwrap_or(case.opened_at);
+        if case.newest_stop_time() <= last_seen {
+            return true;
+        }
+        case.go_on_with_another_cluster(last_seen, now);
     }
     record.resource_uid = Some(seen.clone());
     case.resource_uid = Some(seen);
@@ -233,7 +261,9 @@ fn note_verdict(case: &mut Case, verdict: &super::model::Verdict, now: Timestamp
     if !is_news {
         return;
     }
-    if case.verdict.is_some() {
+    // What a damaged record hid is not known by a verdict either (rule 25).
+    let stays_held = !verdict.authorised && case.held == Some(Held::DamagedRecord);
+    if case.verdict.is_some() && !stays_held {
         case.held = None;
     }
     let word = if verdict.authorised { "authorised" } else { "not authorised" };
@@ -263,9 +293,11 @@ fn settle(mut record: Record, mut case: Case, was_held: bool) -> Advance {
 fn hold(mut record: Record, mut case: Case, held: Held, context: &Context<'_>) -> Advance {
     let is_news = case.held.as_ref() != Some(&held);
     case.next_at = context.now + context.times.held_look_every;
-    if is_news || case.told.is_none() {
+    if is_news {
         case.note(context.now, report::held_sentence(&held));
         case.held = Some(held);
+    }
+    if is_news || case.told.is_none() {
         report::held(&mut record, &mut case, context);
     }
     let storm = report::storm_row(&case, None);
@@ -298,23 +330,23 @@ fn start(mut record: Record, mut case: Case, look_at: Timestamp, context: &Conte
 /// Writes down what came of a start. Nothing relies on it but caution (rule 15).
 ///
 /// A start that certainly did not happen is taken out of the budgets; one that was only put off (by a throttled or busy
-/// ARM, or by this process) does not count as an attempt either.
+/// ARM, or by this process) does not count as an attempt either. What was written down already stays: a write whose answer
+/// was lost is tried again, and must not take another start out of the budgets.
 pub fn note_start(record: &mut Record, nonce: &str, state: IntentState, now: Timestamp, times: &Times) {
     let (Episode::Open(case) | Episode::Held(case)) = &mut record.episode else { return };
-    let Some(intent) = case.intent.as_mut().filter(|intent| intent.nonce == nonce) else { return };
-    let did_not_happen = matches!(state, IntentState::Refused { .. } | IntentState::NotSent { .. });
-    let put_off = match &state {
-        IntentState::NotSent { .. } | IntentState::Refused { advice: None, .. } => true,
-        IntentState::Planned
-        | IntentState::Sent { .. }
-        | IntentState::Unanswered
-        | IntentState::Refused { advice: Some(_), .. } => false,
-    };
+    let is_open = |intent: &&mut Intent| intent.nonce == nonce && intent.state == IntentState::Planned;
+    let Some(intent) = case.intent.as_mut().filter(is_open) else { return };
+    let did_not_happen = !state.may_have_landed();
+    let put_off = matches!(state, IntentState::PutOff { .. } | IntentState::NotSent { .. });
     let text = match &state {
         IntentState::Planned => return,
         IntentState::Sent { .. } => "Azure accepted the start".to_owned(),
         IntentState::Unanswered => "the start was sent, and Azure's answer did not arrive".to_owned(),
         IntentState::Refused { code, .. } => format!("Azure refused the start: {code}"),
+        IntentState::PutOff { code, until: None } => format!("Azure put the start off: {code}"),
+        IntentState::PutOff { code, until: Some(until) } => {
+            format!("Azure put the start off until {until}: {code}")
+        }
         IntentState::NotSent { why } => format!("the start was not sent: {why}"),
     };
     intent.state = state;
@@ -324,8 +356,7 @@ pub fn note_start(record: &mut Record, nonce: &str, state: IntentState, now: Tim
     if put_off {
         case.episode_attempts = case.episode_attempts.saturating_sub(1);
     }
-    let needs_people =
-        matches!(&case.intent, Some(Intent { state: IntentState::Refused { advice: Some(_), .. }, .. }));
+    let needs_people = case.intent.as_ref().is_some_and(|i| matches!(i.state, IntentState::Refused { .. }));
     case.note(now, text);
     case.next_at = if needs_people { now } else { now + times.look_every };
 }

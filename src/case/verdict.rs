@@ -45,12 +45,17 @@ pub fn fold_log(case: &mut Case, log: &LogReading, now: Timestamp, times: &Times
     let newest = case.newest_stop_time();
     for operation in log.operations.iter().rev() {
         let mut matched = false;
-        for stop in case.stops.iter_mut().filter(|stop| is_this_stop(stop, operation, times)) {
+        let may_be = |stop: &&mut Stop| {
+            // A stop that another caller's record confirmed is not this one, however close.
+            let is_taken = stop.confirmed && stop.caller.identity() != operation.caller.identity();
+            !is_taken && is_this_stop(stop, operation, times)
+        };
+        for stop in case.stops.iter_mut().filter(may_be) {
             matched = true;
             contradicted |= correct(stop, operation);
         }
         if !matched && operation.verb == PowerVerb::Stop && operation.began_at > newest {
-            add_stop(case, from_log(operation), now);
+            add_stop(case, from_log(operation), now, times);
         }
     }
     if contradicted {
@@ -124,7 +129,7 @@ pub fn judge(case: &mut Case, asker: &Asker<'_>, times: &Times) -> Verdict {
     for stop in case.stops.iter_mut().skip(from).rev() {
         ask(stop, asker, &mut verdict);
     }
-    let episode = case.stops.get(from..).unwrap_or_default();
+    let episode = newest_episode(&case.stops, times);
     verdict.authorised = verdict.errors.is_empty()
         && episode.iter().any(|stop| {
             let claims = episode.iter().filter(|other| same_stop(stop, other, times));
@@ -135,6 +140,11 @@ pub fn judge(case: &mut Case, asker: &Asker<'_>, times: &Times) -> Verdict {
         verdict.policies.dedup();
     }
     verdict
+}
+
+/// The stops of the newest episode.
+pub(super) fn newest_episode<'a>(stops: &'a [Stop], times: &Times) -> &'a [Stop] {
+    stops.get(episode_start(stops, times)..).unwrap_or_default()
 }
 
 /// Index of the first stop of the newest episode.
@@ -170,7 +180,8 @@ fn ask(stop: &mut Stop, asker: &Asker<'_>, verdict: &mut Verdict) {
         stop.allowed_by = Some(ids);
     } else {
         verdict.severity = verdict.severity.max(answer.severity());
-        verdict.policies.extend(ids);
+        let news: Vec<String> = ids.into_iter().filter(|id| !verdict.policies.contains(id)).collect();
+        verdict.policies.extend(news);
     }
     for error in &answer.errors {
         verdict.errors.push(error.to_string());

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::case::model::RestartAnswer;
-use crate::case::{Action, Explanation, Mode, Verdict};
+use crate::case::{Action, Explanation, Held, Mode, Verdict};
 use crate::domain::{EventSchema, StopEvent, StopTime};
 
 /// What was decided about, and how.
@@ -111,15 +111,18 @@ fn restart(answer: &RestartAnswer) -> String {
     }
 }
 
-/// What the guard would do; the last step says why.
+/// What the guard would do, and why.
 fn decision(explanation: &Explanation) -> String {
-    let why = explanation.timeline.last().map_or("", |step| step.text.as_str());
     match &explanation.action {
         Action::LeaveStopped => "leave it stopped".to_owned(),
         Action::Restart => "start the cluster now, and tell people".to_owned(),
         Action::Report { outcome } => format!("start nothing ({outcome}), and report the stop"),
         Action::Wait { why } => format!("look again before deciding: {why}"),
-        Action::RaiseIncident { .. } => format!("raise an incident and start nothing: {why}"),
+        Action::RaiseIncident { held: Held::Mode { mode: Mode::DryRun } } => {
+            "start nothing and tell nobody: the mode is dry-run; in mode act it would be started now"
+                .to_owned()
+        }
+        Action::RaiseIncident { held } => format!("raise an incident and start nothing: {}", held.reason()),
         Action::Ignore { why } => format!("nothing: {why}"),
     }
 }

@@ -52,8 +52,7 @@ impl Guard {
     }
 
     /// Says what is broken, or that it is mended.
-    pub(super) async fn tell_faults(&self, faults: &[String]) -> Result<(), GuardError> {
-        let key = BulletinKey::Degraded;
+    pub(super) async fn tell_faults(&self, key: BulletinKey, faults: &[String]) -> Result<(), GuardError> {
         for _ in 0..=CONFLICTS_MAX {
             let Loaded { mut document, etag } = load_bulletin(&self.0.store, &key).await?;
             if !document.take_faults(faults, self.teller())

@@ -7,9 +7,7 @@ use tokio::sync::oneshot;
 use crate::case::record::Record;
 use crate::case::{Episode, Stop, StopSource, Taken, take_in};
 use crate::domain::{ClusterId, StopEvent, StopTime, SubscriptionId};
-use crate::store::StatePath;
 
-use super::closing::marker_of;
 use super::records::{GuardError, Loaded, load};
 use super::work::CONFLICTS_MAX;
 use super::{Guard, nonce};
@@ -63,12 +61,10 @@ impl Guard {
             let intake = Intake { cluster: cluster.clone(), summary };
             if !taken.any_new() {
                 tell(&mut durable, intake);
-                self.finish(current).await?;
                 return Ok(());
             }
-            let (looked, marked) = futures::join!(self.look(&record), self.mark(&record, taken.opened));
-            marked?;
-            let transition = self.decide(&record, looked.facts).await?;
+            let looked = self.look(&record).await;
+            let transition = self.decide(&record, looked.facts, taken.opened).await?;
             let etag = current.etag.as_ref();
             let written =
                 self.write_then(transition, etag, looked.since_boot, || tell(&mut durable, intake)).await?;
@@ -130,14 +126,6 @@ impl Guard {
             claimed: None,
             allowed_by: None,
         }
-    }
-
-    /// The marker comes before the record, so that no open case is ever without one (rule 5).
-    async fn mark(&self, record: &Record, opened: bool) -> Result<(), GuardError> {
-        if opened {
-            self.0.store.put(&StatePath::open_marker(&marker_of(record)), Vec::new()).await?;
-        }
-        Ok(())
     }
 }
 

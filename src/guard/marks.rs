@@ -1,6 +1,8 @@
 //! Marks of unauthorised stops, and counting them (rule 22): first the own mark, then the list, so that of several processes
 //! each sees at least all that came before it.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -51,15 +53,20 @@ fn caller_digest(caller: &Caller) -> String {
 }
 
 impl Guard {
-    /// Marks the newest stop of the record's case as unauthorised, then counts.
-    pub(super) async fn count_stops(&self, record: &Record) -> Result<RecentStops, GuardError> {
+    /// Counts the stops around the newest one of the record's case; marks that one as unauthorised first, if `mark` says so.
+    pub(super) async fn count_stops(
+        &self,
+        record: &Record,
+        mark_it: bool,
+    ) -> Result<RecentStops, GuardError> {
         let Some((mark, name)) = Mark::of(record) else { return Ok(RecentStops::default()) };
         let subscription = record.cluster.subscription();
-        let hour = StopHour::of(mark.stopped_at);
-        let path = StatePath::stop_mark(subscription, hour, &name);
-        self.0.store.create(&path, record.cluster.to_string().into_bytes()).await?;
+        if mark_it {
+            let path = StatePath::stop_mark(subscription, StopHour::of(mark.stopped_at), &name);
+            self.0.store.create(&path, record.cluster.to_string().into_bytes()).await?;
+        }
         let around = self.marks_around(subscription, mark.stopped_at).await?;
-        Ok(count(&around, &mark))
+        Ok(count(&around, &mark, mark_it))
     }
 
     async fn marks_around(
@@ -105,24 +112,35 @@ impl Guard {
 }
 
 /// The most stops in any one hour that holds this one: counted so, a stop whose event comes late still sees those after it.
-fn count(marks: &[Mark], own: &Mark) -> RecentStops {
-    let by_caller = busiest_hour(marks.iter().filter(|mark| mark.caller == own.caller), own);
-    RecentStops { by_caller, in_subscription: busiest_hour(marks.iter(), own) }
+/// The own stop counts if it is `marked`, whether the list shows its mark yet or not.
+fn count(marks: &[Mark], own: &Mark, marked: bool) -> RecentStops {
+    let by_caller = busiest_hour(marks.iter().filter(|mark| mark.caller == own.caller), own, marked);
+    RecentStops { by_caller, in_subscription: busiest_hour(marks.iter(), own, marked), marked }
 }
 
-fn busiest_hour<'a>(marks: impl Iterator<Item = &'a Mark>, own: &Mark) -> u32 {
-    let mut times: Vec<Timestamp> = marks.map(|mark| mark.stopped_at).collect();
-    if !times.contains(&own.stopped_at) {
+fn busiest_hour<'a>(marks: impl Iterator<Item = &'a Mark>, own: &Mark, marked: bool) -> u32 {
+    let mut times: Vec<Timestamp> = Vec::new();
+    let mut own_seen = false;
+    let mut seen = BTreeSet::new();
+    for mark in marks {
+        own_seen |= mark.key == own.key && mark.stopped_at.as_second() == own.stopped_at.as_second();
+        // A stop whose caller the log corrected has a mark for each.
+        if seen.insert((&mark.key, mark.stopped_at)) {
+            times.push(mark.stopped_at);
+        }
+    }
+    if marked && !own_seen {
         times.push(own.stopped_at);
     }
     times.sort();
-    let windows = times
-        .iter()
-        .filter(|start| **start <= own.stopped_at && own.stopped_at.duration_since(**start) < HOUR);
-    let most = windows
-        .map(|start| times.iter().filter(|time| *time >= start && time.duration_since(*start) < HOUR).count())
+    // Sorted, so that a window's ends are found by halving: a flood of stops is counted for each of them.
+    let before = |at: Timestamp| times.partition_point(|time| *time < at);
+    let starts = times.iter().copied().chain([own.stopped_at]);
+    let most = starts
+        .filter(|start| *start <= own.stopped_at && own.stopped_at.duration_since(*start) < HOUR)
+        .map(|start| before(start + HOUR) - before(start))
         .max();
-    u32::try_from(most.unwrap_or(1)).unwrap_or(u32::MAX)
+    u32::try_from(most.unwrap_or(0)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -140,21 +158,31 @@ mod tests {
     #[test]
     fn stops_of_one_hour_count_and_those_spread_over_days_do_not() {
         let storm: Vec<Mark> = (0..10).map(|n| mark(n, i64::from(n) * 60, "a")).collect();
-        assert_eq!(count(&storm, &storm[9]).in_subscription, 10);
+        assert_eq!(count(&storm, &storm[9], true).in_subscription, 10);
         let spread: Vec<Mark> = (0..10).map(|n| mark(n, i64::from(n) * 86_400, "a")).collect();
-        assert_eq!(count(&spread, &spread[9]).in_subscription, 1);
+        assert_eq!(count(&spread, &spread[9], true).in_subscription, 1);
     }
 
     #[test]
     fn a_stop_whose_event_comes_late_sees_the_stops_after_it() {
         let marks: Vec<Mark> = (0..6).map(|n| mark(n, 1_000 + i64::from(n), "a")).collect();
-        assert_eq!(count(&marks, &marks[2]).by_caller, 6);
+        assert_eq!(count(&marks, &marks[2], true).by_caller, 6);
     }
 
     #[test]
     fn only_the_same_caller_counts_as_the_same_caller() {
         let marks = [mark(1, 10, "a"), mark(2, 20, "b"), mark(3, 30, "a")];
-        assert_eq!(count(&marks, &marks[2]), RecentStops { by_caller: 2, in_subscription: 3 });
+        assert_eq!(
+            count(&marks, &marks[2], true),
+            RecentStops { by_caller: 2, in_subscription: 3, marked: true }
+        );
+    }
+
+    #[test]
+    fn a_stop_that_is_not_marked_counts_the_others_only() {
+        let marks = [mark(1, 10, "a"), mark(2, 20, "a")];
+        assert_eq!(count(&marks, &mark(3, 30, "a"), false).by_caller, 2);
+        assert_eq!(count(&marks, &mark(3, 30, "a"), true).by_caller, 3);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::case::record::RecordError;
 use crate::case::{Bulletin, BulletinKey, Mode, Record};
 use crate::domain::{ClusterId, ClusterKey};
-use crate::store::{Etag, PathName, StatePath, Store, StoreError, Stored, Written};
+use crate::store::{Etag, OpenMarker, PathName, StatePath, Store, StoreError, Stored, Written};
 
 use super::nonce::nonce;
 
@@ -82,6 +82,9 @@ pub(super) async fn load(
         Err(RecordError::Damaged(why)) => {
             let id = set_aside(store, key, &stored, &why).await?;
             let document = Record::replacing_damaged(id, mode, now);
+            let marker = OpenMarker { key: key.clone(), generation: document.generation };
+            let id = document.cluster.to_string();
+            store.put(&StatePath::open_marker(&marker), id.into_bytes()).await?;
             Ok(Some(Loaded { document, etag: Some(stored.etag) }))
         }
         Err(error @ RecordError::Newer { .. }) => Err(GuardError::Record { key: key.to_string(), error }),

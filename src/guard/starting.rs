@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use crate::azure::{ArmError, StartReply};
 use crate::case::{Intent, IntentState, Mode, Record, note_start};
+use crate::domain::text;
 use crate::store::StatePath;
 
 use super::records::{GuardError, Loaded, Saved, save};
 use super::{Guard, holds};
+
+/// Longest error code that is kept, in characters.
+const CODE_CHARS_MAX: usize = 100;
 
 impl Guard {
     /// Sends the start that `intent` stands for on the record, if it still may. Never more than one POST.
@@ -28,7 +34,7 @@ impl Guard {
         let case_mode = record.case().map_or(Mode::DryRun, |case| case.mode);
         let prepared = match self.0.arm.prepare_start(cluster, &intent.nonce).await {
             Ok(prepared) => prepared,
-            Err(error) if error.needs_people() => return refused(&error),
+            Err(error) if error.needs_people() => return self.refused(&error),
             Err(error) => return IntentState::NotSent { why: error.to_string() },
         };
         match holds::hold_on(&self.0.store, cluster, self.now()).await {
@@ -43,7 +49,7 @@ impl Guard {
         match self.0.gate.start(case_mode, prepared, timeout).await {
             Err(withheld) => IntentState::NotSent { why: withheld.to_string() },
             Ok(StartReply::Accepted { request_id }) => IntentState::Sent { request_id },
-            Ok(StartReply::Refused { error, .. }) => refused(&error),
+            Ok(StartReply::Refused { error, .. }) => self.refused(&error),
             Ok(StartReply::Unknown { .. }) => IntentState::Unanswered,
             Ok(StartReply::NotSent { error }) => IntentState::NotSent { why: error.to_string() },
         }
@@ -79,11 +85,16 @@ impl Guard {
         }
         Ok(current)
     }
-}
 
-/// Refused for good (people must act: the advice says how) or for now.
-fn refused(error: &ArmError) -> IntentState {
-    let code = error.failure().and_then(|failure| failure.code.clone()).unwrap_or_else(|| error.to_string());
-    let advice = error.needs_people().then(|| error.advice().to_owned());
-    IntentState::Refused { code: crate::domain::text::clean(&code, 100), advice }
+    /// Refused until people act (the advice says how), or only for now.
+    fn refused(&self, error: &ArmError) -> IntentState {
+        let code =
+            error.failure().and_then(|failure| failure.code.clone()).unwrap_or_else(|| error.to_string());
+        let code = text::clean(&code, CODE_CHARS_MAX);
+        if error.needs_people() {
+            return IntentState::Refused { code, advice: error.advice().to_owned() };
+        }
+        let until = error.retry_after().and_then(|after| SignedDuration::try_from(after).ok());
+        IntentState::PutOff { code, until: until.map(|after| self.now() + after) }
+    }
 }

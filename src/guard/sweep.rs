@@ -9,8 +9,8 @@ use futures::stream;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::case::record::Record;
-use crate::case::{Episode, outbox};
-use crate::domain::ClusterKey;
+use crate::case::{BulletinKey, Episode, outbox};
+use crate::domain::{ClusterId, ClusterKey};
 use crate::store::{OpenMarker, Prefix, StatePath};
 
 use super::Guard;
@@ -23,8 +23,6 @@ const PARALLEL_CASES: usize = 32;
 const MARKERS_MAX: usize = 50_000;
 /// However late a case says it is due, its record is read this often: another process may have changed it.
 const READ_EVERY: SignedDuration = SignedDuration::from_mins(5);
-/// A case that ended this many sweeps is left to people.
-const KILLS_MAX: u32 = 3;
 /// A sweep starts nothing new after this: the next is not to be kept waiting.
 const SWEEP_BUDGET: Duration = Duration::from_secs(90);
 
@@ -39,18 +37,42 @@ pub struct Swept {
     pub failed: Vec<String>,
 }
 
+/// Why a case could not be worked on.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Failed(GuardError),
+    #[error("case `{0}` panicked")]
+    Panicked(ClusterKey),
+}
+
 impl Guard {
-    /// Finishes what is due. Two at once are harmless, and one broken case does not stop the others.
+    /// Finishes what is due. Two at once are harmless, and one broken case does not stop the others (rule 26).
     ///
     /// # Errors
     /// If the open cases can't be listed.
     pub async fn sweep(&self) -> Result<Swept, GuardError> {
-        let mut swept = Swept::default();
         let markers = self.open_markers().await?;
-        swept.open = markers.len();
+        let suspects = self.suspects(&markers).await?;
+        let mut swept = Swept { open: markers.len(), ..Swept::default() };
         let now = self.now();
-        let due: Vec<_> = markers.into_iter().filter(|(key, _)| self.is_due(key, now)).collect();
-        swept.due = due.len();
+        let due =
+            markers.into_iter().filter(|(key, _)| self.is_due(key, now) && !suspects.is_quarantined(key));
+        let (alone, together): (Vec<_>, Vec<_>) = due.partition(|(key, _)| suspects.is_suspected(key));
+        swept.due = alone.len() + together.len();
+        swept.failed = self.sweep_together(together).await?;
+        for (key, generations) in alone {
+            swept.failed.extend(self.sweep_alone(key, generations).await?);
+        }
+        self.tell_faults(BulletinKey::Degraded, &self.faults()).await?;
+        self.tell_faults(BulletinKey::Quarantine, &suspects.faults()).await?;
+        self.look_after_bulletins().await?;
+        Ok(swept)
+    }
+
+    /// Many cases at the same time, none of which is suspected. Returns what went wrong.
+    async fn sweep_together(&self, due: Vec<(ClusterKey, Vec<u64>)>) -> Result<Vec<String>, GuardError> {
+        let entry = self.enter(due.iter().map(|(key, _)| key.clone()).collect()).await?;
         let began = self.0.clock.since_boot();
         let outcomes = stream::iter(due)
             .map(|(key, generations)| async move {
@@ -60,22 +82,39 @@ impl Guard {
                 self.in_its_own_task(key, generations).await
             })
             .buffer_unordered(PARALLEL_CASES)
-            .collect::<Vec<Result<(), String>>>()
+            .collect::<Vec<Result<(), Trouble>>>()
             .await;
-        swept.failed = outcomes.into_iter().filter_map(Result::err).collect();
-        self.tell_faults(&self.all_faults()).await?;
-        self.look_after_bulletins().await?;
-        Ok(swept)
+        self.leave(entry).await?;
+        let mut failed = Vec::new();
+        for trouble in outcomes.into_iter().filter_map(Result::err) {
+            if let Trouble::Panicked(key) = &trouble {
+                self.suspect(key).await?;
+            }
+            failed.push(trouble.to_string());
+        }
+        Ok(failed)
     }
 
-    /// The guard's faults, and the cases that kill its sweeps.
-    fn all_faults(&self) -> Vec<String> {
-        let killers = self.0.killers.lock().unwrap_or_else(PoisonError::into_inner);
-        let quarantined = killers
-            .iter()
-            .filter(|(_, kills)| **kills >= KILLS_MAX)
-            .map(|(key, _)| format!("case `{key}` ended {KILLS_MAX} sweeps and is left to people"));
-        self.faults().into_iter().chain(quarantined).collect()
+    /// A suspected case, with nothing else at risk.
+    async fn sweep_alone(
+        &self,
+        key: ClusterKey,
+        generations: Vec<u64>,
+    ) -> Result<Option<String>, GuardError> {
+        let entry = self.enter(vec![key.clone()]).await?;
+        let outcome = self.in_its_own_task(key.clone(), generations).await;
+        self.leave(entry).await?;
+        match outcome {
+            Ok(()) => {
+                self.clear(&key).await?;
+                Ok(None)
+            }
+            Err(trouble @ Trouble::Panicked(_)) => {
+                self.suspect(&key).await?;
+                Ok(Some(trouble.to_string()))
+            }
+            Err(trouble @ Trouble::Failed(_)) => Ok(Some(trouble.to_string())),
+        }
     }
 
     /// The open markers, by cluster.
@@ -92,17 +131,12 @@ impl Guard {
     }
 
     fn is_due(&self, key: &ClusterKey, now: Timestamp) -> bool {
-        let killers = self.0.killers.lock().unwrap_or_else(PoisonError::into_inner);
-        if killers.get(key).is_some_and(|kills| *kills >= KILLS_MAX) {
-            return false;
-        }
-        drop(killers);
         let due = self.0.due.lock().unwrap_or_else(PoisonError::into_inner);
         due.get(key).is_none_or(|at| *at <= now)
     }
 
-    /// One case's panic must not end the sweep (rule 26).
-    async fn in_its_own_task(&self, key: ClusterKey, generations: Vec<u64>) -> Result<(), String> {
+    /// One case's panic must not end the sweep.
+    async fn in_its_own_task(&self, key: ClusterKey, generations: Vec<u64>) -> Result<(), Trouble> {
         let guard = self.clone();
         let of = key.clone();
         let task = tokio::spawn(async move { guard.sweep_one(&of, &generations).await });
@@ -110,15 +144,9 @@ impl Guard {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
                 tracing::warn!(case = %key, %error, "a case could not be worked on");
-                Err(error.to_string())
+                Err(Trouble::Failed(error))
             }
-            Err(_) => {
-                let mut killers = self.0.killers.lock().unwrap_or_else(PoisonError::into_inner);
-                let kills = killers.entry(key.clone()).or_default();
-                *kills = kills.saturating_add(1);
-                tracing::error!(case = %key, kills, "a case ended its sweep");
-                Err(format!("case `{key}` panicked"))
-            }
+            Err(_) => Err(Trouble::Panicked(key)),
         }
     }
 
@@ -126,24 +154,28 @@ impl Guard {
         let _flight = self.0.flights.take(key).await;
         let loaded = load(&self.0.store, key, self.0.gate.mode(), self.now()).await?;
         let Some(loaded) = loaded else {
-            return self.forget_orphans(key, generations).await;
+            return self.burn_orphans(key, generations).await;
         };
         let record = self.reconcile(loaded).await?;
         self.forget_leftovers(record, generations).await
     }
 
-    /// Markers without any record: a process died between the two writes. There is no case id in a marker, so nothing can be
-    /// burnt; but nothing was acknowledged either, so the event comes again. They are kept until they are old enough that no
-    /// process can still be about to write its record.
-    async fn forget_orphans(&self, key: &ClusterKey, generations: &[u64]) -> Result<(), GuardError> {
-        for generation in generations {
-            let born =
-                i64::try_from(*generation).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
-            let is_old = born.is_some_and(|born| self.now().duration_since(born) > READ_EVERY);
-            if is_old {
-                let marker = OpenMarker { key: key.clone(), generation: *generation };
-                self.0.store.delete(&StatePath::open_marker(&marker)).await?;
-            }
+    /// Markers without any record: a process died, or is paused, between the two writes. Nothing was acknowledged, so the event
+    /// comes again. A record of the marker's generation is made first, so that a paused process can't write a case under a marker
+    /// that is about to go (rule 6).
+    async fn burn_orphans(&self, key: &ClusterKey, generations: &[u64]) -> Result<(), GuardError> {
+        let Some(newest) = generations.iter().copied().max() else { return Ok(()) };
+        let marker = StatePath::open_marker(&OpenMarker { key: key.clone(), generation: newest });
+        let Some(stored) = self.0.store.read(&marker).await? else { return Ok(()) };
+        let id = std::str::from_utf8(&stored.bytes).ok().and_then(|id| ClusterId::parse(id).ok());
+        let Some(cluster) = id.filter(|id| id.key() == *key) else {
+            tracing::warn!(path = %marker, "a marker without a record names no cluster: it is left alone");
+            return Ok(());
+        };
+        let mut record = Record::new(cluster);
+        record.generation = newest;
+        if let Saved::Done(_) = save(&self.0.store, &StatePath::cluster(key), &mut record, None).await? {
+            self.forget_leftovers(record, generations).await?;
         }
         Ok(())
     }

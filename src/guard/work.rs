@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use crate::azure::ArmError;
 use crate::case::record::RecordError;
 use crate::case::{Advance, Context, Episode, Facts, LookProblem, Record, Transition, advance};
 use crate::domain::{ClusterKey, LogReading};
 use crate::store::{Etag, StatePath};
 
+use super::closing::marker_of;
 use super::records::{GuardError, Loaded, Saved, load, save};
 use super::{Guard, holds, nonce};
 
@@ -20,7 +23,10 @@ pub(super) const LOOK_BUDGET: Duration = Duration::from_secs(8);
 /// How long a question to the activity log may take, pages and retries included.
 const LOG_BUDGET: Duration = Duration::from_secs(8);
 /// How far before the stop the activity log is read.
-const LOG_WINDOW_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+const LOG_WINDOW_BEFORE: SignedDuration = SignedDuration::from_hours(1);
+
+/// The activity log keeps its records for 90 days (source: Azure Monitor, "Activity log retention"); older windows are refused.
+const LOG_KEPT_FOR: SignedDuration = SignedDuration::from_hours(89 * 24);
 
 /// A look, and when it was sent by the clock that can't be set back.
 pub(super) struct Looked {
@@ -31,7 +37,7 @@ pub(super) struct Looked {
 /// How one step ended.
 enum Stepped {
     /// Written; the record as it is now.
-    On(Loaded<Record>),
+    On(Box<Loaded<Record>>),
     /// Somebody else wrote: read, look and decide again (rule 2).
     Lost,
 }
@@ -52,7 +58,7 @@ impl Guard {
                 break;
             }
             match self.step(&current).await? {
-                Stepped::On(next) => current = next,
+                Stepped::On(next) => current = *next,
                 Stepped::Lost => {
                     conflicts += 1;
                     if conflicts > CONFLICTS_MAX {
@@ -76,14 +82,14 @@ impl Guard {
         if let Episode::Closing(closing) = &current.document.episode {
             let closing = closing.clone();
             return self.archive_and_reset(current, &closing).await.map(|reset| match reset {
-                Some(reset) => Stepped::On(reset),
+                Some(reset) => Stepped::On(Box::new(reset)),
                 None => Stepped::Lost,
             });
         }
         let looked = self.look(&current.document).await;
-        let transition = self.decide(&current.document, looked.facts).await?;
+        let transition = self.decide(&current.document, looked.facts, false).await?;
         match self.write_and_act(transition, current.etag.as_ref(), looked.since_boot).await? {
-            Some(next) => Ok(Stepped::On(next)),
+            Some(next) => Ok(Stepped::On(Box::new(next))),
             None => Ok(Stepped::Lost),
         }
     }
@@ -95,11 +101,18 @@ impl Guard {
         Looked { facts: Facts { look, log: None, stops: None }, since_boot }
     }
 
-    /// Lets `case` decide, and gets what it asks for.
-    pub(super) async fn decide(&self, record: &Record, mut facts: Facts) -> Result<Transition, GuardError> {
+    /// Lets `case` decide, and gets what it asks for. With `opening`, the marker of the new case goes out beside the stop's mark:
+    /// both are there before the record is written (rule 5).
+    pub(super) async fn decide(
+        &self,
+        record: &Record,
+        mut facts: Facts,
+        opening: bool,
+    ) -> Result<Transition, GuardError> {
         let intent_nonce = nonce::nonce();
         let hold = holds::hold_on(&self.0.store, &record.cluster, self.now()).await?;
         let subscription = record.cluster.subscription();
+        let mut marker_due = opening;
         loop {
             let now = self.now();
             let context = Context {
@@ -117,15 +130,35 @@ impl Guard {
             };
             match advance(record, &facts, &context) {
                 Advance::AskLog => facts.log = Some(self.ask_log(record).await),
-                Advance::CountStops => facts.stops = Some(self.count_stops(record).await?),
-                Advance::Write(transition) => return Ok(*transition),
+                Advance::CountStops { mark } => {
+                    let due = std::mem::take(&mut marker_due);
+                    let (marked, stops) =
+                        futures::join!(self.put_marker(record, due), self.count_stops(record, mark));
+                    marked?;
+                    facts.stops = Some(stops?);
+                }
+                Advance::Write(transition) => {
+                    self.put_marker(record, marker_due).await?;
+                    return Ok(*transition);
+                }
             }
         }
     }
 
+    /// Puts the marker of the record's newest case, if it is due. It holds the cluster's id, so that one without a record can be
+    /// burnt.
+    async fn put_marker(&self, record: &Record, due: bool) -> Result<(), GuardError> {
+        if due {
+            let id = record.cluster.to_string();
+            self.0.store.put(&StatePath::open_marker(&marker_of(record)), id.into_bytes()).await?;
+        }
+        Ok(())
+    }
+
     async fn ask_log(&self, record: &Record) -> Result<LogReading, String> {
         let now = self.now();
-        let since = record.case().map_or(now, |case| case.newest_stop_time()) - LOG_WINDOW_BEFORE;
+        let stopped_at = record.case().map_or(now, |case| case.newest_stop_time());
+        let since = (stopped_at - LOG_WINDOW_BEFORE).max(now - LOG_KEPT_FOR);
         self.0
             .arm
             .power_operations(&record.cluster, since, now, LOG_BUDGET)
@@ -176,19 +209,6 @@ impl Guard {
 
 /// Why a look failed, for the case.
 fn problem(error: &ArmError) -> LookProblem {
-    let retry_after = match error {
-        ArmError::RetryAfter { after, .. } => jiff::SignedDuration::try_from(*after).ok(),
-        ArmError::Unreachable(_)
-        | ArmError::Wait(_)
-        | ArmError::Gone(_)
-        | ArmError::Denied(_)
-        | ArmError::Locked(_)
-        | ArmError::Conflict(_)
-        | ArmError::Quota(_)
-        | ArmError::Capacity(_)
-        | ArmError::Refused(_)
-        | ArmError::NoToken(_)
-        | ArmError::Malformed(_) => None,
-    };
+    let retry_after = error.retry_after().and_then(|after| SignedDuration::try_from(after).ok());
     LookProblem { text: error.to_string(), retry_after }
 }

@@ -34,7 +34,7 @@ pub struct Prefix(Path);
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PathName(String);
 
-/// The marker of an open case: an empty blob whose name says it all.
+/// The marker of an open case. Its name says it all; its content is the cluster's id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OpenMarker {
     /// The cluster's key.
@@ -74,6 +74,11 @@ impl StatePath {
     /// `dead-letters/<incident>/<name>.json`: a message to a sink that was given up.
     pub fn dead_letter(incident: &PathName, name: &PathName) -> Self {
         Self(Path::from(format!("dead-letters/{incident}/{name}.json")))
+    }
+
+    /// `entries/<name>.json`: what a sweep is working on, and how often a case ended one.
+    pub fn entry(name: &PathName) -> Self {
+        Self(Path::from(format!("entries/{name}.json")))
     }
 
     /// `holds.json`: what the guard must not start, until when.
@@ -157,6 +162,11 @@ impl Prefix {
     /// Incidents that are about more than one cluster.
     pub fn bulletins() -> Self {
         Self(Path::from("bulletins"))
+    }
+
+    /// What sweeps are working on.
+    pub fn entries() -> Self {
+        Self(Path::from("entries"))
     }
 
     /// Messages that were given up.

@@ -1,5 +1,8 @@
 //! The main loop: a stop becomes a restart, an incident, or is left alone.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use aks_stop_guard::case::Outcome;
 use aks_stop_guard::clock::Clock as _;
 use aks_stop_guard::domain::{IncidentState, Severity};
@@ -36,15 +39,19 @@ async fn the_start_of_a_warm_event_takes_one_get_and_one_post_and_two_writes_one
     sim.stop(&aks, &mallory());
     sim.clock.advance(minutes(2));
     let event = sim.stop_events().remove(0);
+    let write = Duration::from_secs(1);
+    guard.probe.write_takes(write);
+    let posted_at = Arc::new(Mutex::new(None));
+    let at = Arc::clone(&posted_at);
+    guard.probe.once_before("POST", move || *at.lock().unwrap() = Some(tokio::time::Instant::now()));
+    let began = tokio::time::Instant::now();
     sim.deliver(&guard, event).await.unwrap();
 
     let log = guard.probe.log();
-    let post = log.iter().position(|call| call.starts_with("POST")).expect("it was started");
-    let calls = |verb: &str| log[..post].iter().filter(|call| call.starts_with(verb)).count();
-    assert_eq!(calls("GET"), 1, "{log:#?}");
-    // The marker goes out beside the look and the mark beside nothing that waits for it; the record waits for both.
-    assert_eq!(calls("put"), 3, "{log:#?}");
-    assert_eq!(log.iter().filter(|call| call.starts_with("POST")).count(), 1);
+    let arm = |verb: &str| log.iter().filter(|call| call.starts_with(verb)).count();
+    assert_eq!((arm("GET "), arm("POST ")), (1, 1), "{log:#?}");
+    let posted_at = posted_at.lock().unwrap().expect("it was started");
+    assert_eq!(posted_at - began, write * 2, "marker and mark at the same time, then the record: {log:#?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,6 +144,24 @@ async fn a_throttled_start_is_tried_again_and_does_not_use_up_an_attempt() {
     assert!(sim.is_running(&aks));
     assert_eq!(sim.outcomes().await, [Outcome::Restored]);
     sim.assert_no_violation();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_start_is_not_tried_again_before_azure_said() {
+    let sim = Sim::new(Setup::default());
+    let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
+    let throttled = FaultRule {
+        fault: Fault::Throttled { retry_after: Some(1_200) },
+        on: Some(RequestKind::Start),
+        cluster: None,
+        times: Some(1),
+    };
+    sim.world.lock().unwrap().add_fault(throttled);
+    sim.stop(&aks, &mallory());
+    sim.pass(&[&guard], minutes(20)).await;
+    assert_eq!(sim.world.lock().unwrap().journal().requests(RequestKind::Start, None), 1);
+    sim.pass(&[&guard], minutes(10)).await;
+    assert!(sim.is_running(&aks));
 }
 
 #[tokio::test(start_paused = true)]

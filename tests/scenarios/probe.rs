@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -27,6 +28,10 @@ pub(crate) struct Probe {
     killed: Notify,
     dead: AtomicBool,
     hooks: Mutex<Vec<(String, Hook)>>,
+    /// Calls that make the process panic, by a part of their name.
+    poison: Mutex<Option<String>>,
+    /// How long each write takes, on tokio's clock.
+    write_takes: Mutex<Duration>,
     log: Mutex<Vec<String>>,
 }
 
@@ -34,6 +39,8 @@ impl Probe {
     /// Before a call. Runs what the test wants done here, or never returns if the process dies here.
     pub(crate) async fn before(&self, call: &str) {
         self.log.lock().unwrap().push(call.to_owned());
+        let poisoned = self.poison.lock().unwrap().as_ref().is_some_and(|part| call.contains(part));
+        assert!(!poisoned, "this call is poisoned");
         let hook = {
             let mut hooks = self.hooks.lock().unwrap();
             let at = hooks.iter().position(|(wanted, _)| call.starts_with(wanted.as_str()));
@@ -75,6 +82,16 @@ impl Probe {
         hook: impl FnOnce() -> futures::future::BoxFuture<'static, ()> + Send + 'static,
     ) {
         self.hooks.lock().unwrap().push((call.to_owned(), Box::new(hook)));
+    }
+
+    /// Makes every call whose name has this in it panic.
+    pub(crate) fn poison(&self, part: &str) {
+        *self.poison.lock().unwrap() = Some(part.to_owned());
+    }
+
+    /// Makes every write of the store take so long, on tokio's clock.
+    pub(crate) fn write_takes(&self, time: Duration) {
+        *self.write_takes.lock().unwrap() = time;
     }
 
     /// Lets the process die at this point.
@@ -134,6 +151,8 @@ impl fmt::Display for Probed {
 impl ObjectStore for Probed {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         self.probe.before(&self.call("put", path)).await;
+        let takes = *self.probe.write_takes.lock().unwrap();
+        tokio::time::sleep(takes).await;
         let put = self.inner.put_opts(path, payload, options).await;
         self.probe.after().await;
         put

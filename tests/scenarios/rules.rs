@@ -6,7 +6,7 @@ use aks_stop_guard::domain::{Caller, CallerKind, IncidentState, Severity};
 use bytes::Bytes;
 use jiff::SignedDuration;
 use object_store::ObjectStoreExt as _;
-use simulator::world::{self, RequestKind};
+use simulator::world::{self, Fault, FaultRule, RequestKind};
 
 use crate::sim::{SUBSCRIPTION, Setup, Sim, mallory, minutes, ops};
 
@@ -57,6 +57,9 @@ async fn a_damaged_record_is_kept_aside_and_waits_for_people() {
     assert_eq!(sim.paths("aside").await.len(), 1);
     assert!(sim.is_held(&aks).await);
     assert!(sim.told().iter().any(|line| line.contains("its record was damaged")), "{:?}", sim.told());
+    sim.pass(&[&next], minutes(20)).await;
+    assert_eq!(sim.outcomes().await, [Outcome::AlreadyRunning], "it is swept until the cluster runs");
+    assert!(sim.paths("open").await.is_empty());
 }
 
 /// Rule 25: a record of a newer program is neither written nor lost; the event has to come again.
@@ -174,4 +177,92 @@ async fn a_late_event_is_restarted_once_the_log_names_its_stop() {
     assert!(sim.is_running(&aks));
     assert!(sim.world.lock().unwrap().journal().requests(RequestKind::ListActivityLog, None) >= 1);
     sim.assert_no_violation();
+}
+
+/// Rule 28: the new cluster is stopped while the case of the old one is still open.
+#[tokio::test(start_paused = true)]
+async fn a_stop_of_a_cluster_made_anew_is_not_lost_in_the_case_of_the_old_one() {
+    let sim = Sim::new(Setup::default());
+    let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
+    let denied =
+        FaultRule { fault: Fault::Denied, on: Some(RequestKind::Start), cluster: None, times: Some(1) };
+    sim.world.lock().unwrap().add_fault(denied);
+    sim.stop(&aks, &mallory());
+    sim.pass(&[&guard], minutes(5)).await;
+    assert!(sim.is_held(&aks).await);
+    // Nobody looks while it is deleted and made anew.
+    sim.world.lock().unwrap().delete(&aks, &ops(), sim.clock.now()).unwrap();
+    sim.pass(&[], minutes(10)).await;
+    sim.cluster("aks-1");
+    sim.stop(&aks, &mallory());
+    sim.clock.advance(minutes(2));
+    let event = sim.stop_events().pop().unwrap();
+    sim.deliver(&guard, event).await.unwrap();
+    sim.pass(&[&guard], minutes(30)).await;
+
+    assert!(sim.is_running(&aks), "the new one is guarded");
+    assert_eq!(sim.outcomes().await, [Outcome::Restored]);
+}
+
+/// Rule 26: a case that ends sweeps is left to people after the third, and the others go on.
+#[tokio::test(start_paused = true)]
+async fn a_case_that_ends_sweeps_is_left_to_people_and_the_others_go_on() {
+    let sim = Sim::new(Setup::default());
+    let (guard, bad) = (sim.process(), sim.cluster("aks-bad"));
+    sim.stop(&bad, &mallory());
+    sim.pass(&[&guard], minutes(2)).await;
+    guard.probe.poison("aks-bad");
+    let good = sim.cluster("aks-good");
+    sim.stop(&good, &mallory());
+    sim.pass(&[&guard], minutes(20)).await;
+
+    assert!(sim.is_running(&good));
+    assert!(sim.told().contains(&"resolved aks-good runs again: the guard restarted it after Mallory@contoso.com stopped it without permission".to_owned()), "{:?}", sim.told());
+    let quarantine = "opened 1 clusters are not guarded: their records end the guard's sweeps";
+    assert!(sim.told().contains(&quarantine.to_owned()), "{:?}", sim.told());
+    let looks = guard.probe.log().iter().filter(|call| call.contains("aks-bad")).count();
+    sim.pass(&[&guard], minutes(20)).await;
+    assert_eq!(
+        guard.probe.log().iter().filter(|call| call.contains("aks-bad")).count(),
+        looks,
+        "it is not tried again"
+    );
+}
+
+/// Rule 26: what a killed process was sweeping is suspected, and cleared when it does no harm.
+#[tokio::test(start_paused = true)]
+async fn a_case_that_a_killed_process_was_sweeping_is_suspected_and_cleared() {
+    let sim = Sim::new(Setup::default());
+    let (first, aks) = (sim.process(), sim.cluster("aks-1"));
+    sim.stop(&aks, &mallory());
+    sim.pass(&[&first], minutes(3)).await;
+    let (probe, flag) = (first.probe.clone(), first.probe.clone());
+    probe.once_before("GET", move || flag.kill_at(flag.points()));
+    sim.pass(&[&first], minutes(1)).await;
+    assert_eq!(sim.paths("entries").await.len(), 1, "the dead process left its entry");
+    let next = sim.process();
+    sim.pass(&[&next], minutes(20)).await;
+
+    assert!(sim.is_running(&aks));
+    assert!(sim.paths("entries").await.is_empty(), "{:?}", sim.paths("entries").await);
+}
+
+/// A policy about the rolling counts sees them when it is asked about the stop.
+#[tokio::test(start_paused = true)]
+async fn a_stop_policy_may_ask_how_many_unauthorised_stops_there_were() {
+    let extra = format!(
+        "@id(\"calm-only\")\npermit (principal == Caller::\"{}\", action == Action::\"stop\", resource)\nwhen {{ context.unauthorisedStopsInSubscriptionLastHour == 0 }};\n",
+        ops().object_id
+    );
+    let sim = Sim::new(Setup { extra, ..Setup::default() });
+    let (guard, calm, other) = (sim.process(), sim.cluster("aks-calm"), sim.cluster("aks-other"));
+    sim.stop(&calm, &ops());
+    sim.pass(&[&guard], minutes(20)).await;
+    assert_eq!(sim.outcomes().await, [Outcome::Authorised]);
+    sim.stop(&other, &mallory());
+    sim.pass(&[&guard], minutes(10)).await;
+    let late = sim.cluster("aks-late");
+    sim.stop(&late, &world::Caller::user("Ops"));
+    sim.pass(&[&guard], minutes(15)).await;
+    assert!(sim.is_running(&late), "not while others stop clusters without permission");
 }

@@ -19,7 +19,7 @@ async fn ten_stops_by_one_caller_are_one_critical_storm_and_all_are_restarted() 
         assert!(sim.is_running(aks), "{aks}");
         assert_eq!(sim.starts(aks), 1);
     }
-    let messages = sim.inbox.messages.lock().unwrap();
+    let messages = sim.inbox.messages.lock().unwrap().clone();
     let storms: Vec<_> = messages.iter().filter(|message| message.id.starts_with("storm-")).collect();
     let opened: Vec<_> = storms.iter().filter(|message| message.state == IncidentState::Opened).collect();
     assert_eq!(opened.len(), 1, "a storm is told once");
@@ -27,7 +27,6 @@ async fn ten_stops_by_one_caller_are_one_critical_storm_and_all_are_restarted() 
     let last = storms.last().unwrap();
     assert_eq!(last.state, IncidentState::Resolved);
     assert_eq!(last.cluster_count, 10, "it lists those that led up to it as well");
-    drop(messages);
     let bulletin = sim.paths("bulletins").await;
     assert_eq!(bulletin.len(), 1);
     sim.assert_no_violation();

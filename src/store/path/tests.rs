@@ -28,6 +28,7 @@ fn paths_are_those_of_the_protocol() {
         StatePath::stop_mark(&subscription, StopHour::of(at), &name).to_string(),
         StatePath::bulletin(&name).to_string(),
         StatePath::dead_letter(&PathName::parse("storm-1").unwrap(), &name).to_string(),
+        StatePath::entry(&name).to_string(),
         StatePath::holds().to_string(),
         StatePath::aside(&key(), b"{").to_string(),
         case.to_string(),
@@ -38,7 +39,8 @@ fn paths_are_those_of_the_protocol() {
     open/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f/1795557600
     stops/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/2026-11-24T22/a-1
     bulletins/a-1.json
-    dead-letters/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f-1795557600/a-1.json
+    dead-letters/storm-1/a-1.json
+    entries/a-1.json
     holds.json
     aside/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f/021fb596db81e6d02bf3d2586ee3981f.json
     2026/11/24/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f-1795557600.json

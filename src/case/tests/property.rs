@@ -1,0 +1,351 @@
+//! Whatever happens, in whatever order: what never happens, and what always does.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::super::times::ATTEMPTS_MAX;
+use super::super::{CaseId, close, note_start};
+use super::*;
+
+/// Room that a record needs at most, in bytes: half of what the store takes, so that a case never gets stuck on its size.
+const RECORD_BYTES_MAX: usize = 512 * 1_024;
+
+/// One thing that happens.
+#[derive(Debug, Clone)]
+enum Happening {
+    /// Time passes.
+    Wait { seconds: i64 },
+    /// An event arrives about a stop that was some seconds ago.
+    Event { who: Who, ago: i64 },
+    /// The newest event comes again, perhaps with another caller.
+    Again { who: Who },
+    /// A step on what ARM shows, perhaps some seconds after the look.
+    Step { arm: Arm, slow: i64 },
+    /// What the log says from now on.
+    Log { operations: Vec<(PowerVerb, Who, i64)> },
+    /// The log can't be asked from now on.
+    LogBroken,
+    /// What came of the newest start, if one is planned.
+    StartResult { state: IntentState },
+    /// A look that shows another cluster under the same id.
+    AnotherCluster,
+    /// Somebody changes the settings.
+    Settings { mode: Mode, confirm: Confirm, hold: bool, skewed: bool },
+    /// Somebody changes the policies; `None` breaks them.
+    NewPolicies { which: Option<usize> },
+    /// Stops in the subscription.
+    Counts { by_caller: u32 },
+    /// The case is archived, if it is closing.
+    Archive,
+    /// The sinks take everything.
+    Deliver,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Who {
+    Mallory,
+    Trudy,
+    Pipeline,
+    Nobody,
+}
+
+impl Who {
+    fn caller(self) -> Caller {
+        match self {
+            Self::Mallory => mallory(),
+            Self::Trudy => trudy(),
+            Self::Pipeline => pipeline(),
+            Self::Nobody => Caller::unknown(),
+        }
+    }
+}
+
+static SETS: LazyLock<[Policies; 4]> = LazyLock::new(|| {
+    [
+        with_default(PIPELINE_MAY_STOP),
+        only(PIPELINE_MAY_STOP),
+        only("@id(\"restart\") permit (principal, action == Action::\"restart\", resource);"),
+        with_default(
+            "@id(\"broken\") forbid (principal, action, resource) when { context.utc.minute * 4611686018427387904 > 0 };",
+        ),
+    ]
+});
+
+fn who() -> impl Strategy<Value = Who> {
+    prop_oneof![Just(Who::Mallory), Just(Who::Trudy), Just(Who::Pipeline), Just(Who::Nobody)]
+}
+
+/// Stopped is what most looks show, since it is what starts come from.
+fn arm() -> impl Strategy<Value = Arm> {
+    prop_oneof![
+        12 => Just(Arm::Stopped),
+        2 => Just(Arm::Running),
+        1 => Just(Arm::Stopping),
+        1 => Just(Arm::Starting),
+        2 => Just(Arm::FailedStopped),
+        1 => Just(Arm::FailedRunning),
+        1 => Just(Arm::Busy),
+        1 => Just(Arm::Deleting),
+        1 => Just(Arm::Silent),
+        1 => Just(Arm::Gone),
+        1 => Just(Arm::Unreachable),
+    ]
+}
+
+fn result() -> impl Strategy<Value = IntentState> {
+    prop_oneof![
+        4 => Just(sent()),
+        2 => Just(IntentState::Unanswered),
+        1 => Just(put_off("TooManyRequests")),
+        1 => Just(refused("AuthorizationFailed", "Give it the right.")),
+        1 => Just(IntentState::NotSent { why: "no token".to_owned() }),
+    ]
+}
+
+fn settings() -> impl Strategy<Value = Happening> {
+    let mode = prop_oneof![6 => Just(Mode::Act), 1 => Just(Mode::Notify), 1 => Just(Mode::DryRun)];
+    let confirm = prop_oneof![Just(Confirm::Prefer), Just(Confirm::Require), Just(Confirm::Off)];
+    (mode, confirm, proptest::bool::weighted(0.1), proptest::bool::weighted(0.1))
+        .prop_map(|(mode, confirm, hold, skewed)| Happening::Settings { mode, confirm, hold, skewed })
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let seconds = prop_oneof![6 => 1_i64..60, 4 => 60_i64..400, 2 => 400_i64..2_000, 1 => 2_000_i64..30_000];
+    let operation = (prop_oneof![Just(PowerVerb::Start), Just(PowerVerb::Stop)], who(), 0_i64..3_000);
+    prop_oneof![
+        8 => seconds.prop_map(|seconds| Happening::Wait { seconds }),
+        5 => (who(), 0_i64..400).prop_map(|(who, ago)| Happening::Event { who, ago }),
+        1 => who().prop_map(|who| Happening::Again { who }),
+        16 => (arm(), prop_oneof![9 => Just(0_i64), 1 => 0_i64..60])
+            .prop_map(|(arm, slow)| Happening::Step { arm, slow }),
+        3 => vec(operation, 0..4).prop_map(|operations| Happening::Log { operations }),
+        1 => Just(Happening::LogBroken),
+        6 => result().prop_map(|state| Happening::StartResult { state }),
+        1 => Just(Happening::AnotherCluster),
+        1 => settings(),
+        1 => option_of_set().prop_map(|which| Happening::NewPolicies { which }),
+        1 => (1_u32..8).prop_map(|by_caller| Happening::Counts { by_caller }),
+        3 => Just(Happening::Archive),
+        2 => Just(Happening::Deliver),
+    ]
+}
+
+fn option_of_set() -> impl Strategy<Value = Option<usize>> {
+    prop_oneof![4 => Just(Some(0)), 1 => Just(Some(1)), 2 => Just(Some(2)), 1 => Just(Some(3)), 1 => Just(None)]
+}
+
+/// A world in which anything may happen, and what was seen of it.
+struct Life {
+    world: World,
+    now: i64,
+    policies: Option<usize>,
+    log_matches_stops: bool,
+    newest_event: Option<Stop>,
+    /// The start whose result is not known yet.
+    planned: Option<Intent>,
+    /// Starts, with the newest stop at that time.
+    starts: Vec<(CaseId, Timestamp, Intent)>,
+    /// All messages, in order.
+    told: Vec<Incident>,
+    cluster_uid: u32,
+    nonces: u32,
+}
+
+impl Life {
+    fn new() -> Self {
+        Self {
+            world: World::new(),
+            now: 0,
+            policies: Some(0),
+            log_matches_stops: true,
+            newest_event: None,
+            planned: None,
+            starts: Vec::new(),
+            told: Vec::new(),
+            cluster_uid: 1,
+            nonces: 0,
+        }
+    }
+
+    fn goes_on(&mut self, happening: Happening) {
+        match happening {
+            Happening::Wait { seconds } => self.now += seconds,
+            Happening::Event { who, ago } => self.hears(stop(who.caller(), self.now - ago)),
+            Happening::Again { who } => {
+                if let Some(stop) = self.newest_event.clone() {
+                    self.hears(Stop { caller: who.caller(), ..stop });
+                }
+            }
+            Happening::Step { arm, slow } => self.steps(arm.look(at(self.now)), slow),
+            Happening::Log { operations } => {
+                let said = operations
+                    .into_iter()
+                    .map(|(verb, who, ago)| operation(verb, who.caller(), self.now - ago))
+                    .collect();
+                self.log_matches_stops = false;
+                self.world.log_says(said);
+            }
+            Happening::LogBroken => {
+                self.log_matches_stops = false;
+                self.world.log = Err("the activity log answered 503".to_owned());
+            }
+            Happening::StartResult { state } => {
+                if let Some(intent) = self.planned.take() {
+                    note_start(&mut self.world.record, &intent.nonce, state, at(self.now), &self.world.times);
+                }
+            }
+            Happening::AnotherCluster => {
+                self.cluster_uid += 1;
+                self.steps(Arm::Stopped.look(at(self.now)), 0);
+            }
+            Happening::Settings { mode, confirm, hold, skewed } => {
+                self.world.mode = mode;
+                self.world.confirm = confirm;
+                self.world.hold = hold.then(|| "audit by Ada".to_owned());
+                self.world.skewed = skewed;
+            }
+            Happening::NewPolicies { which } => self.policies = which,
+            Happening::Counts { by_caller } => {
+                self.world.counts = RecentStops { by_caller, in_subscription: by_caller, marked: false };
+            }
+            Happening::Archive => close::reset(&mut self.world.record),
+            Happening::Deliver => self.world.record.outbox.clear(),
+        }
+    }
+
+    /// As long as nobody said otherwise, the log knows each stop that an event told of.
+    fn hears(&mut self, stop: Stop) {
+        self.newest_event = Some(stop.clone());
+        if self.log_matches_stops
+            && let Ok(log) = &mut self.world.log
+        {
+            let second = stop.time.duration_since(at(0)).as_secs();
+            log.operations.push(log_stop(stop.caller.clone(), second));
+            log.operations.sort_by_key(|operation| std::cmp::Reverse(operation.began_at));
+        }
+        let _ = self.world.hears(stop, self.now);
+    }
+
+    fn steps(&mut self, mut look: Result<Look, LookProblem>, slow: i64) {
+        if let Ok(Look { found: Found::Cluster(cluster), .. }) = &mut look {
+            cluster.resource_uid = Some(format!("uid-{}", self.cluster_uid));
+        }
+        let before = self.world.record.clone();
+        self.now += slow;
+        let policies = self.policies.map(|which| &SETS[which]);
+        let stepped = self.world.steps_under(policies, look.clone(), at(self.now));
+        if let Some(intent) = stepped.start {
+            self.starts_well(&before, &intent, &look);
+            // A nonce is random: here each start gets one of its own.
+            self.nonces += 1;
+            let nonce = format!("nonce-{}", self.nonces);
+            let Episode::Open(case) = &mut self.world.record.episode else {
+                panic!("a start needs an open case")
+            };
+            case.intent.as_mut().unwrap().nonce.clone_from(&nonce);
+            let intent = Intent { nonce, ..intent };
+            self.starts.push((case.id.clone(), case.newest_stop_time(), intent.clone()));
+            self.planned = Some(intent);
+        }
+        self.tells_well(&before, stepped.told);
+    }
+
+    /// Rules 1, 10, 13, 14, 16, 21, 23 and 27, seen from outside.
+    fn starts_well(&self, before: &Record, intent: &Intent, look: &Result<Look, LookProblem>) {
+        let world = &self.world;
+        let case = world.case();
+        assert!(matches!(before.episode, Episode::Open(_)), "rule 21: only an open case starts");
+        assert_eq!((world.mode, case.mode), (Mode::Act, Mode::Act), "rule 27");
+        assert!(world.hold.is_none() && !world.skewed, "rules 1 and 14");
+        let look = look.as_ref().unwrap();
+        let Found::Cluster(cluster) = &look.found else { panic!("rule 13: started on {look:?}") };
+        assert!(matches!(cluster.provisioning, Provisioning::Succeeded | Provisioning::Failed), "rule 13");
+        assert_eq!(cluster.power, Power::Stopped, "rule 13");
+        let age = at(self.now).duration_since(look.sent_at);
+        assert!(age <= world.times.valid, "rule 14: the look was {age:?} old");
+        assert_eq!((intent.look_at, intent.expires_at), (look.sent_at, look.sent_at + world.times.valid));
+        assert!(self.policies.is_some(), "nothing is started while the policies are broken");
+        let verdict = case.verdict.as_ref().unwrap();
+        assert!(!verdict.authorised && verdict.errors.is_empty(), "{verdict:?}");
+        assert_eq!(verdict.stop_time, case.newest_stop_time(), "rule 9");
+        assert!(case.restart.as_ref().unwrap().permitted || self.policies == Some(2));
+        assert!(intent.n <= ATTEMPTS_MAX);
+        self.is_quiet(before, intent);
+        assert!(world.record.history.starts.contains(&at(self.now)), "rule 23");
+    }
+
+    /// Rule 16: every earlier start either expired QUIET ago or certainly was not sent.
+    fn is_quiet(&self, before: &Record, intent: &Intent) {
+        let Some(last) = before.case().and_then(|case| case.intent.as_ref()) else { return };
+        let is_past = at(self.now) >= last.expires_at + self.world.times.quiet;
+        let not_sent = matches!(last.state, IntentState::NotSent { .. });
+        assert!(is_past || not_sent, "rule 16: {intent:?} too soon after {last:?}");
+    }
+
+    /// Opened first and resolved last, each once, numbered without gaps, and never in dry-run.
+    fn tells_well(&mut self, before: &Record, told: Vec<Incident>) {
+        let case_mode = before.case().map_or(Mode::Act, |case| case.mode);
+        if self.world.mode == Mode::DryRun || case_mode == Mode::DryRun {
+            let opened = told.iter().any(|incident| incident.state == IncidentState::Opened);
+            assert!(!opened, "opened in dry-run: {told:?}");
+        }
+        self.told.extend(told);
+        let by_case = self.world.record.case().map(|case| case.id.to_string());
+        for incident in &self.told {
+            let of_it: Vec<&Incident> = self.told.iter().filter(|other| other.id == incident.id).collect();
+            for (n, message) in of_it.iter().enumerate() {
+                assert_eq!(usize::try_from(message.sequence).unwrap(), n, "{of_it:?}");
+                assert_eq!(message.state == IncidentState::Opened, n == 0, "{of_it:?}");
+                let is_last = n + 1 == of_it.len();
+                assert!(message.state != IncidentState::Resolved || is_last, "{of_it:?}");
+            }
+            let is_open = of_it.last().is_some_and(|last| last.state != IncidentState::Resolved);
+            let of_open_case = by_case
+                .as_ref()
+                .is_some_and(|id| incident.id == *id || incident.id == format!("{id}-claims"));
+            assert_eq!(is_open, of_open_case, "an incident is open as long as its case: {of_it:?}");
+        }
+    }
+
+    /// What holds of the record after everything.
+    fn is_well(&self) {
+        let record = &self.world.record;
+        let bytes = record.encode().unwrap();
+        assert!(bytes.len() < RECORD_BYTES_MAX, "{} bytes", bytes.len());
+        assert_eq!(Record::decode(&bytes).as_ref(), Ok(record));
+        match &record.episode {
+            Episode::Open(case) => assert_eq!(case.held, None),
+            Episode::Held(case) => assert!(case.held.is_some()),
+            Episode::None | Episode::Closing(_) => {}
+        }
+        if let Some(case) = record.case() {
+            assert!(!case.stops.is_empty() && case.stops.is_sorted_by_key(|stop| stop.time));
+            assert!(case.episode_attempts <= ATTEMPTS_MAX);
+            let wait = case.next_at.duration_since(at(self.now));
+            assert!(wait <= self.world.times.held_look_every, "it is looked at again in {wait:?}");
+        }
+    }
+
+    /// Starts that may have reached Azure, of one episode: those that were put off count as none.
+    fn attempts_are_bounded(&self) {
+        for (case, stop, _) in &self.starts {
+            let of_it = self.starts.iter().filter(|(id, at, _)| (id, at) == (case, stop));
+            let highest = of_it.map(|(_, _, intent)| intent.n).max();
+            assert!(highest <= Some(ATTEMPTS_MAX));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn whatever_happens_the_rules_hold(happenings in vec(happening(), 1..90)) {
+        let mut life = Life::new();
+        for happening in happenings {
+            life.goes_on(happening);
+            life.is_well();
+        }
+        life.attempts_are_bounded();
+    }
+}
