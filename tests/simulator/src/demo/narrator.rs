@@ -76,7 +76,7 @@ pub(super) struct Narrator<'a, W> {
     entries_told: usize,
     deliveries_told: usize,
     /// The scenes that have begun, in order: a cluster's lines belong to the newest of its scenes.
-    begun: Vec<Scene>,
+    begun: Vec<(Timestamp, Scene)>,
 }
 
 impl<'a, W: Write> Narrator<'a, W> {
@@ -113,7 +113,7 @@ impl<'a, W: Write> Narrator<'a, W> {
         lines.extend(self.journal_lines());
         lines.extend(self.cards());
         for line in &mut lines {
-            line.scene = line.scene.map(|scene| self.newest(scene));
+            line.scene = line.scene.map(|scene| self.newest(scene, line.at));
         }
         lines.sort_by_key(|line| line.at);
         for line in merged(lines) {
@@ -123,9 +123,10 @@ impl<'a, W: Write> Narrator<'a, W> {
         self.screen.progress(&progress);
     }
 
-    fn newest(&self, scene: Scene) -> Scene {
-        let same = |begun: &&Scene| begun.clusters() == scene.clusters();
-        self.begun.iter().rev().find(same).copied().unwrap_or(scene)
+    fn newest(&self, scene: Scene, at: Timestamp) -> Scene {
+        let mut begun =
+            self.begun.iter().rev().filter(|(begun_at, _)| *begun_at <= at).map(|(_, begun)| *begun);
+        begun.find(|begun| begun.clusters() == scene.clusters()).unwrap_or(scene)
     }
 
     fn print(&mut self, line: &Line) {
@@ -161,7 +162,7 @@ impl<'a, W: Write> Narrator<'a, W> {
             let Cue { at, scene, what } = cue;
             lines.push(match what {
                 Act::Begins => {
-                    self.begun.push(scene);
+                    self.begun.push((at, scene));
                     let text = format!("── {} ──", scene.title());
                     Line { at, ink: Some(Ink::Bold), subject: String::new(), ..plain(scene, text) }
                 }

@@ -2,9 +2,9 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use super::azurite::Azurite;
 use super::cast;
@@ -16,6 +16,8 @@ use super::stage::{Plan, Stage, tail};
 
 /// Lines of the guard's log that are shown if something went wrong.
 const LOG_TAIL_LINES: usize = 60;
+/// How long all scenes together may take, in Azure's time: more than twice what they do on an idle machine.
+const STORY_TIMEOUT: Duration = Duration::from_secs(80 * 60);
 /// Cues that wait to be told. A scene gives two or three.
 const CUES_MAX: usize = 64;
 /// Columns of the table for a scene's title.
@@ -51,15 +53,16 @@ pub async fn play(options: &Options, out: impl Write) -> Result<bool> {
     introduce(&mut screen, &stage, &azurite, options)?;
     let (cues, told) = tokio::sync::mpsc::channel(CUES_MAX);
     let story = scenes::play(&stage, &cues, options.speed_up);
+    let story = tokio::time::timeout(STORY_TIMEOUT / options.speed_up.max(1), story);
     let played = Narrator::new(&stage, &mut screen, told, options.speed_up)?.tell(story).await;
     let rows = check::table(&stage);
     print_table(&mut screen, &rows);
-    let all_right = played.is_ok() && rows.iter().all(|row| row.ok);
+    let all_right = matches!(played, Ok(Ok(()))) && rows.iter().all(|row| row.ok);
     if !all_right {
         screen.line(&paint.text(Ink::Red, "\nThe newest lines of the host's and the guard's log:"));
         screen.line(&tail(stage.host()?, LOG_TAIL_LINES));
     }
-    played?;
+    played.unwrap_or_else(|_| Err(anyhow!("the scenes took too long and were cut short")))?;
     let seconds = began.elapsed().as_secs();
     screen.line(&if all_right {
         paint.text(Ink::Green, &format!("All came out right, in {seconds} s."))
