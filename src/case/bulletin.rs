@@ -1,5 +1,7 @@
 //! Incidents that are about more than one case: a storm of stops in a subscription, and a guard that is broken.
 
+mod message;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -12,8 +14,8 @@ use super::record::{RecordError, VERSION};
 use super::report;
 use super::step::StormRow;
 use super::times::Times;
-use crate::domain::incident::{AFFECTED_MAX, Affected, TimelineEntry};
-use crate::domain::{Caller, ClusterId, ClusterKey, Incident, IncidentState, Severity, SubscriptionId};
+use crate::domain::incident::TimelineEntry;
+use crate::domain::{Caller, ClusterId, ClusterKey, IncidentState, SubscriptionId};
 
 /// Callers that a storm names.
 const CALLERS_MAX: usize = 16;
@@ -311,10 +313,11 @@ impl Bulletin {
             return;
         }
         let incident = match &self.key {
-            BulletinKey::Storm { subscription } => storm(open, subscription, state, sequence, teller),
-            BulletinKey::Degraded | BulletinKey::Quarantine => {
-                faults(&self.key, open, state, sequence, teller)
+            BulletinKey::Storm { subscription } => {
+                message::storm(open, subscription, state, sequence, teller)
             }
+            BulletinKey::Degraded => message::degraded(open, state, sequence, teller),
+            BulletinKey::Quarantine => message::quarantine(open, state, sequence, teller),
         };
         outbox::push(&mut self.outbox, Message::new(incident, teller.sinks, teller.now));
     }
@@ -324,116 +327,5 @@ fn note(timeline: &mut Vec<TimelineEntry>, at: Timestamp, text: String) {
     timeline.push(TimelineEntry { at, text });
     if timeline.len() > TIMELINE_MAX {
         timeline.remove(0);
-    }
-}
-
-fn storm(
-    open: &OpenBulletin,
-    subscription: &SubscriptionId,
-    state: IncidentState,
-    sequence: u32,
-    teller: Teller<'_>,
-) -> Incident {
-    let who: Vec<String> = open.callers.iter().map(report::who).collect();
-    let who = if who.is_empty() { "unknown callers".to_owned() } else { who.join(", ") };
-    let count = open.rows.len();
-    let ended = open.rows.values().filter(|row| row.ended).count();
-    let held: Vec<&Row> = open.rows.values().filter(|row| row.status.starts_with("held")).collect();
-    let title = match state {
-        IncidentState::Resolved => {
-            format!(
-                "storm over: {count} clusters of subscription {subscription} were stopped by {who} without permission; all are settled"
-            )
-        }
-        IncidentState::Opened | IncidentState::Updated => format!(
-            "storm: {count} clusters of subscription {subscription} were stopped by {who} without permission; the guard restarts them"
-        ),
-    };
-    let next = match state {
-        IncidentState::Resolved => {
-            vec!["Check the workloads: standing pods were lost with the stops.".to_owned()]
-        }
-        IncidentState::Opened | IncidentState::Updated => {
-            let mut next = vec!["Take the callers' rights or sessions away if this is an attack.".to_owned()];
-            if !held.is_empty() {
-                next.push(format!("{} of them wait for people: see their status.", held.len()));
-            }
-            next
-        }
-    };
-    Incident {
-        id: open.id.clone(),
-        state,
-        sequence,
-        severity: Severity::Critical,
-        title,
-        opened_at: open.opened_at,
-        at: teller.now,
-        clusters: open
-            .rows
-            .values()
-            .take(AFFECTED_MAX)
-            .map(|row| Affected { id: row.id.clone(), status: row.status.clone() })
-            .collect(),
-        cluster_count: count,
-        caller: open.callers.first().cloned(),
-        stopped_at: None,
-        correlation_id: None,
-        verdict: Some("unauthorised".to_owned()),
-        policies: open.policies.clone(),
-        mode: teller.mode.to_string(),
-        done: vec![format!("{ended} of {count} clusters are settled.")],
-        next,
-        timeline: open.timeline.clone(),
-    }
-}
-
-fn faults(
-    key: &BulletinKey,
-    open: &OpenBulletin,
-    state: IncidentState,
-    sequence: u32,
-    teller: Teller<'_>,
-) -> Incident {
-    let quarantine = matches!(key, BulletinKey::Quarantine);
-    let title = match state {
-        IncidentState::Resolved if quarantine => "no record ends the guard's sweeps any more".to_owned(),
-        IncidentState::Resolved => "the guard works again".to_owned(),
-        IncidentState::Opened | IncidentState::Updated if quarantine => {
-            format!("{} clusters are not guarded: their records end the guard's sweeps", open.faults.len())
-        }
-        IncidentState::Opened | IncidentState::Updated => {
-            "the guard is broken: stops are recorded, nothing is decided or started".to_owned()
-        }
-    };
-    let next = match state {
-        IncidentState::Resolved => Vec::new(),
-        IncidentState::Opened | IncidentState::Updated => {
-            let mut next: Vec<String> = open.faults.iter().map(|fault| format!("Mend: {fault}")).collect();
-            if !quarantine {
-                next.push("Check with `aks-stop-guard check`, then deploy again.".to_owned());
-            }
-            next
-        }
-    };
-    Incident {
-        id: open.id.clone(),
-        state,
-        sequence,
-        severity: Severity::Critical,
-        title,
-        opened_at: open.opened_at,
-        at: teller.now,
-        clusters: Vec::new(),
-        cluster_count: 0,
-        caller: None,
-        stopped_at: None,
-        correlation_id: None,
-        verdict: None,
-        policies: Vec::new(),
-        mode: teller.mode.to_string(),
-        done: vec!["Cases are stored; none is lost.".to_owned()],
-        next,
-        timeline: Vec::new(),
     }
 }

@@ -4,9 +4,10 @@ use super::model::{Case, Held, IntentState, Mode, Outcome, Told};
 use super::outbox::{self, Message};
 use super::record::Record;
 use super::step::{Context, StormRow};
+use super::times::ATTEMPTS_MAX;
 use crate::domain::incident::Affected;
 use crate::domain::text::clean;
-use crate::domain::{Caller, Incident, IncidentState, Severity, Situation};
+use crate::domain::{Caller, ClusterId, Incident, IncidentState, Severity, Situation};
 
 /// Longest name of a caller in a sentence, in characters. The whole one is beside it.
 const WHO_CHARS_MAX: usize = 80;
@@ -172,7 +173,7 @@ fn base(record: &Record, case: &Case, told: &Told, context: &Context<'_>) -> Inc
         policies,
         mode: case.mode.min(context.mode).to_string(),
         done: done(case),
-        next: next(case),
+        next: next(&record.cluster, case),
         timeline: case.timeline.iter().skip(skipped).cloned().collect(),
     }
 }
@@ -191,42 +192,63 @@ pub(super) fn shown(caller: &Caller) -> Caller {
 fn title(record: &Record, case: &Case) -> String {
     let name = record.cluster.name();
     let who = case.newest_stop().map_or_else(|| "an unknown caller".to_owned(), |stop| who(&stop.caller));
-    let authorised = case.verdict.as_ref().is_some_and(|verdict| verdict.authorised);
+    let stopped = format!("{name} was stopped by {who}{}", permission(case));
     if let Some(outcome) = case.outcome {
-        return match outcome {
-            Outcome::Restored | Outcome::AlreadyRunning if authorised => {
-                format!("{name} runs; the activity log never showed that {who} stopped it")
-            }
-            Outcome::Gone if authorised => {
-                format!("{name} was deleted; the activity log never showed that {who} stopped it")
-            }
-            Outcome::Restored => {
-                format!("{name} runs again: the guard restarted it after {who} stopped it without permission")
-            }
-            Outcome::AlreadyRunning => {
-                format!("{name} runs again: it was started after {who} stopped it without permission")
-            }
-            Outcome::Gone => format!("{name} was deleted after {who} stopped it without permission"),
-            Outcome::Authorised => format!("{name} was stopped by {who} with permission"),
-        };
+        return end(name, &who, case, outcome);
     }
     match (&case.held, &case.last_situation) {
         (Some(Held::Unconfirmed), _) => format!(
-            "{name} was stopped, with permission if its event is true ({who}), but the activity log has no record of it"
+            "{name} was stopped by {who}, who may, says an event; but the activity log has no record of it"
         ),
-        (Some(held), _) => {
-            format!("{name} was stopped by {who} without permission, and is down: {}", held.reason())
-        }
+        (Some(held), _) => format!("{stopped} and does not run: {}", held.reason()),
         (None, Some(Situation::Startable | Situation::FailedStopped)) if case.intent.is_some() => {
-            format!("{name} was stopped by {who} without permission: restarting it")
+            format!("{stopped}: the guard is restarting it")
         }
-        (None, Some(Situation::Starting)) => {
-            format!("{name} was stopped by {who} without permission, and is starting again")
+        (None, Some(Situation::Starting)) => format!("{stopped} and is starting again"),
+        (None, Some(Situation::Running)) => format!("{stopped}: Azure shows it running so far"),
+        (
+            None,
+            Some(
+                Situation::Startable
+                | Situation::FailedStopped
+                | Situation::FailedRunning
+                | Situation::Stopping
+                | Situation::Busy
+                | Situation::Deleting
+                | Situation::Unknown,
+            )
+            | None,
+        ) => format!("{stopped}: the guard restarts it as soon as it can"),
+    }
+}
+
+fn permission(case: &Case) -> &'static str {
+    match case.verdict.as_ref().map(|verdict| verdict.authorised) {
+        Some(true) => " with permission",
+        Some(false) => " without permission",
+        None => "",
+    }
+}
+
+/// The title of a case that is over.
+fn end(name: &str, who: &str, case: &Case, outcome: Outcome) -> String {
+    let authorised = case.verdict.as_ref().is_some_and(|verdict| verdict.authorised);
+    let permission = permission(case);
+    match outcome {
+        Outcome::Authorised => format!("{name} was stopped by {who} with permission"),
+        Outcome::Restored | Outcome::AlreadyRunning if authorised => {
+            format!("{name} runs; the activity log never showed that {who} stopped it")
         }
-        (None, Some(Situation::Running)) => format!("{name} was stopped by {who} without permission"),
-        (None, _) => {
-            format!("{name} was stopped by {who} without permission: it will be restarted when it can be")
+        Outcome::Gone if authorised => {
+            format!("{name} was deleted; the activity log never showed that {who} stopped it")
         }
+        Outcome::Restored => {
+            format!("{name} runs again: the guard restarted it after {who} stopped it{permission}")
+        }
+        Outcome::AlreadyRunning => {
+            format!("{name} runs again without the guard's help, after {who} stopped it{permission}")
+        }
+        Outcome::Gone => format!("{name} was deleted after {who} stopped it{permission}"),
     }
 }
 
@@ -234,24 +256,25 @@ impl Held {
     /// Why a case waits for people, in a few words.
     pub fn reason(&self) -> String {
         match self {
-            Held::Mode { mode } => format!("the guard starts nothing in mode {mode}"),
-            Held::NotPermitted { policies } if policies.is_empty() => {
-                "no policy permits a restart".to_owned()
-            }
-            Held::NotPermitted { policies } => format!("policy {} forbids a restart", policies.join(", ")),
-            Held::PolicyError => "a policy could not be evaluated".to_owned(),
-            Held::Hold { reason } => format!("a hold forbids starts: {reason}"),
-            Held::AttemptsUsed => "all attempts to start it failed".to_owned(),
-            Held::Refused { code, .. } => format!("Azure refused the start ({code})"),
-            Held::FailedState => "it is in a failed state".to_owned(),
-            Held::TooLong { situation } => match situation {
-                Some(situation) => format!("it does not come to run ({})", situation_words(*situation)),
-                None => "the guard can't see it".to_owned(),
+            Held::Mode { mode } => format!("the guard is in mode {mode} and starts nothing"),
+            Held::NotPermitted { policies } => match policies.as_slice() {
+                [] => "no policy lets the guard restart it".to_owned(),
+                [policy] => format!("policy {policy} forbids a restart"),
+                policies => format!("policies {} forbid a restart", policies.join(", ")),
             },
-            Held::UnknownCaller => "nobody could be named, so people decide".to_owned(),
+            Held::PolicyError => "a policy failed, so the guard may not restart it".to_owned(),
+            Held::Hold { reason } => format!("a hold forbids starts: {reason}"),
+            Held::AttemptsUsed => format!("{ATTEMPTS_MAX} attempts to start it failed"),
+            Held::Refused { code, .. } => format!("Azure refused the start ({code})"),
+            Held::FailedState => "it is in a failed state that another start does not mend".to_owned(),
+            Held::TooLong { situation } => match situation {
+                Some(situation) => format!("it did not come up in time, and {}", situation_words(*situation)),
+                None => "the guard can't look at it".to_owned(),
+            },
+            Held::UnknownCaller => "the activity log names nobody, so people decide".to_owned(),
             Held::Unconfirmed => "the activity log has no record of its stop".to_owned(),
             Held::DamagedRecord => {
-                "its record was damaged, so the guard does not know what it did before".to_owned()
+                "the guard's record of it was damaged, so it doesn't know what it did before".to_owned()
             }
         }
     }
@@ -278,8 +301,8 @@ pub(super) fn held_sentence(held: &Held) -> String {
 pub(super) fn outcome_sentence(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Authorised => "closed: the stop was authorised",
-        Outcome::AlreadyRunning => "closed: it runs, and we started nothing",
-        Outcome::Restored => "closed: verified running after our start",
+        Outcome::AlreadyRunning => "closed: it runs, and the guard started nothing",
+        Outcome::Restored => "closed: it runs again, after the guard's start",
         Outcome::Gone => "closed: the cluster is gone",
     }
 }
@@ -317,35 +340,59 @@ fn done(case: &Case) -> Vec<String> {
 }
 
 /// What is left for people, for this very reason.
-fn next(case: &Case) -> Vec<String> {
-    if case.outcome.is_some() {
-        return vec!["Check the workloads: standing pods were lost with the stop.".to_owned()];
+fn next(cluster: &ClusterId, case: &Case) -> Vec<String> {
+    if let Some(outcome) = case.outcome {
+        return after_the_end(case, outcome);
     }
     let Some(held) = &case.held else { return Vec::new() };
-    let start =
-        "Start it with `az aks start` if it should run; the guard closes this when it does.".to_owned();
-    match held {
-        Held::Mode { .. } => vec![start],
-        Held::NotPermitted { .. } => vec!["Decide whether it should run.".to_owned(), start],
-        Held::PolicyError => vec!["Mend the policy named in the timeline.".to_owned(), start],
-        Held::Hold { .. } => vec!["Lift the hold when it is no longer needed.".to_owned(), start],
-        Held::AttemptsUsed | Held::FailedState => vec![
-            "Look at the cluster's activity log for the failed start: quota, capacity or a failed state.".to_owned(),
-            start,
-        ],
-        Held::Refused { advice, .. } => vec![advice.clone(), start],
-        Held::TooLong { .. } => vec!["Look at the cluster's state and its activity log.".to_owned(), start],
-        Held::DamagedRecord => vec![
-            "Find out who or what wrote into the guard's storage; a copy of the damaged record is under `aside/`.".to_owned(),
-            start,
-        ],
-        Held::UnknownCaller => vec![
-            "Find out who or what stopped it: AKS itself stops clusters without nodes and those of a suspended subscription.".to_owned(),
-            start,
-        ],
-        Held::Unconfirmed => vec![
-            "Find out whether the named caller stopped it: an event without a record in the activity log may be forged.".to_owned(),
-        ],
+    let start = format!(
+        "If it should run, start it: `az aks start --subscription {} --resource-group '{}' --name {}`. The guard closes this once it runs.",
+        cluster.subscription(),
+        cluster.resource_group(),
+        cluster.name()
+    );
+    let before = match held {
+        Held::Mode { .. } => return vec![start],
+        Held::Unconfirmed => {
+            return vec![
+                "Ask the named caller whether they stopped it: an event without a record in the activity log may be forged."
+                    .to_owned(),
+            ];
+        }
+        Held::NotPermitted { .. } => "Decide whether it should run.".to_owned(),
+        Held::PolicyError => "Mend the policy: the timeline names it.".to_owned(),
+        Held::Hold { .. } => "Lift the hold when it is no longer needed.".to_owned(),
+        Held::AttemptsUsed | Held::FailedState => {
+            "Look for the failed start in the cluster's activity log: quota, capacity or a failed state.".to_owned()
+        }
+        Held::Refused { advice, .. } => advice.clone(),
+        Held::TooLong { situation: Some(_) } => "Look at the cluster's state and its activity log.".to_owned(),
+        Held::TooLong { situation: None } => {
+            "Look at the cluster yourself, and find out why the guard can't: the timeline has Azure's answer.".to_owned()
+        }
+        Held::DamagedRecord => {
+            "Find out who or what wrote into the guard's storage: a copy of the damaged record is under `aside/`.".to_owned()
+        }
+        Held::UnknownCaller => {
+            "Find out who stopped it. AKS itself stops clusters without nodes and those of a suspended subscription.".to_owned()
+        }
+    };
+    vec![before, start]
+}
+
+fn after_the_end(case: &Case, outcome: Outcome) -> Vec<String> {
+    let authorised = case.verdict.as_ref().is_some_and(|verdict| verdict.authorised);
+    match outcome {
+        Outcome::Authorised => Vec::new(),
+        Outcome::AlreadyRunning | Outcome::Restored | Outcome::Gone if authorised => {
+            vec!["Find out who sent an event about a stop that never was.".to_owned()]
+        }
+        Outcome::AlreadyRunning | Outcome::Restored => {
+            vec![
+                "Check what ran there: pods that no controller owns don't come back after a stop.".to_owned(),
+            ]
+        }
+        Outcome::Gone => vec!["Find out whether it was meant to be deleted.".to_owned()],
     }
 }
 

@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 use super::caller::{Caller, CallerKind};
 use super::text::clean;
 
-/// Most groups that are read. Entra puts at most 200 into a JWT before it refers to Graph instead; five times that is
-/// room for a change, and bounds what a forged event can make us keep.
-pub const GROUPS_MAX: usize = 1_000;
+/// Groups of one caller that are kept. A token names 200 at most, and an overage claim beyond it (source: Microsoft identity
+/// platform, "Group overage claim"); 16 stops with that many still fit into a record.
+pub const GROUPS_MAX: usize = 200;
 /// Longest name or UPN in characters. Entra allows 113 for a UPN and 256 for a display name.
 const NAME_CHARS_MAX: usize = 256;
 /// Longest resource id of a managed identity, in characters. ARM's parts add up to less than half of it.

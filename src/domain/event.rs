@@ -35,7 +35,7 @@ const EVENT_ID_CHARS_MAX: usize = 128;
 const CORRELATION_ID_CHARS_MAX: usize = 128;
 /// How much of an operation or event type an [`Ignored`] repeats, in characters.
 const SHOWN_CHARS_MAX: usize = 120;
-/// Longest claim that is read, in bytes of JSON. [`GROUPS_MAX`](super::claims::GROUPS_MAX) groups have 40 KB.
+/// Longest claim that is read, in bytes of JSON. [`GROUPS_MAX`](super::claims::GROUPS_MAX) groups have 8 KB.
 const CLAIM_BYTES_MAX: usize = 256 * 1_024;
 /// Longest text that is tried as a time, in bytes. RFC 3339 with nanoseconds and an offset has 35.
 const TIME_BYTES_MAX: usize = 64;

@@ -63,11 +63,13 @@ fn refill<'a>(
 ) -> &'a mut Bucket {
     let bucket = buckets.entry(subscription.clone()).or_insert(Bucket { left: STARTS_BURST, filled_at: now });
     let passed = now.duration_since(bucket.filled_at).as_secs() / START_EVERY.as_secs();
-    if let Ok(passed) = u32::try_from(passed)
-        && passed > 0
-    {
-        bucket.left = bucket.left.saturating_add(passed).min(STARTS_BURST);
-        bucket.filled_at = now;
+    if let (Ok(refilled), Ok(times)) = (u32::try_from(passed), i32::try_from(passed)) {
+        bucket.left = bucket.left.saturating_add(refilled).min(STARTS_BURST);
+        // The rest of a second counts for the next start.
+        bucket.filled_at += START_EVERY * times;
     }
     bucket
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::case::record::Record;
@@ -14,6 +15,9 @@ use super::{Guard, nonce};
 
 /// First wait after somebody else wrote the record; random up to this, times the number of the try (rule 30).
 const CONFLICT_PAUSE_MAX: Duration = Duration::from_millis(40);
+
+/// No stop was earlier: Azure is younger. Bounds what a hostile event can make the protocol's sums come to.
+const EARLIEST: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// What became of the stops of one cluster.
 #[derive(Debug, Clone)]
@@ -112,7 +116,7 @@ impl Guard {
     pub(super) fn stop(&self, event: &StopEvent) -> Stop {
         let now = self.now();
         let (time, time_known) = match event.time {
-            StopTime::At(time) if time <= now + self.times().skew_max => (time, true),
+            StopTime::At(time) if time <= now + self.times().skew_max => (time.max(EARLIEST), true),
             StopTime::At(_) | StopTime::Missing => (now, false),
         };
         Stop {

@@ -158,7 +158,7 @@ impl Guard {
     async fn ask_log(&self, record: &Record) -> Result<LogReading, String> {
         let now = self.now();
         let stopped_at = record.case().map_or(now, |case| case.newest_stop_time());
-        let since = (stopped_at - LOG_WINDOW_BEFORE).max(now - LOG_KEPT_FOR);
+        let since = stopped_at.max(now - LOG_KEPT_FOR) - LOG_WINDOW_BEFORE;
         self.0
             .arm
             .power_operations(&record.cluster, since, now, LOG_BUDGET)

@@ -20,7 +20,7 @@ fn rule_18_the_archived_bytes_are_the_whole_case_with_its_end() {
     assert_eq!((case.id, case.outcome), (closing.id, Some(Outcome::Restored)));
     assert_eq!((case.closed_at, closing.closed_at), (Some(at(400)), at(400)));
     assert_eq!(case.stops[0].caller, mallory());
-    assert_eq!(case.timeline.last().unwrap().text, "closed: verified running after our start");
+    assert_eq!(case.timeline.last().unwrap().text, "closed: it runs again, after the guard's start");
 }
 
 #[test]

@@ -349,3 +349,21 @@ fn a_delay_that_is_longer_than_an_hour_is_no_reason_to_give_up() {
     }
     assert!(world.steps(&after, Arm::Stopped.look(at(7_201)), 7_201).start.is_some());
 }
+
+#[test]
+fn a_stop_of_the_new_cluster_is_not_lost_with_the_old_ones_case() {
+    let mut world = World::stopped_by(mallory());
+    world.hold = Some("audit by Ada".to_owned());
+    world.sees(Arm::Stopped, 11);
+    world.hold = None;
+    world.hears(stop(trudy(), 5_000), 5_010);
+    let mut look = Arm::Stopped.look(at(5_011)).unwrap();
+    let Found::Cluster(cluster) = &mut look.found else { panic!("{look:?}") };
+    cluster.resource_uid = Some("uid-2".to_owned());
+    let mut started = false;
+    for second in [5_011, 5_012] {
+        let Look { found, .. } = look.clone();
+        started |= world.steps(&POLICIES, Ok(Look { sent_at: at(second), found }), second).start.is_some();
+    }
+    assert!(started, "{:?}", world.record.episode);
+}

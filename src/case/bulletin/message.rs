@@ -1,0 +1,160 @@
+//! What a bulletin says.
+
+use super::super::model::Mode;
+use super::super::report;
+use super::{OpenBulletin, Row, Teller};
+use crate::domain::incident::{AFFECTED_MAX, Affected};
+use crate::domain::{Caller, Incident, IncidentState, Severity, SubscriptionId};
+
+/// Of the callers that a storm knows, how many its title names.
+const CALLERS_NAMED: usize = 3;
+
+/// About a storm: which clusters, by whom, and where they stand.
+pub(super) fn storm(
+    open: &OpenBulletin,
+    subscription: &SubscriptionId,
+    state: IncidentState,
+    sequence: u32,
+    teller: Teller<'_>,
+) -> Incident {
+    let who = callers(&open.callers);
+    let count = open.rows.len();
+    let ended = open.rows.values().filter(|row| row.ended).count();
+    let held: Vec<&Row> = open.rows.values().filter(|row| row.status.starts_with("held")).collect();
+    let clusters = if count == 1 { "1 cluster".to_owned() } else { format!("{count} clusters") };
+    let stopped = format!("{clusters} of subscription {subscription} stopped by {who} without permission");
+    let title = match (state, teller.mode) {
+        (IncidentState::Resolved, _) => format!("storm over: {stopped}, none is left to settle"),
+        (IncidentState::Opened | IncidentState::Updated, Mode::Act) => {
+            format!("storm: {stopped}; the guard restarts what it may")
+        }
+        (IncidentState::Opened | IncidentState::Updated, mode @ (Mode::DryRun | Mode::Notify)) => {
+            format!("storm: {stopped}; the guard is in mode {mode} and starts nothing")
+        }
+    };
+    let next = match state {
+        IncidentState::Resolved => {
+            vec![
+                "Check what ran there: pods that no controller owns don't come back after a stop.".to_owned(),
+            ]
+        }
+        IncidentState::Opened | IncidentState::Updated => {
+            let mut next = vec!["Take the callers' rights or sessions away if this is an attack.".to_owned()];
+            if !held.is_empty() {
+                next.push(format!(
+                    "Decide about those that wait for people ({}): see their status.",
+                    held.len()
+                ));
+            }
+            next
+        }
+    };
+    Incident {
+        id: open.id.clone(),
+        state,
+        sequence,
+        severity: Severity::Critical,
+        title,
+        opened_at: open.opened_at,
+        at: teller.now,
+        clusters: open
+            .rows
+            .values()
+            .take(AFFECTED_MAX)
+            .map(|row| Affected { id: row.id.clone(), status: row.status.clone() })
+            .collect(),
+        cluster_count: count,
+        caller: open.callers.first().cloned(),
+        stopped_at: None,
+        correlation_id: None,
+        verdict: Some("unauthorised".to_owned()),
+        policies: open.policies.clone(),
+        mode: teller.mode.to_string(),
+        done: vec![format!("{ended} of {count} clusters are settled.")],
+        next,
+        timeline: open.timeline.clone(),
+    }
+}
+
+/// The first callers by name, and how many more there are.
+fn callers(callers: &[Caller]) -> String {
+    let named: Vec<String> = callers.iter().take(CALLERS_NAMED).map(report::who).collect();
+    match (named.is_empty(), callers.len().saturating_sub(CALLERS_NAMED)) {
+        (true, _) => "unknown callers".to_owned(),
+        (false, 0) => named.join(", "),
+        (false, more) => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+/// About the guard itself.
+pub(super) fn degraded(
+    open: &OpenBulletin,
+    state: IncidentState,
+    sequence: u32,
+    teller: Teller<'_>,
+) -> Incident {
+    let title = match state {
+        IncidentState::Resolved => "the guard works again".to_owned(),
+        IncidentState::Opened | IncidentState::Updated => {
+            "the guard is broken: it records stops, but decides nothing and starts nothing".to_owned()
+        }
+    };
+    let next = match state {
+        IncidentState::Resolved => Vec::new(),
+        IncidentState::Opened | IncidentState::Updated => {
+            let mut next: Vec<String> = open.faults.iter().map(|fault| format!("Mend: {fault}")).collect();
+            next.push("Check with `aks-stop-guard check`, then deploy again.".to_owned());
+            next
+        }
+    };
+    about_the_guard(open, state, sequence, teller, title, next)
+}
+
+/// About records that end the guard's sweeps.
+pub(super) fn quarantine(
+    open: &OpenBulletin,
+    state: IncidentState,
+    sequence: u32,
+    teller: Teller<'_>,
+) -> Incident {
+    let (title, next) = match state {
+        IncidentState::Resolved => ("no record ends the guard's sweeps any more".to_owned(), Vec::new()),
+        IncidentState::Opened | IncidentState::Updated => {
+            let count = open.faults.len();
+            let clusters = if count == 1 { "1 cluster is" } else { &format!("{count} clusters are") };
+            let title = format!("{clusters} not guarded: work on their records ends the guard's sweeps");
+            (title, open.faults.iter().map(|fault| format!("Look into it: {fault}")).collect())
+        }
+    };
+    about_the_guard(open, state, sequence, teller, title, next)
+}
+
+fn about_the_guard(
+    open: &OpenBulletin,
+    state: IncidentState,
+    sequence: u32,
+    teller: Teller<'_>,
+    title: String,
+    next: Vec<String>,
+) -> Incident {
+    Incident {
+        id: open.id.clone(),
+        state,
+        sequence,
+        severity: Severity::Critical,
+        title,
+        opened_at: open.opened_at,
+        at: teller.now,
+        clusters: Vec::new(),
+        cluster_count: 0,
+        caller: None,
+        stopped_at: None,
+        correlation_id: None,
+        verdict: None,
+        policies: Vec::new(),
+        mode: teller.mode.to_string(),
+        done: vec!["All stops are recorded; none is lost.".to_owned()],
+        next,
+        timeline: Vec::new(),
+    }
+}
