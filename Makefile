@@ -21,7 +21,7 @@ endif
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := .tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
-AZURITE := .tools/azurite/node_modules/.bin/azurite
+AZURITE := .tools/azurite/node_modules/.bin/azurite-blob
 STEP := @tools/step
 
 .PHONY: help

@@ -324,6 +324,10 @@ fn situation_words(situation: Situation) -> &'static str {
 fn done(case: &Case) -> Vec<String> {
     let Some(intent) = &case.intent else { return vec!["Nothing was started.".to_owned()] };
     let what = match &intent.state {
+        // Nobody came to write down what became of it; the outcome was learnt by looking.
+        IntentState::Planned if case.outcome.is_some() => {
+            "was on its way when the guard's process ended".to_owned()
+        }
         IntentState::Planned => "is being sent".to_owned(),
         IntentState::Sent { request_id: Some(id) } => format!("was accepted by Azure (request {id})"),
         IntentState::Sent { request_id: None } => "was accepted by Azure".to_owned(),

@@ -224,6 +224,9 @@ impl EventGrid {
     /// # Errors
     /// When no HTTP client can be built.
     pub fn new(subscription: Subscription) -> Result<EventGrid, reqwest::Error> {
+        // Webhooks here are on loopback, without TLS. But where this is built together with a crate that chose reqwest's
+        // `rustls-no-provider`, no client can be built before there is a provider. Somebody else may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .timeout(subscription.answer_window)
             .redirect(reqwest::redirect::Policy::none())

@@ -2,9 +2,10 @@
 //!
 //! [`world`] is pure: time is passed in, nothing is sent or read, the same calls give the same world. [`http`] puts
 //! it on a loopback port, [`sink`] receives webhooks. [`host`] stands in for the Azure Functions host, [`delivery`] for
-//! Event Grid. Nothing here knows the program under test.
+//! Event Grid. Nothing here knows the program under test, except [`demo`], which starts it.
 
 pub mod delivery;
+pub mod demo;
 pub mod host;
 pub mod http;
 pub mod sink;

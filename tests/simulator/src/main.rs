@@ -2,6 +2,8 @@
 
 mod cli;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::Parser;
 
@@ -18,12 +20,15 @@ enum Command {
     Serve(cli::serve::Arguments),
     /// Stand in for the Azure Functions host: start a function app and its custom handler
     Host(cli::host::Arguments),
+    /// Play the guard's binary against all of it, and say whether it did right
+    Demo(cli::demo::Arguments),
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> Result<ExitCode> {
     match Arguments::parse().command {
-        Command::Serve(arguments) => cli::serve::run(arguments).await,
-        Command::Host(arguments) => cli::host::run(arguments).await,
+        Command::Serve(arguments) => cli::serve::run(arguments).await.map(|()| ExitCode::SUCCESS),
+        Command::Host(arguments) => cli::host::run(arguments).await.map(|()| ExitCode::SUCCESS),
+        Command::Demo(arguments) => cli::demo::run(arguments).await,
     }
 }

@@ -1,0 +1,215 @@
+//! A stage for each test, and the questions that tests ask of it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aks_stop_guard::store::{BLOB_SUFFIX_PUBLIC, Location, LocationSettings, Prefix, Store, Transport};
+use jiff::SignedDuration;
+use simulator::delivery::{Duplicates, Schema};
+use simulator::demo::facts::{self, Incident};
+use simulator::demo::stage::{GUARD, Guarded, Plan, Stage, tail};
+use simulator::http::now;
+use simulator::world::{Caller, ClusterId, Deed, Durations, Happening, NewCluster, RequestKind};
+
+use crate::azurite::Azurite;
+
+/// Its events come in the Event Grid schema.
+pub(crate) const RETAIL: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
+/// Its events come as CloudEvents, each twice.
+pub(crate) const EDGE: &str = "bbbb1b1b-cc2c-dd3d-ee4e-ffffff5f5f5f";
+/// Azure's 192 s of a start pass in 3 s.
+pub(crate) const SPEED_UP: u32 = 60;
+/// What takes longer than this has failed. Ten times what it takes on an idle machine.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// Between two looks at what is waited for.
+const POLL_EVERY: Duration = Duration::from_millis(20);
+/// Lines of the log that a failed test shows.
+const LOG_LINES: usize = 80;
+
+/// The stage of one test.
+pub(crate) struct Theatre {
+    pub(crate) stage: Stage,
+    store: Store,
+    _azurite: Arc<Azurite>,
+}
+
+impl Theatre {
+    /// With the project's policies, and one that allows [`pipeline`] to stop clusters. The container's name tells tests apart.
+    pub(crate) async fn set(container: &str) -> Self {
+        Self::with_policy(container, &pipeline_policy()).await
+    }
+
+    /// With another policy file beside the project's.
+    pub(crate) async fn with_policy(container: &str, policy: &str) -> Self {
+        // Another test may have been first: it is the same provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let azurite = Azurite::shared();
+        let guarded = |id: &str, schema, duplicates| Guarded { id: id.to_owned(), schema, duplicates };
+        let plan = Plan {
+            project: PathBuf::from(env!("CARGO_MANIFEST_DIR")),
+            guard: PathBuf::from(env!("CARGO_BIN_EXE_aks-stop-guard")),
+            azurite_url: azurite.url.clone(),
+            container: container.to_owned(),
+            speed_up: SPEED_UP,
+            subscriptions: vec![
+                guarded(RETAIL, Schema::EventGrid, Duplicates::None),
+                guarded(EDGE, Schema::CloudEvents, Duplicates::Extra(1)),
+            ],
+            policies: vec![("test.cedar".to_owned(), policy.to_owned())],
+        };
+        let store = store(&azurite.url, container);
+        Self { stage: Stage::set(plan).await.unwrap(), store, _azurite: azurite }
+    }
+
+    /// Makes a running cluster that stops in a moment and takes as long to start as a real one.
+    pub(crate) fn cluster(&self, subscription: &str, name: &str) -> ClusterId {
+        let id = ClusterId::new(subscription, "rg", name);
+        let durations = Durations { stop: SignedDuration::from_secs(20), ..Durations::default() };
+        let new = NewCluster { durations, ..NewCluster::new(id.clone()) };
+        self.stage.azure.world().create_cluster(new, now()).unwrap();
+        id
+    }
+
+    pub(crate) fn stop(&self, cluster: &ClusterId, caller: &Caller) {
+        self.stage.azure.world().stop(cluster, caller, now()).unwrap();
+    }
+
+    pub(crate) fn is_running(&self, cluster: &ClusterId) -> bool {
+        self.stage.azure.world().cluster(cluster).unwrap().is_running()
+    }
+
+    /// Starts that Azure accepted from the guard.
+    pub(crate) fn starts(&self, cluster: &ClusterId) -> usize {
+        let world = self.stage.azure.world();
+        let of_guard = world.journal().entries.iter().filter(|entry| entry.who == GUARD);
+        of_guard
+            .filter(|entry| {
+                entry.cluster.as_ref() == Some(cluster) && entry.what == Happening::Accepted(Deed::Start)
+            })
+            .count()
+    }
+
+    pub(crate) fn incidents(&self) -> Vec<Incident> {
+        facts::incidents(self.stage.azure.receiver().deliveries())
+    }
+
+    /// The incidents that list this cluster.
+    pub(crate) fn incidents_of(&self, cluster: &ClusterId) -> Vec<Incident> {
+        let mut incidents = self.incidents();
+        incidents.retain(|incident| incident.clusters.contains(&cluster.name));
+        incidents
+    }
+
+    /// Waits for a condition, and fails with the log if it does not come.
+    pub(crate) async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let began = Instant::now();
+        while !condition(self) {
+            self.give_up_after(began, what);
+            tokio::time::sleep(POLL_EVERY).await;
+        }
+    }
+
+    /// Waits until the store holds this many open cases.
+    pub(crate) async fn until_open_cases_are(&self, count: usize) {
+        let began = Instant::now();
+        while self.open_cases().await != count {
+            self.give_up_after(began, &format!("{count} open cases"));
+            tokio::time::sleep(POLL_EVERY).await;
+        }
+    }
+
+    /// Waits until these clusters were restarted, once each, and people know that it is over.
+    pub(crate) async fn until_restored(&self, clusters: &[ClusterId]) {
+        self.until("all run, and their incidents are resolved", |theatre| {
+            clusters.iter().all(|cluster| {
+                let incidents = theatre.incidents_of(cluster);
+                theatre.is_running(cluster)
+                    && !incidents.is_empty()
+                    && incidents.iter().all(|incident| incident.state == "resolved")
+            })
+        })
+        .await;
+        self.until_open_cases_are(0).await;
+        for cluster in clusters {
+            assert_eq!(self.starts(cluster), 1, "{cluster}\n{}", self.log());
+        }
+    }
+
+    async fn open_cases(&self) -> usize {
+        self.store.list(&Prefix::open_markers(), 1_000).await.unwrap().entries.len()
+    }
+
+    fn give_up_after(&self, began: Instant, what: &str) {
+        assert!(
+            began.elapsed() < DEADLINE,
+            "not in time: {what}\nincidents: {:#?}\n{}",
+            self.incidents(),
+            self.log()
+        );
+    }
+
+    /// The newest lines of the host's and the guard's log.
+    pub(crate) fn log(&self) -> String {
+        self.stage.host().map(|host| tail(host, LOG_LINES)).unwrap_or_default()
+    }
+
+    /// The kinds of request that reached Azure, tokens apart.
+    pub(crate) fn requests(&self) -> BTreeSet<String> {
+        let world = self.stage.azure.world();
+        let kinds = world.journal().entries.iter().filter_map(|entry| match &entry.what {
+            Happening::Request { kind: RequestKind::Token, .. } => None,
+            Happening::Request { kind, .. } => Some(format!("{kind:?}")),
+            Happening::Accepted(_)
+            | Happening::Refused(..)
+            | Happening::Succeeded(_)
+            | Happening::Failed(..) => None,
+        });
+        kinds.collect()
+    }
+
+    /// What must hold at the end of every test.
+    pub(crate) fn curtain(&self) {
+        assert_eq!(self.stage.azure.world().violations(), []);
+        assert_eq!(facts::badly_signed(self.stage.azure.receiver().deliveries()), 0);
+        assert_eq!(self.stage.dead_letters(), []);
+        let allowed = least_privilege();
+        assert!(self.requests().is_subset(&allowed), "{:?}", self.requests());
+    }
+}
+
+/// All that the guard's role may do in Azure.
+pub(crate) fn least_privilege() -> BTreeSet<String> {
+    ["GetCluster", "Start", "ListActivityLog"].map(str::to_owned).into()
+}
+
+/// The one caller who may stop clusters.
+pub(crate) fn pipeline() -> Caller {
+    Caller::service_principal("pipeline").authorised()
+}
+
+/// The policy that says so.
+pub(crate) fn pipeline_policy() -> String {
+    format!(
+        "@id(\"pipeline\")\npermit (principal == Caller::\"{}\", action == Action::\"stop\", resource);\n",
+        pipeline().object_id
+    )
+}
+
+/// The guard's own store.
+fn store(azurite_url: &str, container: &str) -> Store {
+    let location = Location::parse(LocationSettings {
+        state: "UseDevelopmentStorage=true",
+        container: Some(container),
+        emulator_url: Some(azurite_url),
+        blob_suffix: BLOB_SUFFIX_PUBLIC,
+    });
+    let transport = Transport { http: Arc::new(|| Ok(client())), tokens: None };
+    Store::open(&location.unwrap(), transport).unwrap()
+}
+
+/// An HTTP client for loopback.
+pub(crate) fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}

@@ -1,0 +1,253 @@
+//! Everything that the guard needs around it, and the guard's binary in the middle, started as the Functions host would.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tokio::process::Command;
+
+use super::app::AppFolder;
+use super::pump::{Pump, Topic, Topics};
+use crate::delivery::{Answer, Attempt, DeadLetter, Duplicates, EventGrid, Schema, Subscription};
+use crate::host::log::Level;
+use crate::host::{HandlerSource, Host, HostConfig, Keys};
+use crate::http::Azure;
+use crate::sink::{Receiver, Secret};
+use crate::world::{AssignedIdentity, Caller, ClusterId, Settings};
+
+/// The name under which the guard's identity appears in the world's journal.
+pub const GUARD: &str = "aks-stop-guard";
+/// The function that takes events.
+const FUNCTION: &str = "StopActionHandler";
+/// Log categories of the timer's function.
+const SWEEP_CATEGORY: &str = "Function.Sweep";
+/// Secret of this run's webhook, in the form of Standard Webhooks: base64 of 24 bytes. It guards nothing.
+const WEBHOOK_SECRET: &str = "whsec_c2ltdWxhdGVkLXdlYmhvb2sta2V5LTEyMw==";
+/// How long `init-state` may take.
+const INIT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Between two looks at a condition that is waited for.
+const POLL_EVERY: Duration = Duration::from_millis(20);
+
+/// A guarded Azure subscription, and how its events come.
+#[derive(Debug, Clone)]
+pub struct Guarded {
+    /// The subscription's id.
+    pub id: String,
+    /// The schema of its event subscription.
+    pub schema: Schema,
+    /// Whether its events come more than once.
+    pub duplicates: Duplicates,
+}
+
+/// What to set up.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The project's folder, with `host.json`, the functions and the policies.
+    pub project: PathBuf,
+    /// The guard's binary.
+    pub guard: PathBuf,
+    /// Where Azurite listens.
+    pub azurite_url: String,
+    /// The container of the guard's state, one for each stage that shares an Azurite.
+    pub container: String,
+    /// How many times as fast everything goes.
+    pub speed_up: u32,
+    /// The guarded subscriptions.
+    pub subscriptions: Vec<Guarded>,
+    /// Policy files beside (or, by the same name, instead of) the project's: name and text.
+    pub policies: Vec<(String, String)>,
+}
+
+/// The running whole. Dropping it kills the guard and ends everything else.
+pub struct Stage {
+    /// Azure and the webhook receiver.
+    pub azure: Arc<Azure>,
+    app: AppFolder,
+    host: Option<Host>,
+    config: HostConfig,
+    pump: Option<Pump>,
+    plan: Plan,
+}
+
+impl Stage {
+    /// Makes the state's containers, starts Azure, the host with the guard, and Event Grid.
+    ///
+    /// # Errors
+    /// When any of them does not come up.
+    pub async fn set(plan: Plan) -> Result<Self> {
+        let app = AppFolder::copied_from(&plan.project)?;
+        for (name, text) in &plan.policies {
+            app.write_policy(name, text)?;
+        }
+        let secret: Secret = WEBHOOK_SECRET.parse()?;
+        let settings = Settings { speed_up: plan.speed_up, ..Settings::default() };
+        let azure = Azure::serve(settings, Receiver::new(Some(secret)), 0).await?;
+        azure.world().assign_identity(AssignedIdentity { caller: identity(&plan), user_assigned: false });
+        let guard = plan.guard.canonicalize();
+        let guard = guard.with_context(|| format!("there is no guard at `{}`", plan.guard.display()))?;
+        let mut config = HostConfig::new(app.path());
+        config.settings = app_settings(&plan, &azure);
+        init_state(&guard, &config.settings).await?;
+        config.handler = HandlerSource::Executable(guard);
+        config.speed_up = plan.speed_up;
+        config.keys = Keys::default();
+        let mut stage = Self { azure: Arc::new(azure), app, host: None, config, pump: None, plan };
+        stage.start_host().await?;
+        stage.subscribe().await?;
+        Ok(stage)
+    }
+
+    /// The host.
+    ///
+    /// # Errors
+    /// While it is down.
+    pub fn host(&self) -> Result<&Host> {
+        self.host.as_ref().context("the host is down")
+    }
+
+    /// Starts the host on the port it had before, and waits for the guard to be ready.
+    ///
+    /// # Errors
+    /// When the guard does not come up.
+    pub async fn start_host(&mut self) -> Result<()> {
+        let host = Host::start(self.config.clone()).await?;
+        self.config.port = host.url().rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(0);
+        let ready = host.ready().await;
+        let log = if ready { String::new() } else { tail(&host, 20) };
+        self.host = Some(host);
+        ensure!(ready, "the guard did not come up:\n{log}");
+        Ok(())
+    }
+
+    /// Takes the host away, to end it in some way.
+    ///
+    /// # Errors
+    /// While it is down.
+    pub fn take_host(&mut self) -> Result<Host> {
+        self.host.take().context("the host is down")
+    }
+
+    /// Writes a policy file into the app; the guard reads it when it starts next.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn write_policy(&self, name: &str, text: &str) -> Result<()> {
+        self.app.write_policy(name, text)
+    }
+
+    /// Changes an app setting; the guard sees it when the host starts next.
+    pub fn set_setting(&mut self, name: &str, value: &str) {
+        self.config.settings.retain(|(known, _)| known != name);
+        self.config.settings.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Sends the first stop event of a cluster once more, and answers its id. None if there was none.
+    pub fn repeat_first_stop(&self, cluster: &ClusterId) -> Option<String> {
+        self.pump.as_ref()?.repeat_first_stop(cluster)
+    }
+
+    /// How often an event was taken.
+    pub fn times_taken(&self, event: &str) -> usize {
+        let is_it = |attempt: &&Attempt| {
+            attempt.events.iter().any(|id| id == event) && matches!(attempt.answer, Answer::Status(200..=204))
+        };
+        self.attempts().iter().filter(is_it).count()
+    }
+
+    /// What Event Grid tried.
+    pub fn attempts(&self) -> Vec<Attempt> {
+        self.grids().flat_map(EventGrid::attempts).collect()
+    }
+
+    /// What Event Grid gave up.
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.grids().flat_map(EventGrid::dead_letters).collect()
+    }
+
+    fn grids(&self) -> impl Iterator<Item = &EventGrid> {
+        self.pump.iter().flat_map(|pump| pump.topics().values().map(|topic| &topic.grid))
+    }
+
+    /// Waits for a condition; false if it has not come by the end of `time`.
+    pub async fn until(&self, time: Duration, condition: impl Fn(&Stage) -> bool) -> bool {
+        let wait = async {
+            while !condition(self) {
+                tokio::time::sleep(POLL_EVERY).await;
+            }
+        };
+        tokio::time::timeout(time, wait).await.is_ok()
+    }
+
+    async fn subscribe(&mut self) -> Result<()> {
+        let url = self.host()?.webhook_url(FUNCTION);
+        let mut topics = Topics::new();
+        for guarded in &self.plan.subscriptions {
+            let grid = EventGrid::new(Subscription {
+                duplicates: guarded.duplicates,
+                speed_up: self.plan.speed_up,
+                ..Subscription::new(url.clone(), guarded.schema)
+            })?;
+            grid.handshake().await?;
+            topics.insert(guarded.id.to_ascii_lowercase(), Topic { grid, schema: guarded.schema });
+        }
+        self.pump = Some(Pump::start(Arc::clone(&self.azure), topics));
+        Ok(())
+    }
+}
+
+fn identity(plan: &Plan) -> Caller {
+    let subscription = plan.subscriptions.first().map(|guarded| guarded.id.as_str()).unwrap_or_default();
+    let app = format!(
+        "/subscriptions/{subscription}/resourceGroups/rg-guard/providers/Microsoft.Web/sites/func-aks-guard"
+    );
+    Caller::system_identity(GUARD, &app)
+}
+
+/// The app settings, as the Function app in Azure would have them, with everything on loopback.
+fn app_settings(plan: &Plan, azure: &Azure) -> Vec<(String, String)> {
+    let subscriptions: Vec<&str> = plan.subscriptions.iter().map(|guarded| guarded.id.as_str()).collect();
+    let identity_header = azure.world().settings().identity_secret.clone();
+    [
+        ("STOP_GUARD_MODE", "act".to_owned()),
+        ("STOP_GUARD_SUBSCRIPTIONS", subscriptions.join(",")),
+        ("STOP_GUARD_STATE", "UseDevelopmentStorage=true".to_owned()),
+        ("STOP_GUARD_STATE_CONTAINER", plan.container.clone()),
+        ("AZURITE_BLOB_STORAGE_URL", plan.azurite_url.clone()),
+        ("STOP_GUARD_ARM_ENDPOINT", azure.url().to_owned()),
+        ("STOP_GUARD_CREDENTIAL", "managed-identity".to_owned()),
+        ("IDENTITY_ENDPOINT", format!("{}/msi/token", azure.url())),
+        ("IDENTITY_HEADER", identity_header),
+        ("STOP_GUARD_SINKS", "webhook".to_owned()),
+        ("STOP_GUARD_WEBHOOK_URL", format!("{}/webhook", azure.url())),
+        ("STOP_GUARD_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
+        ("STOP_GUARD_SPEED_UP", plan.speed_up.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}
+
+async fn init_state(guard: &std::path::Path, settings: &[(String, String)]) -> Result<()> {
+    let run = Command::new(guard)
+        .arg("init-state")
+        .envs(settings.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(INIT_TIMEOUT, run).await.context("`init-state` never ended")??;
+    if !output.status.success() {
+        bail!("`init-state` failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
+/// The newest lines of the host's log, the guard's among them. The timer's runs that went well are left out: at a speed-up
+/// there are so many that nothing else would be left.
+#[must_use]
+pub fn tail(host: &Host, lines: usize) -> String {
+    let mut entries = host.log().entries();
+    entries.retain(|entry| entry.level != Level::Info || !entry.category.starts_with(SWEEP_CATEGORY));
+    let skipped = entries.len().saturating_sub(lines);
+    entries.iter().skip(skipped).map(|entry| format!("  {}: {}\n", entry.category, entry.message)).collect()
+}
