@@ -257,9 +257,9 @@ fn the_state_of_the_cluster_and_the_mode_decide_what_is_done() {
     insta::assert_snapshot!(told, @r#"
     4  --cluster get_stopped.json: decision  start the cluster now, and tell people
     6  --cluster get_stopping.json: decision  look again before deciding: waiting for the stop to finish
-    5  --cluster get_start_failed.json: decision  raise an incident and start nothing: it is in a failed state
+    5  --cluster get_start_failed.json: decision  raise an incident and start nothing: it is in a failed state that another start does not mend
     5  --cluster get_running.json --at 2026-09-14T18:10:00Z: decision  start nothing (already-running), and report the stop
-    5  --mode notify: decision  raise an incident and start nothing: the guard starts nothing in mode notify
+    5  --mode notify: decision  raise an incident and start nothing: the guard is in mode notify and starts nothing
     5  --mode dry-run: decision  start nothing and tell nobody: the mode is dry-run; in mode act it would be started now
     6  --at 2026-09-14T19:30:00Z: decision  look again before deciding: waiting for the activity log
     "#);

@@ -200,6 +200,7 @@ fn title(record: &Record, case: &Case) -> String {
         (Some(Held::Unconfirmed), _) => format!(
             "{name} was stopped by {who}, who may, says an event; but the activity log has no record of it"
         ),
+        (Some(held @ Held::DamagedRecord), _) => format!("{name} needs somebody to look: {}", held.reason()),
         (Some(held), _) => format!("{stopped} and does not run: {}", held.reason()),
         (None, Some(Situation::Startable | Situation::FailedStopped)) if case.intent.is_some() => {
             format!("{stopped}: the guard is restarting it")

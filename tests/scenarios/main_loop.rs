@@ -24,7 +24,7 @@ async fn a_stop_that_nobody_was_allowed_is_restarted_verified_and_reported_once(
     assert_eq!(
         sim.told(),
         [
-            "opened aks-1 was stopped by Mallory@contoso.com without permission: restarting it",
+            "opened aks-1 was stopped by Mallory@contoso.com without permission: the guard is restarting it",
             "resolved aks-1 runs again: the guard restarted it after Mallory@contoso.com stopped it without permission",
         ]
     );
@@ -228,8 +228,8 @@ async fn an_unauthorised_stop_that_somebody_undid_is_still_reported() {
     assert_eq!(
         sim.told(),
         [
-            "opened aks-1 runs again: it was started after Mallory@contoso.com stopped it without permission",
-            "resolved aks-1 runs again: it was started after Mallory@contoso.com stopped it without permission",
+            "opened aks-1 runs again without the guard's help, after Mallory@contoso.com stopped it without permission",
+            "resolved aks-1 runs again without the guard's help, after Mallory@contoso.com stopped it without permission",
         ]
     );
 }

@@ -28,7 +28,7 @@ async fn in_notify_people_are_told_and_nothing_is_started() {
     sim.pass(&[&guard], minutes(60)).await;
 
     assert_eq!(sim.world.lock().unwrap().journal().requests(RequestKind::Start, None), 0);
-    assert!(sim.told()[0].contains("the guard starts nothing in mode notify"), "{:?}", sim.told());
+    assert!(sim.told()[0].contains("the guard is in mode notify and starts nothing"), "{:?}", sim.told());
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,7 +71,7 @@ async fn a_broken_guard_records_starts_nothing_says_so_and_acts_when_it_is_mende
     assert_eq!(sim.starts(&aks), 0);
     assert_eq!(
         sim.told()[0],
-        "opened the guard is broken: stops are recorded, nothing is decided or started"
+        "opened the guard is broken: it records stops, but decides nothing and starts nothing"
     );
     sim.pass(&[&broken], minutes(60)).await;
     assert_eq!(sim.told().len(), 2, "said again once an hour: {:?}", sim.told());

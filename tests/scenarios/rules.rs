@@ -56,7 +56,11 @@ async fn a_damaged_record_is_kept_aside_and_waits_for_people() {
 
     assert_eq!(sim.paths("aside").await.len(), 1);
     assert!(sim.is_held(&aks).await);
-    assert!(sim.told().iter().any(|line| line.contains("its record was damaged")), "{:?}", sim.told());
+    assert!(
+        sim.told().iter().any(|line| line.contains("the guard's record of it was damaged")),
+        "{:?}",
+        sim.told()
+    );
     sim.pass(&[&next], minutes(20)).await;
     assert_eq!(sim.outcomes().await, [Outcome::AlreadyRunning], "it is swept until the cluster runs");
     assert!(sim.paths("open").await.is_empty());
@@ -218,7 +222,7 @@ async fn a_case_that_ends_sweeps_is_left_to_people_and_the_others_go_on() {
 
     assert!(sim.is_running(&good));
     assert!(sim.told().contains(&"resolved aks-good runs again: the guard restarted it after Mallory@contoso.com stopped it without permission".to_owned()), "{:?}", sim.told());
-    let quarantine = "opened 1 clusters are not guarded: their records end the guard's sweeps";
+    let quarantine = "opened 1 cluster is not guarded: work on its record ends the guard's sweeps";
     assert!(sim.told().contains(&quarantine.to_owned()), "{:?}", sim.told());
     let looks = guard.probe.log().iter().filter(|call| call.contains("aks-bad")).count();
     sim.pass(&[&guard], minutes(20)).await;

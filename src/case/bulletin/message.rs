@@ -121,8 +121,11 @@ pub(super) fn quarantine(
         IncidentState::Resolved => ("no record ends the guard's sweeps any more".to_owned(), Vec::new()),
         IncidentState::Opened | IncidentState::Updated => {
             let count = open.faults.len();
-            let clusters = if count == 1 { "1 cluster is" } else { &format!("{count} clusters are") };
-            let title = format!("{clusters} not guarded: work on their records ends the guard's sweeps");
+            let title = if count == 1 {
+                "1 cluster is not guarded: work on its record ends the guard's sweeps".to_owned()
+            } else {
+                format!("{count} clusters are not guarded: work on their records ends the guard's sweeps")
+            };
             (title, open.faults.iter().map(|fault| format!("Look into it: {fault}")).collect())
         }
     };

@@ -258,7 +258,7 @@ fn each_reason_to_wait_for_people_says_why_and_what_to_do() {
       * If it should run, start it: `az aks start --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`. The guard closes this once it runs.
     [high] aks-prod-01 was stopped by mallory@contoso.com, who may, says an event; but the activity log has no record of it
       * Ask the named caller whether they stopped it: an event without a record in the activity log may be forged.
-    [high] aks-prod-01 was stopped by mallory@contoso.com without permission and does not run: the guard's record of it was damaged, so it doesn't know what it did before
+    [high] aks-prod-01 needs somebody to look: the guard's record of it was damaged, so it doesn't know what it did before
       * Find out who or what wrote into the guard's storage: a copy of the damaged record is under `aside/`.
       * If it should run, start it: `az aks start --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`. The guard closes this once it runs.
     ");
