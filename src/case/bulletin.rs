@@ -22,6 +22,8 @@ const CALLERS_MAX: usize = 16;
 /// Clusters that a storm keeps count of one by one.
 const ROWS_MAX: usize = 1_000;
 const TIMELINE_MAX: usize = 32;
+/// Status of a cluster whose stop led up to the storm: its own incident tells how it goes on.
+const OWN_INCIDENT: &str = "has an incident of its own";
 
 /// What a bulletin is about: there is one of each at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -200,7 +202,7 @@ impl Bulletin {
         for cluster in earlier.iter().take(ROWS_MAX) {
             open.rows.entry(cluster.key().as_str().to_owned()).or_insert_with(|| Row {
                 id: cluster.clone(),
-                status: "has an incident of its own".to_owned(),
+                status: OWN_INCIDENT.to_owned(),
                 ended: true,
             });
         }

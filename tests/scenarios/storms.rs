@@ -24,6 +24,7 @@ async fn ten_stops_by_one_caller_are_one_critical_storm_and_all_are_restarted() 
     let opened: Vec<_> = storms.iter().filter(|message| message.state == IncidentState::Opened).collect();
     assert_eq!(opened.len(), 1, "a storm is told once");
     assert_eq!(opened[0].severity, Severity::Critical);
+    assert!(opened[0].done[0].ends_with("more have incidents of their own."), "{:?}", opened[0].done);
     let last = storms.last().unwrap();
     assert_eq!(last.state, IncidentState::Resolved);
     assert_eq!(last.cluster_count, 10, "it lists those that led up to it as well");

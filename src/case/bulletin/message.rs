@@ -2,7 +2,7 @@
 
 use super::super::model::Mode;
 use super::super::report;
-use super::{OpenBulletin, Row, Teller};
+use super::{OWN_INCIDENT, OpenBulletin, Row, Teller};
 use crate::domain::incident::{AFFECTED_MAX, Affected};
 use crate::domain::{Caller, Incident, IncidentState, Severity, SubscriptionId};
 
@@ -19,7 +19,6 @@ pub(super) fn storm(
 ) -> Incident {
     let who = callers(&open.callers);
     let count = open.rows.len();
-    let ended = open.rows.values().filter(|row| row.ended).count();
     let held: Vec<&Row> = open.rows.values().filter(|row| row.status.starts_with("held")).collect();
     let clusters = if count == 1 { "1 cluster".to_owned() } else { format!("{count} clusters") };
     let stopped = format!("{clusters} of subscription {subscription} stopped by {who} without permission");
@@ -70,9 +69,20 @@ pub(super) fn storm(
         verdict: Some("unauthorised".to_owned()),
         policies: open.policies.clone(),
         mode: teller.mode.to_string(),
-        done: vec![format!("{ended} of {count} clusters are settled.")],
+        done: vec![done(open)],
         next,
         timeline: open.timeline.clone(),
+    }
+}
+
+/// How far it is. Of the clusters that have incidents of their own those tell it.
+fn done(open: &OpenBulletin) -> String {
+    let (own, told): (Vec<&Row>, Vec<&Row>) = open.rows.values().partition(|row| row.status == OWN_INCIDENT);
+    let ended = told.iter().filter(|row| row.ended).count();
+    let done = format!("{ended} of {} clusters are settled", told.len());
+    match own.len() {
+        0 => format!("{done}."),
+        own => format!("{done}; {own} more have incidents of their own."),
     }
 }
 
