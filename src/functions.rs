@@ -12,6 +12,7 @@
 //!   are here.
 
 mod answer;
+mod app;
 mod body;
 pub mod envelope;
 mod invocation;
@@ -19,6 +20,7 @@ mod listener;
 mod server;
 
 pub use self::answer::{LOG_BYTES_MAX, LOGS_MAX};
+pub use self::app::{App, PARALLEL_WORK_MAX};
 pub use self::body::BODY_BYTES_MAX;
 pub use self::invocation::{HttpOutput, Invocations, Outcome, Status};
 pub use self::listener::{

@@ -4,7 +4,9 @@
 
 pub mod azure;
 pub mod case;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod functions;
 pub mod guard;

@@ -72,7 +72,7 @@ fn open(state: &str, container: &str, emulator_url: &str) -> Store {
         emulator_url: Some(emulator_url),
         blob_suffix: BLOB_SUFFIX_PUBLIC,
     });
-    Store::open(&location.unwrap(), Transport { http: Arc::new(client), tokens: None }).unwrap()
+    Store::open(&location.unwrap(), Transport { http: Arc::new(|| Ok(client())), tokens: None }).unwrap()
 }
 
 /// A connection string with a signature for everything, by way of a server.

@@ -13,8 +13,13 @@ use object_store::client::{
 use super::fault::BlobFault;
 
 /// Builds the shared HTTP client, or gives a clone of it. It must not follow redirects: a key's signature or a token would
-/// go along.
-pub type ClientFactory = Arc<dyn Fn() -> reqwest::Client + Send + Sync>;
+/// go along. Or says why there is none: on a machine without root certificates, say.
+pub type ClientFactory = Arc<dyn Fn() -> Result<reqwest::Client, String> + Send + Sync>;
+
+/// There is no HTTP client.
+#[derive(Debug, thiserror::Error)]
+#[error("no http client: {0}")]
+struct NoClient(String);
 
 /// The shared HTTP client as `object_store` wants it.
 #[derive(Clone)]
@@ -27,6 +32,15 @@ impl SharedHttp {
     pub(super) fn new(factory: ClientFactory) -> Self {
         Self { factory, client: Arc::new(OnceLock::new()) }
     }
+
+    fn client(&self) -> Result<&reqwest::Client, HttpError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let built =
+            (self.factory)().map_err(|reason| HttpError::new(HttpErrorKind::Unknown, NoClient(reason)))?;
+        Ok(self.client.get_or_init(|| built))
+    }
 }
 
 #[async_trait]
@@ -34,8 +48,7 @@ impl HttpService for SharedHttp {
     /// Turns every answer that isn't a success into a typed [`BlobFault`], which [`super::fault`] finds again below
     /// `object_store`'s own errors: those keep the storage service's error code only inside a message.
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let client = self.client.get_or_init(|| (self.factory)());
-        let response = client.call(request).await?;
+        let response = self.client()?.call(request).await?;
         match fault(&response) {
             None => Ok(response),
             // INVARIANT: `Unknown` is the kind that `object_store` never sends again, whatever its settings. A conditional

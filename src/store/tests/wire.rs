@@ -43,7 +43,7 @@ fn client() -> reqwest::Client {
 }
 
 fn transport(tokens: Option<Arc<dyn BlobTokens>>) -> Transport {
-    Transport { http: Arc::new(client), tokens }
+    Transport { http: Arc::new(|| Ok(client())), tokens }
 }
 
 fn location(state: &str) -> Location {
@@ -180,7 +180,7 @@ async fn both_containers_share_one_client_that_is_built_by_the_first_request() {
     let count = Arc::clone(&built);
     let factory: ClientFactory = Arc::new(move || {
         count.fetch_add(1, Ordering::SeqCst);
-        client()
+        Ok(client())
     });
     let state = format!("AccountName=acct;AccountKey={KEY};BlobEndpoint={url}/acct");
     let store = Store::open(&location(&state), Transport { http: factory, tokens: None }).unwrap();
@@ -188,4 +188,16 @@ async fn both_containers_share_one_client_that_is_built_by_the_first_request() {
     let (state, case) = (path(), case_path());
     let _ = tokio::join!(store.create(&state, "x"), store.archive(&case, "x"), store.init());
     assert_eq!(built.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn without_an_http_client_the_store_is_unavailable() {
+    let factory: ClientFactory = Arc::new(|| Err("no root certificates".to_owned()));
+    let state = format!("AccountName=acct;AccountKey={KEY};BlobEndpoint=http://127.0.0.1:9/acct");
+    let store = Store::open(&location(&state), Transport { http: factory, tokens: None }).unwrap();
+    let error = store.read(&path()).await.unwrap_err();
+    assert!(
+        matches!(&error, StoreError::Unavailable(why) if why.contains("no root certificates")),
+        "{error}"
+    );
 }

@@ -1,0 +1,134 @@
+//! The command line: one file a command.
+//!
+//! What a command was asked for goes to stdout; an error goes to stderr, in one line. How a command ended is told by
+//! [`Exit`].
+
+mod check;
+mod describe;
+mod evaluate;
+mod init_state;
+mod output;
+mod serve;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config;
+use crate::domain::text;
+
+/// Longest error that is printed, in characters.
+const ERROR_CHARS_MAX: usize = 2_000;
+
+/// How a command ended. The numbers are part of the interface: `--help` lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done. `evaluate`: the stop is authorised, or there is nothing to do.
+    Ok,
+    /// It failed: a file can't be read, a port can't be bound, the store can't be reached.
+    Failure,
+    /// The settings or the policies are invalid.
+    Invalid,
+    /// `evaluate`: the stop is not authorised, and the guard would start the cluster.
+    Restart,
+    /// `evaluate`: the stop is not authorised, and people would be told; the guard would start nothing.
+    Incident,
+    /// `evaluate`: the guard would look again before it decides.
+    Undecided,
+}
+
+impl Exit {
+    /// The exit code. 2 is clap's, for arguments that can't be understood.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failure => 1,
+            Self::Invalid => 3,
+            Self::Restart => 4,
+            Self::Incident => 5,
+            Self::Undecided => 6,
+        }
+    }
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; evaluate: the stop is authorised, or there is nothing to do
+  1  it failed
+  2  the arguments can't be understood
+  3  the settings or the policies are invalid
+  4  evaluate: not authorised, the guard would start the cluster
+  5  evaluate: not authorised, people would be told and nothing started
+  6  evaluate: the guard would look again before it decides
+
+The settings are read from the environment; README.md lists them.";
+
+/// Restarts an AKS cluster that nobody was allowed to stop, or raises an incident.
+#[derive(Debug, Parser)]
+#[command(name = "aks-stop-guard", version, about, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the invocations of the Azure Functions host (the default)
+    Serve(serve::Args),
+    /// Find all faults in the settings, the policies and the sinks
+    Check(check::Args),
+    /// Explain what the guard would do about a recorded event, offline
+    Evaluate(evaluate::Args),
+    /// Make the containers of the state, for local development
+    InitState(init_state::Args),
+}
+
+/// In which form the answer is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For a person
+    Human,
+    /// For a program
+    Json,
+}
+
+/// Runs the command of the process's arguments.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let environment = config::from_env();
+    let done = match cli.command {
+        None => serve::run(&serve::Args::default(), &environment),
+        Some(Command::Serve(args)) => serve::run(&args, &environment),
+        Some(Command::Check(args)) => check::run(&args, &environment),
+        Some(Command::Evaluate(args)) => evaluate::run(&args, &environment),
+        Some(Command::InitState(_)) => init_state::run(&environment),
+    };
+    let exit = done.unwrap_or_else(|error| {
+        let error = text::clean(&format!("{error:#}"), ERROR_CHARS_MAX);
+        output::error(&format!("error: {error}\n"));
+        Exit::Failure
+    });
+    ExitCode::from(exit.code())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_defined_without_contradiction() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_exit_code_but_claps_is_listed_once_in_the_help() {
+        let all = [Exit::Ok, Exit::Failure, Exit::Invalid, Exit::Restart, Exit::Incident, Exit::Undecided];
+        for code in all.map(Exit::code) {
+            assert_eq!(EXIT_CODES.matches(&format!("\n  {code}  ")).count(), 1, "{code}");
+            assert_ne!(code, 2);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `serve`: the custom handler of the Functions host.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::runtime::{Builder, Runtime};
+
+use super::{Exit, wiring};
+use crate::azure::HttpTransport;
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::{Environment, Settings};
+use crate::functions::{self, App};
+use crate::guard::Guard;
+use crate::store::Location;
+use crate::telemetry;
+
+/// Threads that run tasks: a Consumption plan has one core, and next to nothing here computes.
+const WORKERS: usize = 2;
+
+/// Arguments of `serve`.
+#[derive(Debug, Default, clap::Args)]
+#[command(after_help = "\
+Example, without a Functions host:
+  STOP_GUARD_STATE=memory STOP_GUARD_SUBSCRIPTIONS=<id> aks-stop-guard serve --port 8080
+
+Broken settings do not end it: it then records stops, starts nothing and says what is broken. Only a port that can't be
+bound ends it. SIGTERM and SIGINT do not: the Functions host ends it with SIGKILL.")]
+pub(super) struct Args {
+    /// Listen on this port of 127.0.0.1 (0: any free one, told in the log) instead of FUNCTIONS_CUSTOMHANDLER_PORT, which
+    /// the host sets, or 8080
+    #[arg(long)]
+    port: Option<u16>,
+}
+
+/// Serves for as long as the process lives: it only comes back with an error.
+pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit> {
+    let http = HttpTransport::new();
+    let settings = Settings::read(environment, &wiring::sink_http(&http));
+    let log = telemetry::Settings {
+        level: settings.log,
+        format: telemetry::Format::Json,
+        now: || SystemClock.now(),
+    };
+    telemetry::install(log)?;
+    let runtime: Runtime = Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+        .context("the runtime can't be started")?;
+    runtime.block_on(serve(args, settings, &http))
+}
+
+async fn serve(args: &Args, settings: Settings, http: &Arc<HttpTransport>) -> anyhow::Result<Exit> {
+    let port = match args.port {
+        Some(port) => port,
+        None => settings.port.clone()?,
+    };
+    let listener = functions::bind(port).await?;
+    functions::outlive_signals();
+    let port = listener.address().map_or(port, |address| address.port());
+    say_hello(&settings, port);
+    let guard = wiring::guard(settings, http);
+    tokio::task::spawn_blocking({
+        let guard = guard.clone();
+        move || warm_up(&guard)
+    });
+    match functions::serve(listener, Arc::new(App::new(guard))).await {}
+}
+
+fn say_hello(settings: &Settings, port: u16) {
+    tracing::info!(
+        port,
+        version = env!("CARGO_PKG_VERSION"),
+        mode = %settings.mode,
+        subscriptions = settings.subscriptions.as_ref().map_or(0, std::collections::BTreeSet::len),
+        state = settings.state.as_ref().map(tracing::field::display),
+        policies = %settings.policies.display(),
+        sinks = settings.sink_names().join(","),
+        "serving on 127.0.0.1"
+    );
+    if settings.state == Some(Location::Memory) {
+        tracing::warn!("the state is in memory: open cases are lost with this process");
+    }
+    if settings.sink_names().is_empty() {
+        tracing::warn!("there is no sink: incidents stand in the state only, nobody is told");
+    }
+}
+
+/// Loads the policies, so that the first event need not wait for it, and says what is broken.
+fn warm_up(guard: &Guard) {
+    for fault in guard.faults() {
+        tracing::error!(fault, "degraded: nothing is decided or started until this is mended");
+    }
+}

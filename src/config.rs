@@ -1,0 +1,324 @@
+//! The settings: read from the environment once, into values that need no further checks.
+//!
+//! **All faults are told at once, and none of them ends the process.** A setting that can't be read falls back to what
+//! does no harm: nobody is started, no event is acknowledged that might be lost, and people are told. What each falls back
+//! to stands at its field in [`Settings`].
+
+mod azure;
+mod duration;
+mod environment;
+mod fault;
+mod policies;
+mod reader;
+mod sinks;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use tracing::level_filters::LevelFilter;
+
+use crate::case::times::TimesError;
+use crate::case::{Confirm, Mode, Times};
+use crate::domain::SubscriptionId;
+use crate::incident::{HttpSend, Webhook};
+use crate::store::{
+    CONTAINER_SETTING, EMULATOR_SETTING, Location, LocationError, LocationSettings, STATE_SETTING,
+};
+
+pub use azure::ArmSettings;
+pub use environment::{Environment, from_env};
+pub use fault::{Fault, FaultKind};
+pub use policies::{PoliciesFault, load_policies};
+
+use reader::Reader;
+
+/// The port that `serve` listens on (set by the Functions host).
+pub const PORT_SETTING: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
+/// What the guard may do.
+pub const MODE_SETTING: &str = "STOP_GUARD_MODE";
+/// The guarded subscriptions.
+pub const SUBSCRIPTIONS_SETTING: &str = "STOP_GUARD_SUBSCRIPTIONS";
+/// The folder of Cedar policies.
+pub const POLICIES_SETTING: &str = "STOP_GUARD_POLICIES";
+/// The names of the sinks.
+pub const SINKS_SETTING: &str = "STOP_GUARD_SINKS";
+/// The zone of `context.local`.
+pub const TIMEZONE_SETTING: &str = "STOP_GUARD_TIMEZONE";
+/// When the activity log is asked.
+pub const CONFIRM_SETTING: &str = "STOP_GUARD_CONFIRM";
+/// Divides the protocol's times.
+pub const SPEED_UP_SETTING: &str = "STOP_GUARD_SPEED_UP";
+/// Between two looks at a cluster.
+pub const LOOK_EVERY_SETTING: &str = "STOP_GUARD_LOOK_EVERY";
+/// After a start that failed.
+pub const RETRY_AFTER_SETTING: &str = "STOP_GUARD_RETRY_AFTER";
+/// Until people are asked.
+pub const GIVE_UP_AFTER_SETTING: &str = "STOP_GUARD_GIVE_UP_AFTER";
+/// Which credential is used.
+pub const CREDENTIAL_SETTING: &str = "STOP_GUARD_CREDENTIAL";
+/// Which Azure.
+pub const CLOUD_SETTING: &str = "STOP_GUARD_CLOUD";
+/// Where ARM is, if not where the cloud has it.
+pub const ARM_ENDPOINT_SETTING: &str = "STOP_GUARD_ARM_ENDPOINT";
+/// What tokens for that ARM are for.
+pub const ARM_SCOPE_SETTING: &str = "STOP_GUARD_ARM_SCOPE";
+/// Where the `webhook` sink posts to. A secret.
+pub const WEBHOOK_URL_SETTING: &str = "STOP_GUARD_WEBHOOK_URL";
+/// What the `webhook` sink signs with. A secret.
+pub const WEBHOOK_SECRET_SETTING: &str = "STOP_GUARD_WEBHOOK_SECRET";
+/// The least important log lines that are written.
+pub const LOG_SETTING: &str = "STOP_GUARD_LOG";
+
+/// All settings whose names begin with `STOP_GUARD_`. Any other such name is a slip, and a fault.
+const OWN_SETTINGS: [&str; 19] = [
+    MODE_SETTING,
+    SUBSCRIPTIONS_SETTING,
+    STATE_SETTING,
+    CONTAINER_SETTING,
+    POLICIES_SETTING,
+    SINKS_SETTING,
+    TIMEZONE_SETTING,
+    CONFIRM_SETTING,
+    SPEED_UP_SETTING,
+    LOOK_EVERY_SETTING,
+    RETRY_AFTER_SETTING,
+    GIVE_UP_AFTER_SETTING,
+    CREDENTIAL_SETTING,
+    CLOUD_SETTING,
+    ARM_ENDPOINT_SETTING,
+    ARM_SCOPE_SETTING,
+    WEBHOOK_URL_SETTING,
+    WEBHOOK_SECRET_SETTING,
+    LOG_SETTING,
+];
+
+/// Where `serve` listens if the Functions host doesn't say: it does so whenever it starts the handler.
+const PORT_DEFAULT: u16 = 8080;
+/// The folder of policies if no setting names one: the one that is published with the app.
+const POLICIES_DEFAULT: &str = "policies";
+/// Most guarded subscriptions: each may have a storm's bulletin, and a sweep looks after 2,000 of these.
+const SUBSCRIPTIONS_MAX: usize = 1_000;
+/// Most that times are divided by: the start request's 20 s become 200 ms, what one on loopback takes on a busy machine.
+const SPEED_UP_MAX: i32 = 100;
+
+/// The settings, and what is wrong with them.
+#[derive(Debug)]
+pub struct Settings {
+    /// `STOP_GUARD_MODE`, `dry-run` by default. If broken: `notify`, so that people get to know.
+    pub mode: Mode,
+    /// `STOP_GUARD_SUBSCRIPTIONS`. `None` if broken or missing: no event can be taken in, all come again.
+    pub subscriptions: Option<BTreeSet<SubscriptionId>>,
+    /// `STOP_GUARD_STATE` and its relatives. `None` if broken or missing: as above. There is no default, since cases in
+    /// memory are lost with the process.
+    pub state: Option<Location>,
+    /// `STOP_GUARD_POLICIES`, `policies` by default.
+    pub policies: PathBuf,
+    /// The sink `webhook`, if `STOP_GUARD_SINKS` names it and it can be set up.
+    pub webhook: Option<Webhook>,
+    /// `STOP_GUARD_TIMEZONE`, UTC by default or if broken.
+    pub zone: TimeZone,
+    /// `STOP_GUARD_CONFIRM`, `prefer` by default. If broken: `require`, the most careful.
+    pub confirm: Confirm,
+    /// The protocol's times: `STOP_GUARD_LOOK_EVERY`, `STOP_GUARD_RETRY_AFTER` and `STOP_GUARD_GIVE_UP_AFTER`, all by
+    /// default if one of them is unsafe, divided by `STOP_GUARD_SPEED_UP`.
+    pub times: Times,
+    /// Where ARM is and who asks it. `None` if broken: it is not asked at all, for another cloud's ARM would say that the
+    /// clusters are gone.
+    pub arm: Option<ArmSettings>,
+    /// `STOP_GUARD_LOG`: `error`, `warn`, `info` (by default or if broken), `debug` or `trace`.
+    pub log: LevelFilter,
+    /// `FUNCTIONS_CUSTOMHANDLER_PORT`. The one setting without which nothing works.
+    pub port: Result<u16, Fault>,
+    /// What is wrong. Anything here makes the guard run degraded: it records cases and starts nothing.
+    pub faults: Vec<Fault>,
+}
+
+impl Settings {
+    /// Reads all settings. Does no network I/O; a time zone's rules may come from the system's files.
+    pub fn read(environment: &Environment, http: &Arc<dyn HttpSend>) -> Self {
+        let mut reader = Reader::new(environment);
+        reader.report_unknown(&OWN_SETTINGS);
+        let arm = azure::read(&mut reader);
+        let on_loopback = arm.as_ref().is_some_and(|arm| arm.endpoint.on_loopback());
+        let blob_suffix = azure::blob_suffix(arm.as_ref());
+        Self {
+            mode: mode(&mut reader),
+            subscriptions: subscriptions(&mut reader),
+            state: state(&mut reader, blob_suffix),
+            policies: reader.get(POLICIES_SETTING).unwrap_or(POLICIES_DEFAULT).into(),
+            webhook: sinks::read(&mut reader, http),
+            zone: zone(&mut reader),
+            confirm: confirm(&mut reader),
+            times: times(&mut reader, on_loopback),
+            arm,
+            log: log(&mut reader),
+            port: port(&reader),
+            faults: reader.faults(),
+        }
+    }
+
+    /// The names of the sinks that work.
+    pub fn sink_names(&self) -> Vec<&'static str> {
+        self.webhook.iter().map(|_| sinks::WEBHOOK).collect()
+    }
+}
+
+fn mode(reader: &mut Reader<'_>) -> Mode {
+    let words = [Mode::DryRun, Mode::Notify, Mode::Act].map(|mode| (mode.as_str(), mode));
+    reader.word(MODE_SETTING, &words, Mode::DryRun, Mode::Notify)
+}
+
+fn confirm(reader: &mut Reader<'_>) -> Confirm {
+    let words = [("prefer", Confirm::Prefer), ("require", Confirm::Require), ("off", Confirm::Off)];
+    reader.word(CONFIRM_SETTING, &words, Confirm::Prefer, Confirm::Require)
+}
+
+fn log(reader: &mut Reader<'_>) -> LevelFilter {
+    let words = [
+        ("error", LevelFilter::ERROR),
+        ("warn", LevelFilter::WARN),
+        ("info", LevelFilter::INFO),
+        ("debug", LevelFilter::DEBUG),
+        ("trace", LevelFilter::TRACE),
+    ];
+    reader.word(LOG_SETTING, &words, LevelFilter::INFO, LevelFilter::INFO)
+}
+
+fn subscriptions(reader: &mut Reader<'_>) -> Option<BTreeSet<SubscriptionId>> {
+    let Some(list) = reader.get(SUBSCRIPTIONS_SETTING) else {
+        reader.missing(
+            SUBSCRIPTIONS_SETTING,
+            "name the subscriptions to guard, by their ids, separated by commas",
+        );
+        return None;
+    };
+    let mut ids = BTreeSet::new();
+    let mut are_ids = true;
+    for word in reader::words(list) {
+        match SubscriptionId::parse(word) {
+            Ok(id) => {
+                ids.insert(id);
+            }
+            Err(_) => {
+                are_ids = false;
+                let problem = "is no subscription id: write ids like `00000000-0000-0000-0000-000000000000`, \
+                               separated by commas";
+                reader.invalid(SUBSCRIPTIONS_SETTING, word, problem);
+            }
+        }
+    }
+    if ids.is_empty() && are_ids {
+        reader.missing(SUBSCRIPTIONS_SETTING, "it names no subscription");
+    }
+    if ids.len() > SUBSCRIPTIONS_MAX {
+        are_ids = false;
+        let told = format!("names {} subscriptions, at most {SUBSCRIPTIONS_MAX} are guarded", ids.len());
+        reader.fault(Fault::about(SUBSCRIPTIONS_SETTING, FaultKind::Invalid, &told));
+    }
+    (are_ids && !ids.is_empty()).then_some(ids)
+}
+
+fn state(reader: &mut Reader<'_>, blob_suffix: &str) -> Option<Location> {
+    let Some(state) = reader.get(STATE_SETTING) else {
+        reader.missing(
+            STATE_SETTING,
+            "write `azure://<account>/<container>`, a connection string, or `memory` to try the guard out",
+        );
+        return None;
+    };
+    let container = reader.get(CONTAINER_SETTING);
+    let emulator_url = reader.get(EMULATOR_SETTING);
+    match Location::parse(LocationSettings { state, container, emulator_url, blob_suffix }) {
+        Ok(location) => Some(location),
+        Err(error) => {
+            let setting = match &error {
+                LocationError::Container { setting, .. } | LocationError::Endpoint { setting, .. } => setting,
+                LocationError::Form | LocationError::Account(_) | LocationError::ConnectionString(_) => {
+                    STATE_SETTING
+                }
+            };
+            reader.fault(Fault::saying(setting, FaultKind::Invalid, error.to_string()));
+            None
+        }
+    }
+}
+
+fn zone(reader: &mut Reader<'_>) -> TimeZone {
+    let Some(name) = reader.get(TIMEZONE_SETTING) else { return TimeZone::UTC };
+    // The common one needs no file.
+    if name.eq_ignore_ascii_case("UTC") {
+        return TimeZone::UTC;
+    }
+    TimeZone::get(name).unwrap_or_else(|_| {
+        reader.invalid(
+            TIMEZONE_SETTING,
+            name,
+            "is no time zone: write a name of the IANA database, like `Europe/Berlin`",
+        );
+        TimeZone::UTC
+    })
+}
+
+fn times(reader: &mut Reader<'_>, on_loopback: bool) -> Times {
+    let defaults = Times::default();
+    let times = Times {
+        look_every: duration::read(reader, LOOK_EVERY_SETTING, defaults.look_every),
+        retry_after: duration::read(reader, RETRY_AFTER_SETTING, defaults.retry_after),
+        give_up_after: duration::read(reader, GIVE_UP_AFTER_SETTING, defaults.give_up_after),
+        ..defaults
+    };
+    // One at a time, so that each that is unsafe is told.
+    for one in [
+        Times { look_every: times.look_every, ..Times::default() },
+        Times { retry_after: times.retry_after, ..Times::default() },
+        Times { give_up_after: times.give_up_after, ..Times::default() },
+    ] {
+        if let Err(error) = one.check() {
+            reader.fault(unsafe_time(error));
+        }
+    }
+    let safe = if times.check().is_ok() { times } else { Times::default() };
+    safe.divided(speed_up(reader, on_loopback))
+}
+
+fn unsafe_time(error: TimesError) -> Fault {
+    let setting = match error {
+        TimesError::RetryAfter => RETRY_AFTER_SETTING,
+        TimesError::GiveUpAfter => GIVE_UP_AFTER_SETTING,
+        TimesError::LookEvery | TimesError::Quiet | TimesError::Watch => LOOK_EVERY_SETTING,
+    };
+    Fault::saying(setting, FaultKind::Invalid, error.to_string().replace('`', ""))
+}
+
+fn speed_up(reader: &mut Reader<'_>, on_loopback: bool) -> i32 {
+    let Some(text) = reader.get(SPEED_UP_SETTING) else { return 1 };
+    match text.parse::<i32>() {
+        Ok(1) => 1,
+        Ok(factor) if (1..=SPEED_UP_MAX).contains(&factor) && on_loopback => factor,
+        Ok(factor) if (1..=SPEED_UP_MAX).contains(&factor) => {
+            let told = format!(
+                "is for demos and tests, with {ARM_ENDPOINT_SETTING} on this machine only: remove it"
+            );
+            reader.fault(Fault::about(SPEED_UP_SETTING, FaultKind::Invalid, &told));
+            1
+        }
+        Ok(_) | Err(_) => {
+            let problem = format!("is no number from 1 to {SPEED_UP_MAX}");
+            reader.invalid(SPEED_UP_SETTING, text, &problem);
+            1
+        }
+    }
+}
+
+fn port(reader: &Reader<'_>) -> Result<u16, Fault> {
+    let Some(text) = reader.get(PORT_SETTING) else { return Ok(PORT_DEFAULT) };
+    text.parse().map_err(|_| {
+        let told = format!("`{}` is no port: write a number from 0 to 65535", reader::shown(text));
+        Fault::about(PORT_SETTING, FaultKind::Invalid, &told)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+use super::*;
+use crate::azure::{Cloud, CredentialKind};
+use crate::incident::SendError;
+use crate::store::Access;
+
+const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+/// Stands in every secret below, and must stand in nothing that is shown.
+const CANARY: &str = "canary";
+/// base64 of `canary-canary`, as account keys are.
+const KEY: &str = "Y2FuYXJ5LWNhbmFyeQ==";
+
+/// Sends nothing: settings are only read here.
+struct Unsent;
+
+#[async_trait]
+impl HttpSend for Unsent {
+    async fn send(&self, _: Request<Bytes>, _: Duration) -> Result<Response<Bytes>, SendError> {
+        Err(SendError::NotConnected)
+    }
+}
+
+fn read(pairs: &[(&str, &str)]) -> Settings {
+    let http: Arc<dyn HttpSend> = Arc::new(Unsent);
+    Settings::read(&Environment::of(pairs.iter().copied()), &http)
+}
+
+/// With what must be there, and `more`.
+fn with(more: &[(&str, &str)]) -> Settings {
+    let mut pairs = vec![(SUBSCRIPTIONS_SETTING, SUBSCRIPTION), (STATE_SETTING, "memory")];
+    pairs.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
+    pairs.extend(more);
+    read(&pairs)
+}
+
+fn told(settings: &Settings) -> String {
+    settings.faults.iter().map(|fault| format!("{fault}\n")).collect()
+}
+
+#[test]
+fn subscriptions_and_state_are_all_that_must_be_set() {
+    let settings = with(&[]);
+    assert_eq!(told(&settings), "");
+    assert_eq!(settings.mode, Mode::DryRun);
+    assert_eq!(settings.confirm, Confirm::Prefer);
+    assert_eq!(settings.times, Times::default());
+    assert_eq!(settings.policies, PathBuf::from("policies"));
+    assert_eq!(settings.zone, TimeZone::UTC);
+    assert_eq!(settings.log, LevelFilter::INFO);
+    assert_eq!(settings.port, Ok(8080));
+    assert!(settings.webhook.is_none());
+    assert_eq!(settings.subscriptions.map(|ids| ids.len()), Some(1));
+    assert_eq!(settings.state, Some(Location::Memory));
+    let arm = settings.arm.unwrap();
+    assert_eq!((arm.cloud, arm.credential), (Cloud::Public, CredentialKind::DeveloperTools));
+    assert_eq!(arm.endpoint.origin(), "https://management.azure.com");
+}
+
+#[test]
+fn every_setting_is_read() {
+    let settings = with(&[
+        (PORT_SETTING, "7072"),
+        (MODE_SETTING, "act"),
+        (
+            SUBSCRIPTIONS_SETTING,
+            "AAAA0A0A-bb1b-cc2c-dd3d-eeeeee4e4e4e, 00000000-0000-0000-0000-000000000000,",
+        ),
+        (STATE_SETTING, "azure://acct/guard"),
+        (POLICIES_SETTING, "rules"),
+        (SINKS_SETTING, " webhook "),
+        (WEBHOOK_URL_SETTING, "https://incidents.example/hook"),
+        (WEBHOOK_SECRET_SETTING, SECRET),
+        (TIMEZONE_SETTING, "Europe/Berlin"),
+        (CONFIRM_SETTING, "require"),
+        (LOOK_EVERY_SETTING, "10s"),
+        (RETRY_AFTER_SETTING, "20m"),
+        (GIVE_UP_AFTER_SETTING, "2h"),
+        (SPEED_UP_SETTING, "10"),
+        (CREDENTIAL_SETTING, "managed-identity"),
+        ("AZURE_CLIENT_ID", SUBSCRIPTION),
+        (CLOUD_SETTING, "china"),
+        (ARM_ENDPOINT_SETTING, "http://127.0.0.1:9"),
+        (ARM_SCOPE_SETTING, "https://arm.example/.default"),
+        (LOG_SETTING, "debug"),
+    ]);
+    assert_eq!(told(&settings), "");
+    assert_eq!(settings.port, Ok(7072));
+    assert_eq!(settings.mode, Mode::Act);
+    assert_eq!(settings.subscriptions.as_ref().map(BTreeSet::len), Some(2));
+    assert_eq!(settings.policies, PathBuf::from("rules"));
+    assert_eq!(settings.webhook.as_ref().map(Webhook::host), Some("incidents.example"));
+    assert_eq!(settings.zone.iana_name(), Some("Europe/Berlin"));
+    assert_eq!(settings.confirm, Confirm::Require);
+    assert_eq!(settings.times.look_every, SignedDuration::from_secs(1));
+    assert_eq!(settings.times.retry_after, SignedDuration::from_mins(2));
+    assert_eq!(settings.times.give_up_after, SignedDuration::from_mins(12));
+    assert_eq!(settings.times.quiet, Times::default().divided(10).quiet);
+    assert_eq!(settings.log, LevelFilter::DEBUG);
+    let arm = settings.arm.unwrap();
+    assert_eq!(arm.endpoint.scope(), "https://arm.example/.default");
+    assert_eq!(arm.credential, CredentialKind::ManagedIdentity { client_id: Some(SUBSCRIPTION.to_owned()) });
+    let state = settings.state.map(|state| state.to_string());
+    assert_eq!(state.as_deref(), Some("https://acct.blob.core.chinacloudapi.cn/guard"));
+}
+
+#[test]
+fn all_faults_are_told_at_once_and_each_falls_back_to_what_does_no_harm() {
+    let settings = read(&[
+        (PORT_SETTING, "99999"),
+        (MODE_SETTING, "on"),
+        (SUBSCRIPTIONS_SETTING, "prod, 00000000-0000-0000-0000-000000000000"),
+        (STATE_SETTING, "storage"),
+        (SINKS_SETTING, "webhok,pagerduty"),
+        (TIMEZONE_SETTING, "Berlin"),
+        (CONFIRM_SETTING, "yes"),
+        (LOOK_EVERY_SETTING, "30"),
+        (RETRY_AFTER_SETTING, "1m"),
+        (GIVE_UP_AFTER_SETTING, "10s"),
+        (SPEED_UP_SETTING, "fast"),
+        (CREDENTIAL_SETTING, "password"),
+        (CLOUD_SETTING, "germany"),
+        (ARM_ENDPOINT_SETTING, "http://arm.example"),
+        (LOG_SETTING, "loud"),
+        ("STOP_GUARD_MODUS", "act"),
+        ("STOP_GUARD_DISCOVER_EVERY", "5m"),
+    ]);
+    insta::assert_snapshot!(told(&settings), @"");
+    assert_eq!(settings.mode, Mode::Notify, "people get to know");
+    assert_eq!(settings.subscriptions, None, "a list with a slip guards nothing by halves");
+    assert_eq!(settings.state, None);
+    assert_eq!(settings.arm, None);
+    assert_eq!(settings.confirm, Confirm::Require);
+    assert_eq!(settings.times, Times::default());
+    let port = settings.port.unwrap_err();
+    assert_eq!(
+        port.to_string(),
+        "FUNCTIONS_CUSTOMHANDLER_PORT: `99999` is no port: write a number from 0 to 65535"
+    );
+}
+
+#[test]
+fn what_is_missing_is_told_and_an_empty_value_counts_as_none() {
+    insta::assert_snapshot!(told(&read(&[(STATE_SETTING, " "), (MODE_SETTING, ""), ("STOP_GUARD_OTHER", "")])), @"");
+    insta::assert_snapshot!(told(&with(&[(SUBSCRIPTIONS_SETTING, ", ,")])), @"");
+    insta::assert_snapshot!(told(&with(&[(CREDENTIAL_SETTING, "client-secret"), ("AZURE_TENANT_ID", "x")])), @"");
+    insta::assert_snapshot!(told(&with(&[(CREDENTIAL_SETTING, "workload-identity")])), @"");
+}
+
+#[test]
+fn settings_that_do_not_fit_together_are_faults() {
+    insta::assert_snapshot!(told(&with(&[(SPEED_UP_SETTING, "60")])), @"");
+    insta::assert_snapshot!(told(&with(&[(ARM_SCOPE_SETTING, "https://arm.example/.default")])), @"");
+    insta::assert_snapshot!(told(&with(&[(SINKS_SETTING, "webhook")])), @"");
+    insta::assert_snapshot!(told(&with(&[(WEBHOOK_URL_SETTING, "https://incidents.example/")])), @"");
+    insta::assert_snapshot!(told(&with(&[(STATE_SETTING, "UseDevelopmentStorage=true"), (CONTAINER_SETTING, "A")])), @"");
+    insta::assert_snapshot!(told(&with(&[
+        (CREDENTIAL_SETTING, "managed-identity"), ("AZURE_CLIENT_ID", "/subscriptions/x"),
+    ])), @"");
+    assert_eq!(with(&[(SPEED_UP_SETTING, "60")]).times, Times::default());
+}
+
+#[test]
+fn each_time_that_is_unsafe_is_told_and_none_is_used() {
+    let settings =
+        with(&[(LOOK_EVERY_SETTING, "5m"), (RETRY_AFTER_SETTING, "20m"), (GIVE_UP_AFTER_SETTING, "1m")]);
+    insta::assert_snapshot!(told(&settings), @"");
+    assert_eq!(settings.times, Times::default());
+}
+
+#[test]
+fn on_azure_the_managed_identity_is_the_default() {
+    for name in ["IDENTITY_ENDPOINT", "WEBSITE_SITE_NAME"] {
+        let arm = with(&[(name, "x")]).arm.unwrap();
+        assert_eq!(arm.credential, CredentialKind::ManagedIdentity { client_id: None });
+    }
+}
+
+#[test]
+fn a_key_vault_reference_that_was_not_resolved_is_told_as_such() {
+    let reference = "@Microsoft.KeyVault(SecretUri=https://v.example/secrets/s)";
+    let settings = with(&[
+        (STATE_SETTING, reference),
+        (SINKS_SETTING, "webhook"),
+        (WEBHOOK_URL_SETTING, "https://incidents.example/hook"),
+        (WEBHOOK_SECRET_SETTING, reference),
+    ]);
+    insta::assert_snapshot!(told(&settings), @"");
+}
+
+#[test]
+fn secrets_are_in_no_fault_and_in_nothing_that_is_shown() {
+    let state = format!("AccountName=acct;AccountKey={KEY};EndpointSuffix=core.windows.net");
+    let good = with(&[
+        (STATE_SETTING, &state),
+        (SINKS_SETTING, "webhook"),
+        (WEBHOOK_URL_SETTING, "https://incidents.example/canary?key=canary"),
+        (WEBHOOK_SECRET_SETTING, "whsec_Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5"),
+        (CREDENTIAL_SETTING, "client-secret"),
+        ("AZURE_TENANT_ID", SUBSCRIPTION),
+        ("AZURE_CLIENT_ID", SUBSCRIPTION),
+        ("AZURE_CLIENT_SECRET", CANARY),
+    ]);
+    assert_eq!(told(&good), "");
+    assert!(
+        matches!(&good.state, Some(Location::Blobs(blobs)) if matches!(blobs.access, Access::AccountKey(_)))
+    );
+    let bad = with(&[
+        (STATE_SETTING, &format!("AccountName={KEY}{KEY}{KEY};AccountKey=canary!")),
+        (SINKS_SETTING, "webhook"),
+        (WEBHOOK_URL_SETTING, "http://incidents.example/canary"),
+        (WEBHOOK_SECRET_SETTING, "whsec_canary!"),
+        (ARM_ENDPOINT_SETTING, "https://canary:canary@arm.example"),
+        (MODE_SETTING, &format!("{}{CANARY}", "A".repeat(80))),
+    ]);
+    assert_eq!(bad.faults.len(), 4, "{}", told(&bad));
+    for shown in [format!("{good:?}"), format!("{bad:?}"), told(&bad)] {
+        assert!(!shown.contains(CANARY) && !shown.contains("Y2Fu"), "{shown}");
+    }
+    let environment = Environment::of([("AZURE_CLIENT_SECRET", CANARY)]);
+    assert_eq!(format!("{environment:?}"), r#"{"AZURE_CLIENT_SECRET"}"#);
+}
+
+#[test]
+fn the_example_of_local_settings_has_no_fault() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/local.settings.json.example");
+    let text = std::fs::read_to_string(path).unwrap();
+    let example: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let values = example["Values"].as_object().unwrap();
+    let environment =
+        Environment::of(values.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap())));
+    let http: Arc<dyn HttpSend> = Arc::new(Unsent);
+    let settings = Settings::read(&environment, &http);
+    assert_eq!(told(&settings), "");
+    assert!(settings.webhook.is_some());
+}
+
+proptest! {
+    #[test]
+    fn no_environment_makes_the_reader_panic_or_show_without_bound(
+        values in proptest::collection::vec((0..OWN_SETTINGS.len(), any::<String>()), 0..12),
+        odd in proptest::collection::vec("STOP_GUARD_\\PC{0,200}", 0..4),
+    ) {
+        let known = values.into_iter().filter_map(|(at, value)| Some((*OWN_SETTINGS.get(at)?, value)));
+        let pairs = known.map(|(name, value)| (name.to_owned(), value));
+        let pairs = pairs.chain(odd.into_iter().map(|name| (name, "x".to_owned())));
+        let http: Arc<dyn HttpSend> = Arc::new(Unsent);
+        let settings = Settings::read(&Environment::of(pairs), &http);
+        for fault in &settings.faults {
+            let shown = fault.to_string();
+            prop_assert!(shown.chars().count() < 600, "{}", shown);
+            prop_assert!(!shown.chars().any(char::is_control), "{}", shown);
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The work behind the functions: the guard's, in the words of the Functions protocol.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::http::StatusCode;
+use futures::StreamExt as _;
+use futures::stream;
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Instrument as _;
+
+use super::envelope::{HttpRequest, RawEvent};
+use super::invocation::{HttpOutput, Invocations, Outcome};
+use super::server::WORK_MAX;
+use crate::domain::event::{Ignored, parse};
+use crate::domain::{ClusterId, ClusterKey, Parsed, StopEvent, SubscriptionId};
+use crate::guard::{Guard, GuardError, Intake};
+
+/// Clusters of one delivery whose stops are made durable at the same time. Each takes a look and some store calls, so a
+/// batch of 5,000 fits into the budget only if the store is fast; the rest of it comes again.
+const PARALLEL_CLUSTERS: usize = 32;
+
+/// Clusters that are worked on at the same time by all deliveries together, the work after the answer included: bounds
+/// the memory that a flood of stops takes. What finds no place comes again.
+pub const PARALLEL_WORK_MAX: usize = 1_024;
+
+/// How long an answer waits for the work to end once all is durable, so that whoever calls by hand sees in one place what
+/// came of it. The work is not cut short by it.
+const WORK_GRACE: Duration = Duration::from_secs(3);
+
+/// From when on an answer that could be given is not held back any more: half of the 20 s that an invocation has.
+const GRACE_UNTIL: Duration = Duration::from_secs(10);
+
+/// Different reasons that one delivery's ignored events are told with: they repeat words of the events, which are
+/// somebody else's.
+const REASONS_MAX: usize = 50;
+
+/// The guard as the functions of the app.
+pub struct App {
+    guard: Guard,
+    places: Arc<Semaphore>,
+}
+
+/// A delivery, sorted.
+#[derive(Default)]
+struct Sorted {
+    stops: HashMap<ClusterKey, (ClusterId, Vec<StopEvent>)>,
+    /// Why others are not taken in, and how many.
+    ignored: BTreeMap<String, usize>,
+}
+
+/// A cluster whose stops can't be lost any more, and the work that goes on.
+struct Durable {
+    summary: String,
+    work: JoinHandle<Result<(), String>>,
+}
+
+impl App {
+    /// The functions over a guard.
+    pub fn new(guard: Guard) -> Self {
+        Self { guard, places: Arc::new(Semaphore::new(PARALLEL_WORK_MAX)) }
+    }
+
+    /// Says aloud what is broken, one line for each fault.
+    fn degraded(&self) -> Vec<String> {
+        let faults = self.guard.faults();
+        for fault in &faults {
+            tracing::error!(fault, "degraded: nothing is decided or started until this is mended");
+        }
+        faults.iter().map(|fault| format!("degraded: {fault}")).collect()
+    }
+
+    /// Makes the stops of one cluster durable; the work on it goes on after that. A panic is this cluster's alone.
+    async fn take_in(&self, cluster: ClusterId, events: Vec<StopEvent>) -> Result<Durable, String> {
+        let name = cluster.name().to_owned();
+        // The semaphore is never closed, so there is always a permit in the end.
+        let place = Arc::clone(&self.places).acquire_owned().await.ok();
+        let (told, durable) = oneshot::channel();
+        let guard = self.guard.clone();
+        let work = async move {
+            let _place = place;
+            let done = match timeout(WORK_MAX, guard.take_in(cluster, events, told)).await {
+                Ok(done) => done.map_err(|error| error.to_string()),
+                Err(_) => Err("the work never ended".to_owned()),
+            };
+            if let Err(error) = &done {
+                tracing::warn!(error, "the work on a cluster ended early");
+            }
+            done
+        };
+        let work = tokio::spawn(work.in_current_span());
+        match durable.await {
+            Ok(Intake { summary, .. }) => Ok(Durable { summary, work }),
+            Err(_) => {
+                let reason = ended(work).await.err();
+                Err(format!(
+                    "{name}: {}",
+                    reason.unwrap_or_else(|| "nobody said that it is durable".to_owned())
+                ))
+            }
+        }
+    }
+
+    async fn take_all(&self, sorted: Sorted, began: Instant) -> Outcome {
+        let mut logs = self.degraded();
+        logs.extend(sorted.ignored.iter().map(|(why, count)| ignored_line(why, *count)));
+        let taken: Vec<Result<Durable, String>> = stream::iter(sorted.stops.into_values())
+            .map(|(cluster, events)| self.take_in(cluster, events))
+            .buffer_unordered(PARALLEL_CLUSTERS)
+            .collect()
+            .await;
+        let (durable, lost): (Vec<_>, Vec<_>) = taken.into_iter().partition(Result::is_ok);
+        let lost: Vec<String> = lost.into_iter().filter_map(Result::err).collect();
+        let until = (Instant::now() + WORK_GRACE).min(began + GRACE_UNTIL);
+        for Durable { summary, work } in durable.into_iter().filter_map(Result::ok) {
+            logs.push(summary);
+            if lost.is_empty()
+                && let Ok(Err(error)) = timeout_at(until, ended(work)).await
+            {
+                logs.push(format!("the sweep will go on with it: {error}"));
+            }
+        }
+        if lost.is_empty() {
+            return Outcome::done(logs);
+        }
+        let mut outcome = Outcome::redeliver(format!("not durable: {}", lost.join("; ")));
+        outcome.logs.extend(logs);
+        outcome
+    }
+}
+
+/// How a piece of work ended, a panic included: that one is logged where it happens.
+async fn ended(work: JoinHandle<Result<(), String>>) -> Result<(), String> {
+    work.await.unwrap_or_else(|_| Err("the work on it panicked".to_owned()))
+}
+
+/// Sorts events by cluster, and what is none by reason.
+fn sort(events: &[RawEvent], guarded: &dyn Fn(&SubscriptionId) -> bool) -> Sorted {
+    let mut sorted = Sorted::default();
+    for event in events {
+        match parse(event.as_str(), guarded) {
+            Parsed::Stop(stop) => {
+                let entry = sorted.stops.entry(stop.cluster.key());
+                entry.or_insert_with(|| (stop.cluster.clone(), Vec::new())).1.push(*stop);
+            }
+            Parsed::Ignored(why) => {
+                let mut why = why.to_string();
+                if sorted.ignored.len() >= REASONS_MAX && !sorted.ignored.contains_key(&why) {
+                    why = "other reasons".to_owned();
+                }
+                *sorted.ignored.entry(why).or_default() += 1;
+            }
+        }
+    }
+    for (why, count) in &sorted.ignored {
+        tracing::warn!(why, count, "ignored events");
+    }
+    sorted
+}
+
+fn ignored_line(why: &str, count: usize) -> String {
+    if count == 1 { format!("ignored: {why}") } else { format!("ignored {count} times: {why}") }
+}
+
+#[async_trait]
+impl Invocations for App {
+    async fn stop_events(&self, events: Vec<RawEvent>) -> Outcome {
+        let began = Instant::now();
+        let sorted = match self.guard.guarded() {
+            Ok(guarded) => sort(&events, &guarded),
+            Err(broken) => {
+                // Which stops are the guard's can't be told: all of them come again. What is no stop need not.
+                let sorted = sort(&events, &|_| true);
+                if !sorted.stops.is_empty() {
+                    let mut outcome = Outcome::redeliver(broken.to_string());
+                    outcome.logs.extend(self.degraded());
+                    return outcome;
+                }
+                sorted
+            }
+        };
+        drop(events);
+        self.take_all(sorted, began).await
+    }
+
+    async fn sweep(&self) -> Outcome {
+        match self.guard.sweep().await {
+            Ok(swept) => {
+                let mut logs: Vec<String> =
+                    self.guard.faults().iter().map(|fault| format!("degraded: {fault}")).collect();
+                logs.push(format!(
+                    "open cases: {}, due: {}, failed: {}",
+                    swept.open,
+                    swept.due,
+                    swept.failed.len()
+                ));
+                for failure in &swept.failed {
+                    tracing::warn!(failure, "a case could not be worked on; the next sweep tries again");
+                }
+                logs.extend(swept.failed);
+                Outcome::done(logs)
+            }
+            Err(error) => Outcome::redeliver(format!("the sweep failed: {error}")),
+        }
+    }
+
+    async fn evaluate(&self, request: &HttpRequest) -> HttpOutput {
+        let Some(body) = request.body.as_deref() else {
+            return HttpOutput::error(
+                StatusCode::BAD_REQUEST,
+                "there is no body: send an event, with its Content-Length",
+            );
+        };
+        let parsed = match self.guard.guarded() {
+            Ok(guarded) => parse(body, &guarded),
+            Err(broken) => return refused(&broken),
+        };
+        let event = match parsed {
+            Parsed::Stop(event) => event,
+            Parsed::Ignored(why) => return HttpOutput::error(status_of(&why), &why.to_string()),
+        };
+        match self.guard.evaluate(&event).await {
+            Ok(explanation) => match serde_json::to_value(&explanation) {
+                Ok(decision) => HttpOutput { status: StatusCode::OK, body: told(&event, decision) },
+                Err(_) => HttpOutput::error(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "the decision can't be written as JSON",
+                ),
+            },
+            Err(error) => refused(&error),
+        }
+    }
+}
+
+/// The decision with what it is about.
+fn told(event: &StopEvent, decision: Value) -> Value {
+    json!({
+        "cluster": event.cluster.to_string(),
+        "caller": event.caller.label(),
+        "callerId": event.caller.identity(),
+        "decision": decision,
+    })
+}
+
+fn status_of(why: &Ignored) -> StatusCode {
+    match why {
+        Ignored::NotGuarded(_) => StatusCode::FORBIDDEN,
+        Ignored::Empty
+        | Ignored::NotAnEvent { .. }
+        | Ignored::OtherEventType { .. }
+        | Ignored::OtherOperation { .. }
+        | Ignored::OtherResource(_)
+        | Ignored::BadResourceId(_) => StatusCode::BAD_REQUEST,
+    }
+}
+
+fn refused(error: &GuardError) -> HttpOutput {
+    let status = match error {
+        GuardError::Store(_) | GuardError::Contended(_) | GuardError::Settings(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        GuardError::Record { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    HttpOutput::error(status, &error.to_string())
+}
+
+#[cfg(test)]
+mod tests;
