@@ -16,6 +16,9 @@ pub mod step;
 pub mod times;
 pub mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 pub use bulletin::{Bulletin, BulletinKey};
 pub use explain::{Action, Explanation, explain};
 pub use intake::{Taken, take_in};

@@ -1,0 +1,280 @@
+//! Any record that can be.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use super::super::super::CaseId;
+use super::super::super::model::{RestartAnswer, Told, Verdict};
+use super::super::super::outbox::{Message, Pending};
+use super::super::super::record::{AuthorisedStop, Closing, History};
+use super::super::*;
+use crate::domain::incident::{Affected, TimelineEntry};
+use crate::domain::{Severity, Situation};
+
+fn text() -> impl Strategy<Value = String> {
+    "\\PC{0,12}"
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    (Timestamp::MIN.as_second()..=Timestamp::MAX.as_second(), 0..1_000_000_000)
+        .prop_map(|(second, nano)| Timestamp::new(second, nano).unwrap_or(Timestamp::MAX))
+}
+
+fn severity() -> impl Strategy<Value = Severity> {
+    proptest::sample::select(Severity::ALL.to_vec())
+}
+
+fn situation() -> impl Strategy<Value = Situation> {
+    proptest::sample::select(vec![
+        Situation::Running,
+        Situation::Startable,
+        Situation::Stopping,
+        Situation::Starting,
+        Situation::FailedStopped,
+        Situation::FailedRunning,
+        Situation::Busy,
+        Situation::Deleting,
+        Situation::Unknown,
+    ])
+}
+
+fn mode() -> impl Strategy<Value = Mode> {
+    proptest::sample::select(vec![Mode::DryRun, Mode::Notify, Mode::Act])
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    proptest::sample::select(vec![
+        Outcome::Authorised,
+        Outcome::AlreadyRunning,
+        Outcome::Restored,
+        Outcome::Gone,
+    ])
+}
+
+fn caller() -> impl Strategy<Value = Caller> {
+    let kind = proptest::sample::select(vec![
+        CallerKind::User,
+        CallerKind::Guest,
+        CallerKind::ServicePrincipal,
+        CallerKind::ManagedIdentity,
+        CallerKind::Azure,
+        CallerKind::Unknown,
+    ]);
+    let texts = (option::of(text()), option::of(text()), option::of(text()), option::of(text()));
+    let more =
+        (vec(text(), 0..3), any::<bool>(), option::of(any::<bool>()), option::of(any::<std::net::IpAddr>()));
+    (kind, texts, more).prop_map(|(kind, (object_id, app_id, upn, name), (groups, groups_known, mfa, ip))| {
+        Caller { kind, object_id, app_id, upn, name, groups, groups_known, mfa, ip, ..Caller::unknown() }
+    })
+}
+
+fn any_stop() -> impl Strategy<Value = Stop> {
+    let source =
+        proptest::sample::select(vec![StopSource::Event, StopSource::Log, StopSource::DamagedRecord]);
+    let facts = (time(), any::<bool>(), caller().boxed(), option::of(text()), text(), source);
+    let later = (any::<bool>(), option::of(caller().boxed()), option::of(vec(text(), 0..3)));
+    (facts, later).prop_map(
+        |((time, time_known, caller, correlation_id, event_id, source), (confirmed, claimed, allowed_by))| {
+            Stop {
+                time,
+                time_known,
+                caller,
+                correlation_id,
+                event_id,
+                source,
+                confirmed,
+                claimed: claimed.map(Box::new),
+                allowed_by,
+            }
+        },
+    )
+}
+
+fn intent() -> impl Strategy<Value = Intent> {
+    let state = prop_oneof![
+        Just(IntentState::Planned),
+        Just(IntentState::Unanswered),
+        option::of(text()).prop_map(|request_id| IntentState::Sent { request_id }),
+        (text(), option::of(text())).prop_map(|(code, advice)| IntentState::Refused { code, advice }),
+        text().prop_map(|why| IntentState::NotSent { why }),
+    ];
+    (any::<u32>(), text(), time(), time(), state).prop_map(|(n, nonce, look_at, expires_at, state)| Intent {
+        n,
+        nonce,
+        look_at,
+        expires_at,
+        state,
+    })
+}
+
+fn why_held() -> impl Strategy<Value = Held> {
+    prop_oneof![
+        mode().prop_map(|mode| Held::Mode { mode }),
+        vec(text(), 0..3).prop_map(|policies| Held::NotPermitted { policies }),
+        Just(Held::PolicyError),
+        text().prop_map(|reason| Held::Hold { reason }),
+        Just(Held::AttemptsUsed),
+        (text(), text()).prop_map(|(code, advice)| Held::Refused { code, advice }),
+        Just(Held::FailedState),
+        option::of(situation()).prop_map(|situation| Held::TooLong { situation }),
+        Just(Held::UnknownCaller),
+        Just(Held::Unconfirmed),
+        Just(Held::DamagedRecord),
+    ]
+}
+
+fn verdict() -> impl Strategy<Value = Verdict> {
+    (time(), any::<bool>(), vec(text(), 0..3), vec(text(), 0..3), option::of(severity()), text()).prop_map(
+        |(stop_time, authorised, policies, errors, severity, policy_hash)| Verdict {
+            stop_time,
+            authorised,
+            policies,
+            errors,
+            severity,
+            policy_hash,
+        },
+    )
+}
+
+fn restart_answer() -> impl Strategy<Value = RestartAnswer> {
+    (any::<bool>(), vec(text(), 0..3), option::of(severity()), any::<bool>()).prop_map(
+        |(permitted, policies, severity, in_storm)| RestartAnswer { permitted, policies, severity, in_storm },
+    )
+}
+
+fn was_told() -> impl Strategy<Value = Told> {
+    (time(), severity(), any::<u32>(), any::<bool>()).prop_map(
+        |(opened_at, severity, next_sequence, in_storm)| Told {
+            opened_at,
+            severity,
+            next_sequence,
+            in_storm,
+        },
+    )
+}
+
+fn timeline() -> impl Strategy<Value = Vec<TimelineEntry>> {
+    vec((time(), text()).prop_map(|(at, text)| TimelineEntry { at, text }), 0..3)
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let new = (any::<u64>(), mode(), any_stop().boxed(), time());
+    let decided = (
+        option::of(verdict().boxed()),
+        option::of(restart_answer().boxed()),
+        option::of(intent().boxed()),
+        any::<u32>(),
+    );
+    let watched = (option::of(time()), option::of(time()), option::of(situation()), option::of(time()));
+    let told = (
+        option::of(why_held().boxed()),
+        option::of(was_told().boxed()),
+        option::of(was_told().boxed()),
+        timeline().boxed(),
+    );
+    let rest = (vec(any_stop().boxed(), 0..3), option::of(text()), any::<bool>(), time());
+    (new, decided, watched, told, rest).prop_map(|(new, decided, watched, told, rest)| {
+        let (generation, mode, stop, now) = new;
+        let mut case = Case::new(CaseId::new(&cluster_id().key(), generation), mode, stop, now);
+        (case.verdict, case.restart, case.intent, case.episode_attempts) = decided;
+        (case.watched_since, case.last_look_at, case.last_situation, case.log_asked_at) = watched;
+        (case.held, case.told, case.forgery_told, case.timeline) = told;
+        let (stops, resource_uid, earlier_start, next_at) = rest;
+        case.stops.extend(stops);
+        Case { resource_uid, earlier_start, next_at, ..case }
+    })
+}
+
+fn history() -> impl Strategy<Value = History> {
+    let authorised =
+        (time(), caller().boxed()).prop_map(|(stop_time, caller)| AuthorisedStop { stop_time, caller });
+    (option::of(time()), option::of(time()), option::of(authorised), vec(time(), 0..5)).prop_map(
+        |(running_seen_at, gone_seen_at, authorised, starts)| History {
+            running_seen_at,
+            gone_seen_at,
+            authorised,
+            starts,
+            ..History::default()
+        },
+    )
+}
+
+fn episode() -> impl Strategy<Value = Episode> {
+    let storm = (text(), any::<bool>()).prop_map(|(status, ended)| StormRow { status, ended });
+    let closing = (any::<u64>(), time(), outcome(), text(), option::of(storm)).prop_map(
+        |(generation, closed_at, outcome, body, storm)| Closing {
+            id: CaseId::new(&cluster_id().key(), generation),
+            closed_at,
+            outcome,
+            body,
+            storm,
+        },
+    );
+    prop_oneof![
+        Just(Episode::None),
+        case().boxed().prop_map(|case| Episode::Open(Box::new(case))),
+        case().boxed().prop_map(|case| Episode::Held(Box::new(case))),
+        closing.prop_map(Episode::Closing),
+    ]
+}
+
+fn message() -> impl Strategy<Value = Message> {
+    let states = vec![IncidentState::Opened, IncidentState::Updated, IncidentState::Resolved];
+    let what = (text(), proptest::sample::select(states), any::<u32>(), severity(), text(), time(), time());
+    let who = (option::of(caller().boxed()), option::of(time()), option::of(text()), option::of(text()));
+    let left = (vec(text(), 0..3), text(), vec(text(), 0..3), vec(text(), 0..3), timeline().boxed());
+    let pending = vec((text(), any::<u32>(), time(), option::of(text())), 0..3);
+    (what, who, left, pending, time()).prop_map(|(what, who, left, pending, queued_at)| {
+        let (id, state, sequence, severity, title, opened_at, at) = what;
+        let (caller, stopped_at, correlation_id, verdict) = who;
+        let (policies, mode, done, next, timeline) = left;
+        let clusters = vec![Affected { id: cluster_id(), status: title.clone() }];
+        let incident = Incident {
+            id,
+            state,
+            sequence,
+            severity,
+            title,
+            opened_at,
+            at,
+            clusters,
+            cluster_count: 1,
+            caller,
+            stopped_at,
+            correlation_id,
+            verdict,
+            policies,
+            mode,
+            done,
+            next,
+            timeline,
+        };
+        let pending = pending
+            .into_iter()
+            .map(|(sink, tries, next_at, failure)| Pending { sink, tries, next_at, failure })
+            .collect();
+        Message { incident, queued_at, pending }
+    })
+}
+
+pub(super) fn record() -> impl Strategy<Value = Record> {
+    (
+        option::of(text()),
+        any::<u64>(),
+        text(),
+        episode().boxed(),
+        history().boxed(),
+        vec(message().boxed(), 0..3),
+    )
+        .prop_map(|(resource_uid, generation, writer, episode, history, outbox)| {
+            let mut record = Record::new(cluster_id());
+            record.resource_uid = resource_uid;
+            record.generation = generation;
+            record.writer = writer;
+            record.episode = episode;
+            record.history = history;
+            record.outbox = outbox;
+            record
+        })
+}
