@@ -137,10 +137,11 @@ fn picture(fault: &PoliciesFault, colour: bool) -> String {
         PoliciesFault::Policy(found) => {
             let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
             let handler = GraphicalReportHandler::new_themed(theme).with_width(COLUMNS);
-            let mut drawn = format!("  {found}\n");
-            // Writing to a String can't fail, and a fault that can't be drawn is told by its line.
-            let _ = handler.render_report(&mut drawn, found);
-            drawn
+            let mut drawn = String::new();
+            match handler.render_report(&mut drawn, found) {
+                Ok(()) => drawn,
+                Err(_) => format!("  {found}\n"),
+            }
         }
         PoliciesFault::Unreadable { .. } | PoliciesFault::Empty { .. } | PoliciesFault::NoSuchSink { .. } => {
             format!("  {fault}\n")

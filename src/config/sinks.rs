@@ -40,15 +40,18 @@ pub(super) fn read(reader: &mut Reader<'_>, http: &Arc<dyn HttpSend>) -> Option<
         reader.missing(WEBHOOK_URL_SETTING, &remedy);
         return None;
     };
-    match Webhook::new(url, secret, Arc::clone(http)) {
-        Ok(webhook) => Some(webhook),
-        Err(WebhookError::Address(error)) => broken(reader, WEBHOOK_URL_SETTING, &error),
-        Err(WebhookError::Secret(error)) => broken(reader, WEBHOOK_SECRET_SETTING, &error),
+    // Once without the secret, so that a wrong address is told beside a wrong secret.
+    for tried in [Webhook::new(url, None, Arc::clone(http)), Webhook::new(url, secret, Arc::clone(http))] {
+        match tried {
+            Ok(_) => {}
+            Err(WebhookError::Address(error)) => broken(reader, WEBHOOK_URL_SETTING, &error),
+            Err(WebhookError::Secret(error)) => broken(reader, WEBHOOK_SECRET_SETTING, &error),
+        }
     }
+    Webhook::new(url, secret, Arc::clone(http)).ok()
 }
 
 /// Says what is wrong without the value: it may be, or hold, a secret.
-fn broken(reader: &mut Reader<'_>, setting: &str, error: &dyn std::error::Error) -> Option<Webhook> {
+fn broken(reader: &mut Reader<'_>, setting: &str, error: &dyn std::error::Error) {
     reader.fault(Fault::about(setting, FaultKind::Invalid, &error.to_string()));
-    None
 }

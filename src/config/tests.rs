@@ -132,7 +132,25 @@ fn all_faults_are_told_at_once_and_each_falls_back_to_what_does_no_harm() {
         ("STOP_GUARD_MODUS", "act"),
         ("STOP_GUARD_DISCOVER_EVERY", "5m"),
     ]);
-    insta::assert_snapshot!(told(&settings), @"");
+    insta::assert_snapshot!(told(&settings), @r#"
+    STOP_GUARD_DISCOVER_EVERY is no setting of this version: remove it
+    STOP_GUARD_MODUS is no setting: did you mean STOP_GUARD_MODE?
+    STOP_GUARD_CLOUD: `germany` is none of `public`, `usgov`, `china`
+    STOP_GUARD_ARM_ENDPOINT: `http://arm.example` must be https: only an endpoint on this machine may be http
+    STOP_GUARD_CREDENTIAL: `password` is none of `managed-identity`, `azure-cli`, `workload-identity`, `client-secret`, `developer-tools`
+    STOP_GUARD_MODE: `on` is none of `dry-run`, `notify`, `act`
+    STOP_GUARD_SUBSCRIPTIONS: `prod` is no subscription id: write ids like `00000000-0000-0000-0000-000000000000`, separated by commas
+    STOP_GUARD_STATE is not `memory`, `azure://<account>/<container>`, `UseDevelopmentStorage=true` or a connection string
+    STOP_GUARD_SINKS: `webhok` is no sink: did you mean `webhook`?
+    STOP_GUARD_SINKS: `pagerduty` is no sink of this version: it knows `webhook`
+    STOP_GUARD_TIMEZONE: `Berlin` is no time zone: write a name of the IANA database, like `Europe/Berlin`
+    STOP_GUARD_CONFIRM: `yes` is none of `prefer`, `require`, `off`
+    STOP_GUARD_LOOK_EVERY: `30` is no time of at most 7 days: write a whole number and a unit, like `30s`, `15m` or `1h`
+    STOP_GUARD_RETRY_AFTER must be at least the quiet time of 120 s
+    STOP_GUARD_GIVE_UP_AFTER must be at least 5 minutes, longer than a start takes
+    STOP_GUARD_SPEED_UP: `fast` is no number from 1 to 100
+    STOP_GUARD_LOG: `loud` is none of `error`, `warn`, `info`, `debug`, `trace`
+    "#);
     assert_eq!(settings.mode, Mode::Notify, "people get to know");
     assert_eq!(settings.subscriptions, None, "a list with a slip guards nothing by halves");
     assert_eq!(settings.state, None);
@@ -148,22 +166,32 @@ fn all_faults_are_told_at_once_and_each_falls_back_to_what_does_no_harm() {
 
 #[test]
 fn what_is_missing_is_told_and_an_empty_value_counts_as_none() {
-    insta::assert_snapshot!(told(&read(&[(STATE_SETTING, " "), (MODE_SETTING, ""), ("STOP_GUARD_OTHER", "")])), @"");
-    insta::assert_snapshot!(told(&with(&[(SUBSCRIPTIONS_SETTING, ", ,")])), @"");
-    insta::assert_snapshot!(told(&with(&[(CREDENTIAL_SETTING, "client-secret"), ("AZURE_TENANT_ID", "x")])), @"");
-    insta::assert_snapshot!(told(&with(&[(CREDENTIAL_SETTING, "workload-identity")])), @"");
+    insta::assert_snapshot!(told(&read(&[(STATE_SETTING, " "), (MODE_SETTING, ""), ("STOP_GUARD_OTHER", "")])), @r#"
+    STOP_GUARD_SUBSCRIPTIONS is missing: name the subscriptions to guard, by their ids, separated by commas
+    STOP_GUARD_STATE is missing: write `azure://<account>/<container>`, a connection string, or `memory` to try the guard out
+    "#);
+    insta::assert_snapshot!(told(&with(&[(SUBSCRIPTIONS_SETTING, ", ,")])), @r#"STOP_GUARD_SUBSCRIPTIONS is missing: it names no subscription"#);
+    insta::assert_snapshot!(told(&with(&[(CREDENTIAL_SETTING, "client-secret"), ("AZURE_TENANT_ID", "x")])), @r#"
+    AZURE_CLIENT_ID is missing: STOP_GUARD_CREDENTIAL is `client-secret`, which needs it
+    AZURE_CLIENT_SECRET is missing: STOP_GUARD_CREDENTIAL is `client-secret`, which needs it
+    "#);
+    insta::assert_snapshot!(told(&with(&[(CREDENTIAL_SETTING, "workload-identity")])), @r#"
+    AZURE_TENANT_ID is missing: STOP_GUARD_CREDENTIAL is `workload-identity`, which needs it
+    AZURE_CLIENT_ID is missing: STOP_GUARD_CREDENTIAL is `workload-identity`, which needs it
+    AZURE_FEDERATED_TOKEN_FILE is missing: STOP_GUARD_CREDENTIAL is `workload-identity`, which needs it
+    "#);
 }
 
 #[test]
 fn settings_that_do_not_fit_together_are_faults() {
-    insta::assert_snapshot!(told(&with(&[(SPEED_UP_SETTING, "60")])), @"");
-    insta::assert_snapshot!(told(&with(&[(ARM_SCOPE_SETTING, "https://arm.example/.default")])), @"");
-    insta::assert_snapshot!(told(&with(&[(SINKS_SETTING, "webhook")])), @"");
-    insta::assert_snapshot!(told(&with(&[(WEBHOOK_URL_SETTING, "https://incidents.example/")])), @"");
-    insta::assert_snapshot!(told(&with(&[(STATE_SETTING, "UseDevelopmentStorage=true"), (CONTAINER_SETTING, "A")])), @"");
+    insta::assert_snapshot!(told(&with(&[(SPEED_UP_SETTING, "60")])), @r#"STOP_GUARD_SPEED_UP is for demos and tests, with STOP_GUARD_ARM_ENDPOINT on this machine only: remove it"#);
+    insta::assert_snapshot!(told(&with(&[(ARM_SCOPE_SETTING, "https://arm.example/.default")])), @r#"STOP_GUARD_ARM_SCOPE is not used without STOP_GUARD_ARM_ENDPOINT: write that too, or remove this"#);
+    insta::assert_snapshot!(told(&with(&[(SINKS_SETTING, "webhook")])), @r#"STOP_GUARD_WEBHOOK_URL is missing: STOP_GUARD_SINKS names `webhook`, so write the address that gets incidents"#);
+    insta::assert_snapshot!(told(&with(&[(WEBHOOK_URL_SETTING, "https://incidents.example/")])), @r#"STOP_GUARD_WEBHOOK_URL is not used: STOP_GUARD_SINKS doesn't name `webhook`; add it there or remove this"#);
+    insta::assert_snapshot!(told(&with(&[(STATE_SETTING, "UseDevelopmentStorage=true"), (CONTAINER_SETTING, "A")])), @r#"STOP_GUARD_STATE_CONTAINER: `A` is not a container name (3 to 57 lower-case letters, digits and single hyphens)"#);
     insta::assert_snapshot!(told(&with(&[
         (CREDENTIAL_SETTING, "managed-identity"), ("AZURE_CLIENT_ID", "/subscriptions/x"),
-    ])), @"");
+    ])), @r#"AZURE_CLIENT_ID: `/subscriptions/x` is no client id: write the GUID that the identity's page shows under that name, not its resource id"#);
     assert_eq!(with(&[(SPEED_UP_SETTING, "60")]).times, Times::default());
 }
 
@@ -171,7 +199,10 @@ fn settings_that_do_not_fit_together_are_faults() {
 fn each_time_that_is_unsafe_is_told_and_none_is_used() {
     let settings =
         with(&[(LOOK_EVERY_SETTING, "5m"), (RETRY_AFTER_SETTING, "20m"), (GIVE_UP_AFTER_SETTING, "1m")]);
-    insta::assert_snapshot!(told(&settings), @"");
+    insta::assert_snapshot!(told(&settings), @r#"
+    STOP_GUARD_LOOK_EVERY must be between 1 s and the longest gap in a watch of 120 s
+    STOP_GUARD_GIVE_UP_AFTER must be at least 5 minutes, longer than a start takes
+    "#);
     assert_eq!(settings.times, Times::default());
 }
 
@@ -192,7 +223,10 @@ fn a_key_vault_reference_that_was_not_resolved_is_told_as_such() {
         (WEBHOOK_URL_SETTING, "https://incidents.example/hook"),
         (WEBHOOK_SECRET_SETTING, reference),
     ]);
-    insta::assert_snapshot!(told(&settings), @"");
+    insta::assert_snapshot!(told(&settings), @r#"
+    STOP_GUARD_STATE is a Key Vault reference that the platform could not resolve: check its address and that the app's identity may read the secret
+    STOP_GUARD_WEBHOOK_SECRET is a Key Vault reference that the platform could not resolve: check its address and that the app's identity may read the secret
+    "#);
 }
 
 #[test]
@@ -220,7 +254,7 @@ fn secrets_are_in_no_fault_and_in_nothing_that_is_shown() {
         (ARM_ENDPOINT_SETTING, "https://canary:canary@arm.example"),
         (MODE_SETTING, &format!("{}{CANARY}", "A".repeat(80))),
     ]);
-    assert_eq!(bad.faults.len(), 4, "{}", told(&bad));
+    assert_eq!(bad.faults.len(), 5, "{}", told(&bad));
     for shown in [format!("{good:?}"), format!("{bad:?}"), told(&bad)] {
         assert!(!shown.contains(CANARY) && !shown.contains("Y2Fu"), "{shown}");
     }

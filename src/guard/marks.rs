@@ -116,11 +116,13 @@ fn busiest_hour<'a>(marks: impl Iterator<Item = &'a Mark>, own: &Mark) -> u32 {
         times.push(own.stopped_at);
     }
     times.sort();
+    // Sorted, so that a window's end is found by halving: a flood of stops is counted for each of them.
     let windows = times
         .iter()
-        .filter(|start| **start <= own.stopped_at && own.stopped_at.duration_since(**start) < HOUR);
+        .enumerate()
+        .filter(|(_, start)| **start <= own.stopped_at && own.stopped_at.duration_since(**start) < HOUR);
     let most = windows
-        .map(|start| times.iter().filter(|time| *time >= start && time.duration_since(*start) < HOUR).count())
+        .map(|(first, start)| times.partition_point(|time| time.duration_since(*start) < HOUR) - first)
         .max();
     u32::try_from(most.unwrap_or(1)).unwrap_or(u32::MAX)
 }

@@ -1,0 +1,335 @@
+//! The commands, run as people and pipelines run them: what they print, and how they end.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and so do the functions that tests share"
+)]
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
+const STOP: &str = "tests/fixtures/events/eventgrid/stop_success_user_cli.json";
+
+/// How a command ended.
+struct Done {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+/// Runs the binary in the project's folder, with no environment but this.
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Done {
+    run_in(Path::new(env!("CARGO_MANIFEST_DIR")), arguments, environment)
+}
+
+/// The same in another folder: what names it reads the same on every machine.
+fn run_in(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Done {
+    let output = Command::new(env!("CARGO_BIN_EXE_aks-stop-guard"))
+        .current_dir(folder)
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary runs");
+    Done {
+        code: output.status.code().expect("it was not killed"),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// The settings that must be there.
+fn set() -> Vec<(&'static str, &'static str)> {
+    vec![("STOP_GUARD_SUBSCRIPTIONS", SUBSCRIPTION), ("STOP_GUARD_STATE", "memory")]
+}
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn the_help_lists_the_commands_and_the_exit_codes() {
+    let done = run(&["--help"], &[]);
+    assert_eq!(done.code, 0);
+    insta::assert_snapshot!(done.out, @r#"
+    Restarts an AKS cluster that nobody was allowed to stop, or raises an incident
+
+    Usage: aks-stop-guard [COMMAND]
+
+    Commands:
+      serve       Serve the invocations of the Azure Functions host (the default)
+      check       Find all faults in the settings, the policies and the sinks
+      evaluate    Explain what the guard would do about a recorded event, offline
+      init-state  Make the containers of the state, for local development
+      help        Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Exit codes:
+      0  done; evaluate: the stop is authorised, or there is nothing to do
+      1  it failed
+      2  the arguments can't be understood
+      3  the settings or the policies are invalid
+      4  evaluate: not authorised, the guard would start the cluster
+      5  evaluate: not authorised, people would be told and nothing started
+      6  evaluate: the guard would look again before it decides
+
+    The settings are read from the environment; README.md lists them.
+    "#);
+    for command in ["serve", "check", "evaluate", "init-state"] {
+        let help = run(&[command, "--help"], &[]);
+        assert_eq!(help.code, 0);
+        assert!(help.out.contains("Example"), "{command}: {}", help.out);
+    }
+}
+
+#[test]
+fn arguments_that_make_no_sense_end_with_2_as_clap_has_it() {
+    for arguments in [&["start"][..], &["evaluate"], &["serve", "--port", "x"], &["check", "-o", "yaml"]] {
+        let done = run(arguments, &[]);
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn check_finds_nothing_wrong_with_the_project_itself() {
+    let done = run(&["check"], &set());
+    insta::assert_snapshot!(done.out, @r#"
+    settings  ok: mode dry-run, 1 subscription, state in memory
+    policies  ok: 5 in policies
+    sinks     none: nobody is told of incidents
+    "#);
+    assert_eq!((done.code, done.err.as_str()), (0, ""));
+}
+
+#[test]
+fn check_tells_all_faults_at_once_and_draws_those_in_policies() {
+    let folder = folder(&[
+        (
+            "a.cedar",
+            "@id(\"night\")\npermit (principal, action == Action::\"stop\", resource)\nwhen { context.hour > 20 };\n",
+        ),
+        ("b.cedar", "permit (principal, action == Action::\"halt\", resource);\n"),
+    ]);
+    let mut environment = set();
+    environment.extend([
+        ("STOP_GUARD_MODE", "on"),
+        ("STOP_GUARD_SINK", "webhook"),
+        ("FUNCTIONS_CUSTOMHANDLER_PORT", "x"),
+    ]);
+    let done = run_in(folder.path(), &["check", "--policies", "."], &environment);
+    assert_eq!((done.code, done.err.as_str()), (3, ""));
+    insta::assert_snapshot!(done.out, @r#"
+    settings  3 faults
+      STOP_GUARD_SINK is no setting: did you mean STOP_GUARD_SINKS?
+      STOP_GUARD_MODE: `on` is none of `dry-run`, `notify`, `act`
+      FUNCTIONS_CUSTOMHANDLER_PORT: `x` is no port: write a number from 0 to 65535
+    policies  5 faults
+      × ./a.cedar:3:8: for policy `night`, attribute `hour` in context for Action::"stop" not found
+       ╭─[./a.cedar:3:8]
+     2 │ permit (principal, action == Action::"stop", resource)
+     3 │ when { context.hour > 20 };
+       ·        ────────────
+       ╰────
+      help: did you mean `at`?
+      × ./b.cedar:1:1: for policy `./b.cedar:1:1`, policy is impossible: the policy expression
+      │ evaluates to false for all valid requests
+       ╭─[./b.cedar:1:1]
+     1 │ permit (principal, action == Action::"halt", resource);
+       · ───────────────────────────────────────────────────────
+       ╰────
+      × ./b.cedar:1:1: for policy `./b.cedar:1:1`, unable to find an applicable action given the
+      │ policy scope constraints
+       ╭─[./b.cedar:1:1]
+     1 │ permit (principal, action == Action::"halt", resource);
+       · ───────────────────────────────────────────────────────
+       ╰────
+      × ./b.cedar:1:1: the policy has no id
+       ╭─[./b.cedar:1:1]
+     1 │ permit (principal, action == Action::"halt", resource);
+       · ───────────────────────────────────────────────────────
+       ╰────
+      help: write @id("...") before it: cases and incidents call the policy by its id
+      × ./b.cedar:1:30: for policy `./b.cedar:1:1`, unrecognized action `Action::"halt"`
+       ╭─[./b.cedar:1:30]
+     1 │ permit (principal, action == Action::"halt", resource);
+       ·                              ──────────────
+       ╰────
+      help: did you mean `Action::"stop"`?
+    sinks     none: nobody is told of incidents
+    "#);
+
+    let json = run_in(folder.path(), &["check", "-o", "json", "--policies", "."], &environment);
+    assert_eq!(json.code, 3);
+    let found: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    let faults = found.get("faults").and_then(|faults| faults.as_array()).unwrap();
+    let line = |fault: &serde_json::Value| fault.get("line").and_then(serde_json::Value::as_u64);
+    assert!(faults.iter().any(|fault| line(fault) == Some(3)), "{}", json.out);
+    assert!(faults.iter().any(|fault| fault.get("setting").is_some_and(|name| name == "STOP_GUARD_MODE")));
+    assert_eq!(found.get("ok"), Some(&serde_json::Value::Bool(false)));
+}
+
+#[test]
+fn check_never_shows_a_secret() {
+    let mut environment = set();
+    environment.extend([
+        ("STOP_GUARD_SINKS", "webhook"),
+        ("STOP_GUARD_WEBHOOK_URL", "http://incidents.example/canary"),
+        ("STOP_GUARD_WEBHOOK_SECRET", "whsec_canary!"),
+        ("STOP_GUARD_CREDENTIAL", "client-secret"),
+        ("AZURE_CLIENT_SECRET", "canary"),
+    ]);
+    for output in ["human", "json"] {
+        let done = run(&["check", "-o", output], &environment);
+        assert_eq!(done.code, 3);
+        assert!(!done.out.contains("canary") && !done.err.contains("canary"), "{}{}", done.out, done.err);
+    }
+}
+
+#[test]
+fn a_stop_that_nobody_allowed_is_explained_and_ends_with_4() {
+    let done = run(&["evaluate", "--event", STOP], &[]);
+    insta::assert_snapshot!(done.out, @r#"
+    event     3eb6d115-c04d-4a3b-a19f-216e6b540d96 (Event Grid schema)
+    cluster   /subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-prod-weu/providers/Microsoft.ContainerService/managedClusters/aks-prod-01
+    stopped   2026-09-14T18:04:29.1732057Z
+    caller    dana@contoso.com (user 11112222-bbbb-3333-cccc-4444dddd5555) from 203.0.113.24
+    assumed   the cluster is stopped and could be started; nothing else is known of it (no --cluster)
+    decided   at 2026-09-14T18:04:29.1732057Z in mode act
+    verdict   not authorised: no policy allows it
+    restart   permitted by policy restart
+    decision  start the cluster now, and tell people
+    steps
+              2026-09-14T18:04:29.1732057Z  stopped by dana@contoso.com (user)
+              2026-09-14T18:04:29.1732057Z  the stop was not authorised: no policy allows it
+              2026-09-14T18:04:29.1732057Z  starting it (attempt 1)
+    "#);
+    assert_eq!((done.code, done.err.as_str()), (4, ""));
+}
+
+#[test]
+fn a_stop_that_a_policy_allows_ends_with_0() {
+    let folder = folder(&[(
+        "a.cedar",
+        "@id(\"dana\")\npermit (principal == Caller::\"11112222-bbbb-3333-cccc-4444dddd5555\", action == Action::\"stop\", resource);\n",
+    )]);
+    let policies = folder.path().display().to_string();
+    let done = run(&["evaluate", "--event", STOP, "--policies", &policies, "-o", "json"], &[]);
+    let told: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(told.pointer("/decision/action").and_then(|word| word.as_str()), Some("leave-stopped"));
+    assert_eq!(told.pointer("/decision/verdict/policies/0").and_then(|id| id.as_str()), Some("dana"));
+    assert_eq!((done.code, done.err.as_str()), (0, ""));
+}
+
+#[test]
+fn the_state_of_the_cluster_and_the_mode_decide_what_is_done() {
+    let cluster = |name: &str| format!("tests/azure/managed_cluster/{name}.json");
+    let code = |arguments: &[&str]| {
+        let mut all = vec!["evaluate", "--event", STOP];
+        all.extend(arguments);
+        let done = run(&all, &[]);
+        assert_eq!(done.err, "", "{arguments:?}");
+        (done.code, done.out.lines().find(|line| line.starts_with("decision")).unwrap().to_owned())
+    };
+    let mut told = String::new();
+    for arguments in [
+        &["--cluster", &cluster("get_stopped")][..],
+        &["--cluster", &cluster("get_stopping")],
+        &["--cluster", &cluster("get_start_failed")],
+        &["--cluster", &cluster("get_running"), "--at", "2026-09-14T18:10:00Z"],
+        &["--mode", "notify"],
+        &["--mode", "dry-run"],
+        &["--at", "2026-09-14T19:30:00Z"],
+    ] {
+        let (code, decision) = code(arguments);
+        let arguments = arguments.join(" ").replace("tests/azure/managed_cluster/", "");
+        told.push_str(&format!("{code}  {arguments}: {decision}\n"));
+    }
+    insta::assert_snapshot!(told, @r#"
+    4  --cluster get_stopped.json: decision  start the cluster now, and tell people
+    6  --cluster get_stopping.json: decision  look again before deciding: waiting for the stop to finish
+    5  --cluster get_start_failed.json: decision  raise an incident and start nothing: waiting for people: it is in a failed state
+    5  --cluster get_running.json --at 2026-09-14T18:10:00Z: decision  start nothing (already-running), and report the stop
+    5  --mode notify: decision  raise an incident and start nothing: waiting for people: the guard starts nothing in mode notify
+    5  --mode dry-run: decision  raise an incident and start nothing: dry-run: would have raised a high incident: aks-prod-01 was stopped by dana@contoso.com without permission, and is down: the guard starts nothing in mode dry-run
+    6  --at 2026-09-14T19:30:00Z: decision  look again before deciding: waiting for the activity log
+    "#);
+}
+
+#[test]
+fn what_is_no_stop_is_ignored_and_says_why() {
+    for name in [
+        "eventgrid/start_success_user",
+        "cloudevents/other_vm_deallocate",
+        "edge/hostile_resource_uri_absolute_url",
+    ] {
+        let done = run(&["evaluate", "--event", &format!("tests/fixtures/events/{name}.json")], &[]);
+        assert_eq!((done.code, done.err.as_str()), (0, ""), "{name}");
+        assert!(done.out.starts_with("ignored   "), "{}", done.out);
+    }
+    let guarded = [("STOP_GUARD_SUBSCRIPTIONS", "00000000-0000-0000-0000-000000000000")];
+    let done = run(&["evaluate", "--event", STOP], &guarded);
+    assert_eq!(done.out, format!("ignored   subscription `{SUBSCRIPTION}` is not guarded\n"));
+}
+
+#[test]
+fn what_is_no_event_fails_in_one_line() {
+    for (event, told) in [
+        ("tests/fixtures/events/edge/malformed_not_json.json", "not an event"),
+        ("tests/fixtures/events/edge/batch_two_clusters.json", "several at once"),
+        ("tests/fixtures/events/none.json", "can't be opened: No such file"),
+        ("tests", "can't be read"),
+        ("-", "no event in it"),
+    ] {
+        let done = run(&["evaluate", "--event", event], &[]);
+        assert_eq!((done.code, done.out.as_str()), (1, ""), "{event}");
+        assert_eq!(done.err.lines().count(), 1, "{}", done.err);
+        assert!(done.err.starts_with("error: ") && done.err.contains(told), "{}", done.err);
+    }
+}
+
+#[test]
+fn evaluate_decides_nothing_with_broken_policies_or_settings() {
+    let folder = folder(&[("a.cedar", "permit")]);
+    let stop = Path::new(env!("CARGO_MANIFEST_DIR")).join(STOP).display().to_string();
+    let done = run_in(
+        folder.path(),
+        &["evaluate", "--event", &stop, "--policies", "."],
+        &[("STOP_GUARD_TIMEZONE", "Berlin")],
+    );
+    assert_eq!((done.code, done.out.as_str()), (3, ""));
+    insta::assert_snapshot!(done.err, @r#"
+    error: STOP_GUARD_TIMEZONE: `Berlin` is no time zone: write a name of the IANA database, like `Europe/Berlin`
+    error: ./a.cedar:1:7: unexpected end of input: expected `(`
+    "#);
+}
+
+#[test]
+fn init_state_says_what_it_made_or_why_it_could_not() {
+    let done = run(&["init-state"], &set());
+    assert_eq!((done.code, done.out.as_str()), (0, "memory needs no containers\n"));
+    let done = run(&["init-state"], &[]);
+    assert_eq!((done.code, done.err.lines().count()), (3, 1), "{}", done.err);
+    let closed = [
+        ("STOP_GUARD_STATE", "UseDevelopmentStorage=true"),
+        ("AZURITE_BLOB_STORAGE_URL", "http://127.0.0.1:9"),
+    ];
+    let done = run(&["init-state"], &closed);
+    assert_eq!((done.code, done.out.as_str()), (1, ""));
+    assert_eq!(done.err.lines().count(), 1, "{}", done.err);
+    assert!(
+        done.err.starts_with("error: the store can't be used now: making the container `stop-guard`"),
+        "{}",
+        done.err
+    );
+}
