@@ -41,7 +41,8 @@ pub(crate) struct Load {
     pub(crate) stop_cpu_ms: f64,
     /// CPU of one event that is known already, milliseconds.
     pub(crate) known_cpu_ms: f64,
-    /// From the invocation to the start POST, milliseconds, proxies and simulators on the same cores included.
+    /// From the invocation to the start POST, milliseconds. Includes what the look is made to take, and proxies
+    /// and simulators on the same cores.
     pub(crate) until_start_ms: Spread,
     /// The worst way of an event, in each respect.
     pub(crate) worst: Trip,

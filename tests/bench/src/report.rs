@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::cold_start::ColdStart;
 use crate::load::Load;
 use crate::machine::Machine;
+use crate::wire::LOOK_TAKES;
 
 /// From the start of the process to the first answer: times that of the minimal server.
 const COLD_START_RATIO_MAX: f64 = 3.0;
@@ -161,8 +162,10 @@ fn details(load: &Load, place: &str) -> String {
     line(
         &mut text,
         &format!(
-            "  invocation to start POST, median (p95): {:.1} ms ({:.1}), simulators and proxies included",
-            until_start_ms.median, until_start_ms.p95
+            "  invocation to start POST, median (p95): {:.1} ms ({:.1}), simulators and a look of {} ms included",
+            until_start_ms.median,
+            until_start_ms.p95,
+            LOOK_TAKES.as_millis()
         ),
     );
     let anonymous = [load.at_rest, load.after_first, load.after_all].map(|memory| mib(memory.anonymous_kib));

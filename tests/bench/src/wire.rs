@@ -3,7 +3,7 @@
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -13,6 +13,10 @@ use http::{Method, StatusCode, Uri, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+
+/// How much later the answer to a look comes than the simulator gives it. ARM takes tens of milliseconds at least, and only
+/// so does it show which writes go out beside a look: on loopback either could be over before the other begins.
+pub(crate) const LOOK_TAKES: Duration = Duration::from_millis(20);
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +102,9 @@ async fn forward(State(way): State<Way>, mut request: Request) -> Response {
     *request.uri_mut() = uri;
     request.headers_mut().remove(header::HOST);
     let answer = way.client.request(request).await;
+    if ask == Ask::Look {
+        tokio::time::sleep(LOOK_TAKES).await;
+    }
     let ended = Instant::now();
     way.wire.0.lock().unwrap_or_else(PoisonError::into_inner).push(Exchange { ask, began, ended });
     match answer {

@@ -72,14 +72,14 @@ fn people_see_each_figure_beside_its_limit() {
     minimal server's RSS: 3.0 MiB
 
     state in memory:
-      invocation to start POST, median (p95): 2.0 ms (4.0), simulators and proxies included
+      invocation to start POST, median (p95): 2.0 ms (4.0), simulators and a look of 20 ms included
       heap and stacks at rest, after one event, after all: 2.0, 3.0, 5.0 MiB
       worst event up to its start POST: 1 look, 0 other to Azure, 3 store writes (3 in a row), 5 store reads (2 in a row)
       the last event (begin after the invocation, duration):
          0.50 ms   1.50 ms  ARM: GET the cluster
 
     state in Azurite:
-      invocation to start POST, median (p95): 2.0 ms (4.0), simulators and proxies included
+      invocation to start POST, median (p95): 2.0 ms (4.0), simulators and a look of 20 ms included
       heap and stacks at rest, after one event, after all: 2.0, 3.0, 5.0 MiB
       worst event up to its start POST: 1 look, 0 other to Azure, 3 store writes (3 in a row), 5 store reads (2 in a row)
       the last event (begin after the invocation, duration):
