@@ -33,11 +33,7 @@ impl ColdStart {
 
 /// Starts both in turns, so that whatever else the machine does falls on both.
 pub(crate) fn measure(starts: usize, guard: &dyn Fn(u16) -> Command, minimal: &Path) -> Result<ColdStart> {
-    let minimal = |port: u16| {
-        let mut command = Command::new(minimal);
-        command.arg(port.to_string());
-        command
-    };
+    let minimal = |port: u16| self::minimal(minimal, port);
     let (mut guard_ms, mut minimal_ms) = (Vec::new(), Vec::new());
     for round in 0..UNCOUNTED + starts {
         // Each goes first in every other round.
@@ -61,6 +57,13 @@ pub(crate) fn measure(starts: usize, guard: &dyn Fn(u16) -> Command, minimal: &P
         minimal_ms: Spread::of(minimal_ms).context("there must be at least one start")?,
         minimal_memory: settled.memory()?,
     })
+}
+
+/// The minimal server on this port.
+pub(crate) fn minimal(program: &Path, port: u16) -> Command {
+    let mut command = Command::new(program);
+    command.arg(port.to_string());
+    command
 }
 
 fn start_ms(command: &dyn Fn(u16) -> Command) -> Result<f64> {

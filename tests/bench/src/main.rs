@@ -45,7 +45,7 @@ struct Arguments {
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
     starts: u16,
     /// Counted events of each kind
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=4_000))]
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=2_000))]
     events: u16,
     /// How to print the result
     #[arg(short, long, value_enum, default_value_t = Output::Human)]
@@ -79,7 +79,12 @@ async fn measure(arguments: &Arguments) -> Result<Report> {
     let machine = Machine::now();
     let policies = arguments.policies.clone().unwrap_or_else(azure::default_policies);
     let starts = usize::from(arguments.starts);
-    let plan = Plan { guard: &arguments.guard, policies: &policies, events: usize::from(arguments.events) };
+    let plan = Plan {
+        guard: &arguments.guard,
+        minimal: &arguments.minimal,
+        policies: &policies,
+        events: usize::from(arguments.events),
+    };
     // Before Azurite is there, so that nothing runs beside the starts.
     let stage = Stage::serve(None).await?;
     let guard = |port: u16| {

@@ -9,6 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
+use axum::serve::ListenerExt as _;
 use http::{Method, StatusCode, Uri, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -17,6 +18,9 @@ use hyper_util::rt::TokioExecutor;
 /// How much later the answer to a look comes than the simulator gives it. ARM takes tens of milliseconds at least, and only
 /// so does it show which writes go out beside a look: on loopback either could be over before the other begins.
 pub(crate) const LOOK_TAKES: Duration = Duration::from_millis(20);
+
+/// Longest answer that is passed on. Lists of blobs are the longest here, some KB.
+const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +86,10 @@ impl Wire {
     async fn proxy(&self, server: &str, classify: fn(&Method, &Uri) -> Ask) -> io::Result<String> {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
+        // Otherwise the end of an answer waits up to 40 ms for the acknowledgement of its beginning.
+        let listener = listener.tap_io(|stream| {
+            let _only_slower_without = stream.set_nodelay(true);
+        });
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).build(connector);
@@ -102,14 +110,24 @@ async fn forward(State(way): State<Way>, mut request: Request) -> Response {
     *request.uri_mut() = uri;
     request.headers_mut().remove(header::HOST);
     let answer = way.client.request(request).await;
+    let answer = match answer {
+        Ok(answer) => {
+            let (mut head, body) = answer.into_parts();
+            // They are about the connection to the server. The body goes on whole, with its length.
+            head.headers.remove(header::TRANSFER_ENCODING);
+            head.headers.remove(header::CONNECTION);
+            axum::body::to_bytes(Body::new(body), ANSWER_BYTES_MAX).await.ok().map(|body| (head, body))
+        }
+        Err(_) => None,
+    };
     if ask == Ask::Look {
         tokio::time::sleep(LOOK_TAKES).await;
     }
     let ended = Instant::now();
     way.wire.0.lock().unwrap_or_else(PoisonError::into_inner).push(Exchange { ask, began, ended });
     match answer {
-        Ok(answer) => answer.map(Body::new),
-        Err(_) => StatusCode::BAD_GATEWAY.into_response(),
+        Some((head, body)) => Response::from_parts(head, Body::from(body)),
+        None => StatusCode::BAD_GATEWAY.into_response(),
     }
 }
 

@@ -27,8 +27,11 @@ fn load() -> Load {
         after_first: memory(12),
         after_all: memory(20),
         stop_cpu_ms: 0.5,
+        burst_cpu_ms: 0.25,
+        minimal_get_cpu_ms: 0.025,
         known_cpu_ms: 0.125,
         until_start_ms: spread(2.0, 4.0),
+        writes_in_a_row: 3,
         worst,
         last: vec!["   0.50 ms   1.50 ms  ARM: GET the cluster".to_owned()],
     }
@@ -55,24 +58,27 @@ fn people_see_each_figure_beside_its_limit() {
     commit abc1234, 2026-11-24 12:00 UTC, 2 cores (Example CPU), Linux 6.1, load before 0.10
     50 starts of each program, 1000 events of each kind
 
-    figure                                                     measured     limit  of limit
-    start to first answer ÷ minimal server                       2.50 ×       3 ×      0.83  ok
-    ARM GETs up to the start POST, worst event                        1         1      1.00  ok
-    start POSTs, worst event                                          1         1      1.00  ok
-    store writes one after another, worst event                       3         2      1.50  MISSED
-    CPU of a stop to start and incident, state in memory        0.50 ms      1 ms      0.50  ok
-    CPU of an event known already, state in memory              0.12 ms      1 ms      0.12  ok
-    CPU of a stop to start and incident, state in Azurite       0.50 ms      1 ms      0.50  ok
-    CPU of an event known already, state in Azurite             0.12 ms      1 ms      0.12  ok
-    RSS at rest, state in Azurite                              8.00 MiB    20 MiB      0.40  ok
-    RSS after one event, state in Azurite                     12.00 MiB    20 MiB      0.60  ok
-    RSS after all events, state in Azurite                    20.00 MiB    20 MiB      1.00  MISSED
+    figure                                               measured     limit  of limit
+    start to first answer ÷ minimal server                 2.50 ×       3 ×      0.83  ok
+    ARM GETs up to the start POST, worst event                  1         1      1.00  ok
+    start POSTs, worst event                                    1         1      1.00  ok
+    store writes one after another, median event                3         2      1.50  MISSED
+    CPU of a stop, one at a time, state in memory         0.50 ms      1 ms      0.50  ok
+    CPU of a stop, 16 at a time, state in memory          0.25 ms      1 ms      0.25  ok
+    CPU of an event known already, state in memory        0.12 ms      1 ms      0.12  ok
+    CPU of a stop, one at a time, state in Azurite        0.50 ms      1 ms      0.50  ok
+    CPU of a stop, 16 at a time, state in Azurite         0.25 ms      1 ms      0.25  ok
+    CPU of an event known already, state in Azurite       0.12 ms      1 ms      0.12  ok
+    RSS at rest, state in Azurite                        8.00 MiB    20 MiB      0.40  ok
+    RSS after one event, state in Azurite               12.00 MiB    20 MiB      0.60  ok
+    RSS after all events, state in Azurite              20.00 MiB    20 MiB      1.00  MISSED
 
     start, median (p95): guard 5.00 ms (8.00), minimal server 2.00 ms (3.00)
     minimal server's RSS: 3.0 MiB
 
     state in memory:
       invocation to start POST, median (p95): 2.0 ms (4.0), simulators and a look of 20 ms included
+      CPU of the minimal server's GET /, one after each stop: 0.025 ms; a stop costs 20 of them
       heap and stacks at rest, after one event, after all: 2.0, 3.0, 5.0 MiB
       worst event up to its start POST: 1 look, 0 other to Azure, 3 store writes (3 in a row), 5 store reads (2 in a row)
       the last event (begin after the invocation, duration):
@@ -80,6 +86,7 @@ fn people_see_each_figure_beside_its_limit() {
 
     state in Azurite:
       invocation to start POST, median (p95): 2.0 ms (4.0), simulators and a look of 20 ms included
+      CPU of the minimal server's GET /, one after each stop: 0.025 ms; a stop costs 20 of them
       heap and stacks at rest, after one event, after all: 2.0, 3.0, 5.0 MiB
       worst event up to its start POST: 1 look, 0 other to Azure, 3 store writes (3 in a row), 5 store reads (2 in a row)
       the last event (begin after the invocation, duration):
@@ -93,7 +100,7 @@ fn a_missed_limit_is_said_and_fails_the_run() {
     let missed: Vec<&str> = report.figures.iter().filter(|f| !f.ok).map(|f| f.what.as_str()).collect();
     assert_eq!(
         missed,
-        ["store writes one after another, worst event", "RSS after all events, state in Azurite"]
+        ["store writes one after another, median event", "RSS after all events, state in Azurite"]
     );
     assert!(!report.ok());
 }
