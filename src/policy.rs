@@ -55,6 +55,8 @@ pub struct Policies {
     set: PolicySet,
     /// What our annotations say, by Cedar's id of the policy.
     responses: BTreeMap<PolicyId, Ranked>,
+    /// Operators of the longest policy: what a question needs of the stack.
+    operators: usize,
     hash: String,
 }
 
@@ -128,7 +130,9 @@ impl Policies {
             let Facts { principal, action, resource, context, entities } = facts;
             let request = Request::new(principal, action, resource, context, schema)?;
             let entities = cedar_policy::Entities::from_entities(entities, schema)?;
-            Ok(depth::with_stack_to_ask(|| self.authorizer.is_authorized(&request, &self.set, &entities)))
+            Ok(depth::with_stack_to_ask(self.operators, || {
+                self.authorizer.is_authorized(&request, &self.set, &entities)
+            }))
         });
         match asked {
             Ok(response) => self.read(&response),

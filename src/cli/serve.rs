@@ -14,6 +14,9 @@ use crate::guard::Guard;
 use crate::store::Location;
 use crate::telemetry;
 
+/// Stack of a worker: a question to policies of some 100 operators fits onto it, so that none has to be made for each question.
+/// Only what is used takes memory.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
 /// Threads that run tasks: a Consumption plan has one core, and next to nothing here computes.
 const WORKERS: usize = 2;
 
@@ -44,6 +47,7 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
     telemetry::install(log)?;
     let runtime: Runtime = Builder::new_multi_thread()
         .worker_threads(WORKERS)
+        .thread_stack_size(STACK_BYTES)
         .enable_all()
         .build()
         .context("the runtime can't be started")?;

@@ -14,17 +14,20 @@ pub(super) const OPERATORS_MAX: usize = 500;
 /// Stack for parsing and validating, in bytes. In a build without optimisations a link of a chain takes 20 KiB, so
 /// [`OPERATORS_MAX`] links take 10 MiB. Only what is used takes memory.
 const LOAD_STACK_BYTES: usize = 48 * 1024 * 1024;
-/// Stack for one question, in bytes: likewise 40 KiB a link, 20 MiB.
-const ASK_STACK_BYTES: usize = 32 * 1024 * 1024;
+/// Stack that a question takes for each link of the longest policy, in bytes, and beside that. Measured likewise, with room.
+const ASK_BYTES_A_LINK: usize = 64 * 1024;
+const ASK_BYTES_BESIDE: usize = 512 * 1024;
 
 /// Parses and validates on a stack that is enough.
 pub(super) fn with_stack_to_load<T>(load: impl FnOnce() -> T) -> T {
     stacker::grow(LOAD_STACK_BYTES, load)
 }
 
-/// Evaluates on a stack that is enough: Cedar makes running out of it an error, and so a no.
-pub(super) fn with_stack_to_ask<T>(ask: impl FnOnce() -> T) -> T {
-    stacker::grow(ASK_STACK_BYTES, ask)
+/// Evaluates policies whose longest has so many `operators` on a stack that is enough: Cedar makes running out of it an error,
+/// and so a no. What people write fits onto the stack that is there; a new one costs more than the question.
+pub(super) fn with_stack_to_ask<T>(operators: usize, ask: impl FnOnce() -> T) -> T {
+    let needed = ASK_BYTES_BESIDE + operators.min(OPERATORS_MAX) * ASK_BYTES_A_LINK;
+    stacker::maybe_grow(needed, needed, ask)
 }
 
 /// Where a text goes too deep, as a byte offset, and how.
@@ -34,9 +37,9 @@ pub(super) enum TooDeep {
     Long(usize),
 }
 
-/// Reads the text as Cedar's lexer does: strings, comments, words and signs.
-pub(super) fn check(text: &str) -> Result<(), TooDeep> {
-    let (mut open, mut operators) = (Vec::new(), 0_usize);
+/// Reads the text as Cedar's lexer does: strings, comments, words and signs. Returns the operators of the longest policy.
+pub(super) fn check(text: &str) -> Result<usize, TooDeep> {
+    let (mut open, mut operators, mut most) = (Vec::new(), 0_usize, 0_usize);
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let at = text.len() - rest.len();
@@ -56,6 +59,7 @@ pub(super) fn check(text: &str) -> Result<(), TooDeep> {
         }
         let counts = ["(", "[", "{", ".", "+", "-", "*", "/", "%", "!", "||", "&&", "if"].contains(&token);
         operators += usize::from(counts);
+        most = most.max(operators);
         if open.len() > NESTING_MAX {
             return Err(TooDeep::Nested(at));
         }
@@ -63,7 +67,7 @@ pub(super) fn check(text: &str) -> Result<(), TooDeep> {
             return Err(TooDeep::Long(at));
         }
     }
-    Ok(())
+    Ok(most)
 }
 
 /// A bracket that closes another than the last opened is a fault that the parser tells; it makes nothing shallower.

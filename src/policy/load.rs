@@ -38,12 +38,13 @@ pub(super) fn load(files: &[PolicyFile<'_>]) -> Result<Policies, Vec<PolicyFault
 
     let mut faults = Faults::default();
     let mut found = Vec::new();
+    let mut operators = 0;
     for (number, (file, place)) in files.iter().zip(&places).enumerate() {
         if number >= FILES_MAX {
             faults.add(number, place.whole(&format!("more than {FILES_MAX} files"), None));
             break;
         }
-        parse(number, file.text, place, &mut found, &mut faults);
+        operators = operators.max(parse(number, file.text, place, &mut found, &mut faults));
     }
     if let Some((extra, place)) = found.get(POLICIES_MAX).and_then(|x| Some((x, places.get(x.file)?))) {
         faults.add(extra.file, place.fault(extra.span, &format!("more than {POLICIES_MAX} policies"), None));
@@ -52,7 +53,7 @@ pub(super) fn load(files: &[PolicyFile<'_>]) -> Result<Policies, Vec<PolicyFault
     let (set, responses) = assemble(found, &places, &validator, &mut faults);
     if faults.is_empty() {
         let authorizer = Authorizer::new();
-        Ok(Policies { validator, vocabulary, authorizer, set, responses, hash: hash(&files) })
+        Ok(Policies { validator, vocabulary, authorizer, set, responses, operators, hash: hash(&files) })
     } else {
         Err(faults.sorted())
     }
@@ -66,22 +67,26 @@ fn built_in() -> Result<(Validator, Vocabulary), Vec<PolicyFault>> {
     Ok((Validator::new(schema), vocabulary))
 }
 
-fn parse(file: usize, text: &str, place: &Place, found: &mut Vec<Found>, faults: &mut Faults) {
+/// Reads one file. Returns the operators of its longest policy.
+fn parse(file: usize, text: &str, place: &Place, found: &mut Vec<Found>, faults: &mut Faults) -> usize {
     if text.len() > FILE_BYTES_MAX {
         faults.add(file, place.whole(&format!("the file has more than {FILE_BYTES_MAX} bytes"), None));
-        return;
+        return 0;
     }
-    if let Err(too_deep) = depth::check(text) {
-        faults.add(file, too_deep_fault(place, too_deep));
-        return;
-    }
+    let operators = match depth::check(text) {
+        Ok(operators) => operators,
+        Err(too_deep) => {
+            faults.add(file, too_deep_fault(place, too_deep));
+            return 0;
+        }
+    };
     let set = match PolicySet::from_str(text) {
         Ok(set) => set,
         Err(errors) => {
             for error in errors.iter() {
                 faults.add(file, place.cedar(error));
             }
-            return;
+            return 0;
         }
     };
     for template in set.templates() {
@@ -95,6 +100,7 @@ fn parse(file: usize, text: &str, place: &Place, found: &mut Vec<Found>, faults:
         set.policies().map(|policy| examine(file, policy.clone(), place, faults)).collect();
     of_file.sort_by_key(|found| found.span.offset());
     found.extend(of_file);
+    operators
 }
 
 fn too_deep_fault(place: &Place, too_deep: TooDeep) -> PolicyFault {
