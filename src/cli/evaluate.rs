@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::describe::{self, Situation};
 use super::{Exit, Format, output, wiring};
 use crate::azure::{HttpTransport, managed_cluster};
-use crate::case::{Action, Context, Explanation, Facts, Mode, Record, Stop, StopSource, explain};
+use crate::case::{Action, Context, Explanation, Facts, Mode, Record, Stop, explain};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{
     CONFIRM_SETTING, Environment, FaultKind, GIVE_UP_AFTER_SETTING, LOOK_EVERY_SETTING, MODE_SETTING,
@@ -166,32 +166,18 @@ fn decide(
     };
     let look = Look { sent_at: now, found: Found::Cluster(Box::new(cluster)) };
     let facts = Facts { look: Ok(look), log: None, stops: None };
-    let explanation = explain(&Record::new(event.cluster.clone()), stop(event, now), facts, &context);
+    let explanation = explain(
+        &Record::new(event.cluster.clone()),
+        Stop::of_event(event, now, context.times),
+        facts,
+        &context,
+    );
     let situation = Situation { event, now, mode, cluster_given: args.cluster.is_some() };
     output::print(&match args.output {
         Format::Human => describe::human(&situation, &explanation),
         Format::Json => format!("{:#}\n", describe::json(&situation, &explanation)?),
     });
     Ok(exit(&explanation))
-}
-
-/// The stop that the event tells of; one without a time counts from now.
-fn stop(event: &StopEvent, now: Timestamp) -> Stop {
-    let (time, time_known) = match event.time {
-        StopTime::At(time) => (time, true),
-        StopTime::Missing => (now, false),
-    };
-    Stop {
-        time,
-        time_known,
-        caller: event.caller.clone(),
-        correlation_id: event.correlation_id.clone(),
-        event_id: event.id.clone(),
-        source: StopSource::Event,
-        confirmed: false,
-        claimed: None,
-        allowed_by: None,
-    }
 }
 
 /// A cluster of which nothing is known but that it is down and could be started.

@@ -1,6 +1,6 @@
 //! What would be decided about an event now, with looks and questions but without any effect.
 
-use crate::case::{Context, Explanation, Record, explain};
+use crate::case::{Explanation, Record, Stop, explain};
 use crate::domain::StopEvent;
 use crate::store::StatePath;
 
@@ -24,19 +24,8 @@ impl Guard {
         let looked = self.look(&record).await;
         let hold = holds::hold_on(&self.0.store, &event.cluster, self.now()).await?;
         let now = self.now();
-        let context = Context {
-            now,
-            mode: self.0.gate.mode(),
-            times: self.times(),
-            policies: self.policies(),
-            zone: &self.0.settings.zone,
-            confirm: self.0.settings.confirm,
-            hold: hold.as_deref(),
-            skewed: self.is_skewed(),
-            start_slot_at: now,
-            sinks: &[],
-            nonce: "",
-        };
-        Ok(explain(&record, self.stop(event), looked.facts, &context))
+        let context = self.context(now, hold.as_deref(), now, "");
+        let stop = Stop::of_event(event, now, self.times());
+        Ok(explain(&record, stop, looked.facts, &context))
     }
 }

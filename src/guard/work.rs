@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::azure::ArmError;
 use crate::case::record::RecordError;
@@ -115,19 +115,8 @@ impl Guard {
         let mut marker_due = opening;
         loop {
             let now = self.now();
-            let context = Context {
-                now,
-                mode: self.0.gate.mode(),
-                times: self.times(),
-                policies: self.policies(),
-                zone: &self.0.settings.zone,
-                confirm: self.0.settings.confirm,
-                hold: hold.as_deref(),
-                skewed: self.is_skewed(),
-                start_slot_at: self.0.pace.next_slot(subscription, now),
-                sinks: &self.0.sink_names,
-                nonce: &intent_nonce,
-            };
+            let slot = self.0.pace.next_slot(subscription, now);
+            let context = self.context(now, hold.as_deref(), slot, &intent_nonce);
             match advance(record, &facts, &context) {
                 Advance::AskLog => facts.log = Some(self.ask_log(record).await),
                 Advance::CountStops { mark } => {
@@ -142,6 +131,29 @@ impl Guard {
                     return Ok(*transition);
                 }
             }
+        }
+    }
+
+    /// What a step is decided with.
+    pub(super) fn context<'a>(
+        &'a self,
+        now: Timestamp,
+        hold: Option<&'a str>,
+        start_slot_at: Timestamp,
+        nonce: &'a str,
+    ) -> Context<'a> {
+        Context {
+            now,
+            mode: self.0.gate.mode(),
+            times: self.times(),
+            policies: self.policies(),
+            zone: &self.0.settings.zone,
+            confirm: self.0.settings.confirm,
+            hold,
+            skewed: self.is_skewed(),
+            start_slot_at,
+            sinks: &self.0.sink_names,
+            nonce,
         }
     }
 

@@ -1,0 +1,131 @@
+//! The simulated Azure of a measurement, and the stops in it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use simulator::host::envelope;
+use simulator::host::json::Value;
+use simulator::http::{Azure, now};
+use simulator::sink::Receiver;
+use simulator::world::{AssignedIdentity, Caller, ClusterId, Deed, NewCluster, Settings};
+
+use crate::wire::Wire;
+
+/// Stops in one subscription: fewer than make a storm of the default policies, whose bulletin would be work of its own.
+const STOPS_PER_SUBSCRIPTION: usize = 5;
+
+/// Azure's quotas fill this much faster. No operation is waited for.
+const SPEED_UP: u32 = 60;
+
+const BINDING: &str = "event";
+const FUNCTION: &str = "StopActionHandler";
+
+/// Azure over HTTP, with a proxy before it.
+pub(crate) struct Stage {
+    azure: Azure,
+    /// All that goes over the wire.
+    pub(crate) wire: Wire,
+    /// The proxy's URL.
+    url: String,
+    /// The URL of the proxy before the store; none = the state is in memory.
+    blobs: Option<String>,
+    stops: usize,
+}
+
+/// A stop that has happened.
+pub(crate) struct Stop {
+    /// Of which cluster.
+    pub(crate) cluster: ClusterId,
+    /// The body of its invocation, as the Functions host posts it.
+    pub(crate) body: String,
+}
+
+impl Stage {
+    /// Serves a new Azure. `blobs` is the URL of the blob service.
+    pub(crate) async fn serve(blobs: Option<&str>) -> Result<Self> {
+        let settings = Settings { speed_up: SPEED_UP, ..Settings::default() };
+        let azure = Azure::serve(settings, Receiver::new(None), 0).await?;
+        let site = "/subscriptions/00000000-0000-4000-8000-000000000000/resourceGroups/rg-guard/providers/\
+                    Microsoft.Web/sites/func-aks-guard";
+        let caller = Caller::system_identity("guard", site);
+        azure.world().assign_identity(AssignedIdentity { caller, user_assigned: false });
+        let wire = Wire::default();
+        let url = wire.before_azure(azure.url()).await?;
+        let blobs = match blobs {
+            Some(blobs) => Some(wire.before_blobs(blobs).await?),
+            None => None,
+        };
+        Ok(Self { azure, wire, url, blobs, stops: 0 })
+    }
+
+    /// The guard with all settings of a real one: armed, a managed identity, a sink, the default policies.
+    pub(crate) fn guard(&self, program: &Path, policies: &Path, stops: usize) -> Command {
+        let subscriptions: Vec<String> = (0..=stops / STOPS_PER_SUBSCRIPTION).map(subscription).collect();
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("STOP_GUARD_MODE", "act")
+            .env("STOP_GUARD_SUBSCRIPTIONS", subscriptions.join(","))
+            .env("STOP_GUARD_POLICIES", policies)
+            .env("STOP_GUARD_ARM_ENDPOINT", &self.url)
+            .env("STOP_GUARD_CREDENTIAL", "managed-identity")
+            .env("IDENTITY_ENDPOINT", format!("{}/msi/token", self.url))
+            .env("IDENTITY_HEADER", Settings::default().identity_secret)
+            .env("STOP_GUARD_SINKS", "webhook")
+            .env("STOP_GUARD_WEBHOOK_URL", format!("{}/webhook", self.url));
+        match &self.blobs {
+            None => command.env("STOP_GUARD_STATE", "memory"),
+            Some(blobs) => command
+                .env("STOP_GUARD_STATE", "UseDevelopmentStorage=true")
+                .env("AZURITE_BLOB_STORAGE_URL", blobs),
+        };
+        command
+    }
+
+    /// A cluster is made, and stopped by somebody who may not. Each time another cluster and another caller.
+    pub(crate) fn stop(&mut self) -> Result<Stop> {
+        let number = self.stops;
+        self.stops += 1;
+        let cluster = ClusterId::new(
+            &subscription(number / STOPS_PER_SUBSCRIPTION),
+            "rg-bench",
+            &format!("aks-{number}"),
+        );
+        let event = {
+            let mut world = self.azure.world();
+            world.create_cluster(NewCluster::new(cluster.clone()), now())?;
+            world.stop(&cluster, &Caller::user(&format!("user{number}")), now())?;
+            world.finish_operations(now());
+            let events = world.take_events(now());
+            let of_stop = events.iter().find(|event| event.cluster == cluster && event.deed == Deed::Stop);
+            of_stop.context("the stop gave no event")?.event_grid().to_string()
+        };
+        let body = envelope::event(BINDING, &Value::parse(&event)?, envelope::sys(FUNCTION, now()));
+        Ok(Stop { cluster, body: body.compact() })
+    }
+
+    /// That Azure accepted exactly one start of it and that nothing was done that must not be done.
+    pub(crate) fn check(&self, cluster: &ClusterId) -> Result<()> {
+        let world = self.azure.world();
+        let starts = world.journal().accepted(Deed::Start, cluster);
+        ensure!(starts == 1, "Azure accepted {starts} starts of {cluster}: these figures would mean nothing");
+        let violation = world.violations().first();
+        ensure!(violation.is_none(), "the guard must not do this: {violation:?}");
+        Ok(())
+    }
+
+    /// How many incidents came.
+    pub(crate) fn incidents(&self) -> usize {
+        self.azure.receiver().deliveries().len()
+    }
+}
+
+/// The policies that the guard is published with.
+pub(crate) fn default_policies() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies")
+}
+
+fn subscription(number: usize) -> String {
+    format!("{number:08x}-0000-4000-8000-000000000000")
+}

@@ -1,0 +1,144 @@
+//! A process under measurement, and what the kernel says of it.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::Serialize;
+
+/// Pause between two tries to connect: small beside the milliseconds that a start takes.
+const CONNECT_PAUSE: Duration = Duration::from_micros(50);
+
+/// A process that does not answer within this is broken.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Bytes of the answer to `GET /` that are read at once; one read holds its first line.
+const ANSWER_BYTES: usize = 1024;
+
+/// The child. Killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    /// From just before the spawn to the first byte of the first answer to `GET /`.
+    pub(crate) start: Duration,
+}
+
+/// What a process holds, KiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Memory {
+    /// All that is resident, the pages of the program's file included.
+    pub(crate) rss_kib: u64,
+    /// Of that, what belongs to this process alone: heap and stacks.
+    pub(crate) anonymous_kib: u64,
+}
+
+impl Process {
+    /// Starts it and waits until it has answered `GET /` on this port.
+    pub(crate) fn start(mut command: Command, port: u16) -> Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let began = Instant::now();
+        let child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+        // Owned from here on, so that it is killed if it doesn't answer.
+        let mut process = Self { child, start: Duration::ZERO };
+        process.first_answer(port, began).with_context(|| format!("{:?}", command.get_program()))?;
+        process.start = began.elapsed();
+        Ok(process)
+    }
+
+    fn first_answer(&mut self, port: u16, began: Instant) -> Result<()> {
+        let mut stream = loop {
+            match TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+                Ok(stream) => break stream,
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
+                Err(error) => return Err(error).context("cannot connect"),
+            }
+            ensure!(began.elapsed() < START_TIMEOUT, "it did not listen within {START_TIMEOUT:?}");
+            std::thread::sleep(CONNECT_PAUSE);
+        };
+        stream.set_read_timeout(Some(START_TIMEOUT))?;
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+        let mut answer = [0; ANSWER_BYTES];
+        let length = stream.read(&mut answer)?;
+        match answer.get(..length) {
+            Some(answer) if answer.starts_with(b"HTTP/1.1 200 ") => Ok(()),
+            _ => bail!("its first answer was not a 200"),
+        }
+    }
+
+    /// CPU time of all its threads so far, those that have ended included. The kernel counts it exactly and tells it in
+    /// ticks of 10 ms, so only differences over many events mean something.
+    pub(crate) fn cpu(&self) -> Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let ticks = cpu_ticks(&stat).context("/proc/<pid>/stat has another form")?;
+        let per_second = rustix::param::clock_ticks_per_second();
+        Ok(Duration::from_nanos(ticks.saturating_mul(1_000_000_000 / per_second.max(1))))
+    }
+
+    pub(crate) fn memory(&self) -> Result<Memory> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let kib = |name| kib_of(&status, name).with_context(|| format!("/proc/<pid>/status lacks {name}"));
+        Ok(Memory { rss_kib: kib("VmRSS:")?, anonymous_kib: kib("RssAnon:")? })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// `utime` and `stime`, fields 14 and 15 (proc_pid_stat(5)). The name before them may hold spaces and brackets.
+fn cpu_ticks(stat: &str) -> Option<u64> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_ascii_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+fn kib_of(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().strip_suffix("kB")?.trim_end().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_brackets_does_not_move_the_fields() {
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 100 0 0 0 12 30 0 0 20 0 3 0 100 1 1";
+        assert_eq!(cpu_ticks(stat), Some(42));
+        assert_eq!(cpu_ticks("7 (a) S 1"), None);
+    }
+
+    #[test]
+    fn memory_is_read_by_its_whole_name() {
+        let status = "VmRSS:\t    5120 kB\nRssAnon:\t     640 kB\n";
+        assert_eq!(kib_of(status, "VmRSS:"), Some(5120));
+        assert_eq!(kib_of(status, "RssAnon:"), Some(640));
+        assert_eq!(kib_of(status, "VmHWM:"), None);
+    }
+
+    #[test]
+    fn a_process_is_measured_from_its_spawn_to_its_answer() {
+        let port = free_port().unwrap();
+        let mut command = Command::new("python3");
+        let server = "import http.server,sys;h=http.server.BaseHTTPRequestHandler;h.protocol_version='HTTP/1.1';\
+             h.do_GET=lambda s:(s.send_response(200),s.send_header('content-length','0'),s.end_headers());\
+             http.server.HTTPServer(('127.0.0.1',int(sys.argv[1])),h).serve_forever()";
+        command.arg("-c").arg(server).arg(port.to_string());
+        let process = Process::start(command, port).unwrap();
+        assert!(process.start > Duration::ZERO);
+        assert!(process.memory().unwrap().rss_kib > process.memory().unwrap().anonymous_kib);
+        assert!(process.cpu().unwrap() > Duration::ZERO);
+    }
+}

@@ -1,0 +1,224 @@
+//! The figures beside their limits, as a table for people and as JSON.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::cold_start::ColdStart;
+use crate::load::{BURST, Load};
+use crate::machine::Machine;
+use crate::wire::LOOK_TAKES;
+
+/// From the start of the process to the first answer: times that of the minimal server.
+const COLD_START_RATIO_MAX: f64 = 3.0;
+/// GETs of the cluster up to a warm event's start POST.
+const LOOKS_MAX: f64 = 1.0;
+/// Start POSTs of an event.
+const STARTS_MAX: f64 = 1.0;
+/// Store writes one after another, beside the look and the POST.
+const WRITES_IN_A_ROW_MAX: f64 = 2.0;
+/// CPU of one event, milliseconds.
+const CPU_MS_MAX: f64 = 1.0;
+/// Resident memory, MiB.
+const RSS_MIB_MAX: f64 = 20.0;
+
+/// Everything that was measured in one run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) machine: Machine,
+    /// Starts of each program.
+    pub(crate) starts: usize,
+    /// Counted events of each kind and place of the state.
+    pub(crate) events: usize,
+    pub(crate) cold_start: ColdStart,
+    /// With the state in memory.
+    pub(crate) memory: Load,
+    /// With the state in Azurite; none = there was no Azurite.
+    pub(crate) azurite: Option<Load>,
+    /// What is limited.
+    pub(crate) figures: Vec<Figure>,
+}
+
+/// One measured figure and its limit.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Figure {
+    pub(crate) what: String,
+    pub(crate) unit: &'static str,
+    pub(crate) measured: f64,
+    pub(crate) limit: f64,
+    /// Measured ÷ limit.
+    pub(crate) of_limit: f64,
+    pub(crate) ok: bool,
+}
+
+impl Figure {
+    /// At most.
+    fn within(what: impl Into<String>, unit: &'static str, measured: f64, limit: f64) -> Self {
+        Self { what: what.into(), unit, measured, limit, of_limit: measured / limit, ok: measured <= limit }
+    }
+
+    /// Less than.
+    fn below(what: impl Into<String>, unit: &'static str, measured: f64, limit: f64) -> Self {
+        Self { ok: measured < limit, ..Self::within(what, unit, measured, limit) }
+    }
+}
+
+/// The limited figures of a run.
+pub(crate) fn figures(cold_start: &ColdStart, memory: &Load, azurite: Option<&Load>) -> Vec<Figure> {
+    let start = "start to first answer ÷ minimal server";
+    let mut figures = vec![Figure::within(start, "×", cold_start.ratio(), COLD_START_RATIO_MAX)];
+    // The store's own requests show only where it is on the wire, and memory of a lasting size only where the state is
+    // not in it.
+    let (real, place) = match azurite {
+        Some(azurite) => (azurite, "Azurite"),
+        None => (memory, "memory"),
+    };
+    let count = |what: &str, count, limit| Figure::within(what, "", as_f64(count), limit);
+    figures.push(count("ARM GETs up to the start POST, worst event", real.worst.looks, LOOKS_MAX));
+    figures.push(count("start POSTs, worst event", real.worst.starts, STARTS_MAX));
+    if let Some(azurite) = azurite {
+        let what = "store writes one after another, median event";
+        figures.push(count(what, azurite.writes_in_a_row, WRITES_IN_A_ROW_MAX));
+    }
+    for (load, place) in [(Some(memory), "memory"), (azurite, "Azurite")] {
+        let Some(load) = load else { continue };
+        let cpu =
+            |what: &str, ms| Figure::below(format!("CPU of {what}, state in {place}"), "ms", ms, CPU_MS_MAX);
+        figures.push(cpu("a stop, one at a time", load.stop_cpu_ms));
+        figures.push(cpu(&format!("a stop, {BURST} at a time"), load.burst_cpu_ms));
+        figures.push(cpu("an event known already", load.known_cpu_ms));
+    }
+    for (memory, when) in [
+        (real.at_rest, "at rest"),
+        (real.after_first, "after one event"),
+        (real.after_all, "after all events"),
+    ] {
+        let what = format!("RSS {when}, state in {place}");
+        figures.push(Figure::below(what, "MiB", mib(memory.rss_kib), RSS_MIB_MAX));
+    }
+    figures
+}
+
+impl Report {
+    /// Whether every figure is within its limit.
+    pub(crate) fn ok(&self) -> bool {
+        self.figures.iter().all(|figure| figure.ok)
+    }
+
+    /// The report for people.
+    pub(crate) fn human(&self) -> String {
+        let mut text = format!("{}\n", self.machine.line());
+        let (guard, minimal) = (self.cold_start.guard_ms, self.cold_start.minimal_ms);
+        line(
+            &mut text,
+            &format!("{} starts of each program, {} events of each kind", self.starts, self.events),
+        );
+        line(&mut text, "");
+        text.push_str(&table(&self.figures));
+        line(&mut text, "");
+        line(
+            &mut text,
+            &format!(
+                "start, median (p95): guard {:.2} ms ({:.2}), minimal server {:.2} ms ({:.2})",
+                guard.median, guard.p95, minimal.median, minimal.p95
+            ),
+        );
+        line(
+            &mut text,
+            &format!("minimal server's RSS: {:.1} MiB", mib(self.cold_start.minimal_memory.rss_kib)),
+        );
+        for (load, place) in [(Some(&self.memory), "memory"), (self.azurite.as_ref(), "Azurite")] {
+            let Some(load) = load else { continue };
+            text.push_str(&details(load, place));
+        }
+        if self.azurite.is_none() {
+            line(
+                &mut text,
+                "no Azurite: store requests were not counted, and RSS holds the state (make tools)",
+            );
+        }
+        text
+    }
+}
+
+fn table(figures: &[Figure]) -> String {
+    let width = figures.iter().map(|figure| figure.what.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    line(&mut text, &format!("{:<width$}  {:>12}  {:>8}  {:>8}", "figure", "measured", "limit", "of limit"));
+    for Figure { what, unit, measured, limit, of_limit, ok } in figures {
+        let word = if *ok { "ok" } else { "MISSED" };
+        let (measured, limit) = match *unit {
+            "" => (format!("{measured:.0}"), format!("{limit:.0}")),
+            unit => (format!("{measured:.2} {unit}"), format!("{limit:.0} {unit}")),
+        };
+        line(&mut text, &format!("{what:<width$}  {measured:>12}  {limit:>8}  {of_limit:>8.2}  {word}"));
+    }
+    text
+}
+
+fn details(load: &Load, place: &str) -> String {
+    let mut text = String::new();
+    let Load { until_start_ms, worst, .. } = load;
+    line(&mut text, "");
+    line(&mut text, &format!("state in {place}:"));
+    line(
+        &mut text,
+        &format!(
+            "  invocation to start POST, median (p95): {:.1} ms ({:.1}), simulators and a look of {} ms included",
+            until_start_ms.median,
+            until_start_ms.p95,
+            LOOK_TAKES.as_millis()
+        ),
+    );
+    line(
+        &mut text,
+        &format!(
+            "  CPU of the minimal server's GET /, one after each stop: {:.3} ms; a stop costs {:.0} of them",
+            load.minimal_get_cpu_ms,
+            load.stop_cpu_ms / load.minimal_get_cpu_ms
+        ),
+    );
+    let anonymous = [load.at_rest, load.after_first, load.after_all].map(|memory| mib(memory.anonymous_kib));
+    line(
+        &mut text,
+        &format!(
+            "  heap and stacks at rest, after one event, after all: {:.1}, {:.1}, {:.1} MiB",
+            anonymous[0], anonymous[1], anonymous[2]
+        ),
+    );
+    line(
+        &mut text,
+        &format!(
+            "  worst event up to its start POST: {} look, {} other to Azure, {} store writes ({} in a row), {} store reads ({} in a row)",
+            worst.looks,
+            worst.other_to_azure,
+            worst.writes,
+            worst.writes_in_a_row,
+            worst.reads,
+            worst.reads_in_a_row
+        ),
+    );
+    line(&mut text, "  the last event (begin after the invocation, duration):");
+    for exchange in &load.last {
+        line(&mut text, &format!("  {exchange}"));
+    }
+    text
+}
+
+fn line(text: &mut String, line: &str) {
+    // Writing to a string can't fail.
+    let _ = writeln!(text, "{line}");
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a handful, or memory in KiB")]
+fn as_f64(count: usize) -> f64 {
+    count as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}
+
+#[cfg(test)]
+mod tests;
