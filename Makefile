@@ -40,7 +40,7 @@ bench: .tools/azurite/installed ## measure start, wire calls, CPU and memory of 
 	$(STEP) 'build the minimal server the same way' cargo build --release --quiet --locked --package minimal-server
 	$(STEP) 'build what measures' cargo build --quiet --locked --package bench
 	@target/debug/bench --guard target/release/aks-stop-guard --minimal target/release/minimal-server \
-	  --azurite $(AZURITE)-blob --output $(or $(OUTPUT),human)
+	  --azurite $(AZURITE) --output $(or $(OUTPUT),human)
 
 .PHONY: test
 test: tools lint ## everything that CI runs: lints, docs, and all tests

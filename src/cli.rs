@@ -32,7 +32,7 @@ pub enum Exit {
     Invalid,
     /// `evaluate`: the stop is not authorised, and the guard would start the cluster.
     Restart,
-    /// `evaluate`: the stop is not authorised, and people would be told; the guard would start nothing.
+    /// `evaluate`: the stop is not authorised, and the guard would start nothing; people would be told, except in dry-run.
     Incident,
     /// `evaluate`: the guard would look again before it decides.
     Undecided,
@@ -59,7 +59,7 @@ Exit codes:
   2  the arguments can't be understood
   3  the settings or the policies are invalid
   4  evaluate: not authorised, the guard would start the cluster
-  5  evaluate: not authorised, people would be told and nothing started
+  5  evaluate: not authorised, nothing started; people told, but in dry-run
   6  evaluate: the guard would look again before it decides
 
 The settings are read from the environment; README.md lists them.";

@@ -80,7 +80,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       2  the arguments can't be understood
       3  the settings or the policies are invalid
       4  evaluate: not authorised, the guard would start the cluster
-      5  evaluate: not authorised, people would be told and nothing started
+      5  evaluate: not authorised, nothing started; people told, but in dry-run
       6  evaluate: the guard would look again before it decides
 
     The settings are read from the environment; README.md lists them.
