@@ -5,7 +5,7 @@ use super::outbox::{self, Message};
 use super::record::Record;
 use super::step::{Context, StormRow};
 use super::times::ATTEMPTS_MAX;
-use crate::domain::incident::Affected;
+use crate::domain::incident::{Affected, TimelineEntry};
 use crate::domain::text::clean;
 use crate::domain::{Caller, ClusterId, Incident, IncidentState, Severity, Situation};
 
@@ -153,7 +153,6 @@ fn base(record: &Record, case: &Case, told: &Told, context: &Context<'_>) -> Inc
     let stop = case.newest_stop();
     let mut policies = case.verdict.as_ref().map(|verdict| verdict.policies.clone()).unwrap_or_default();
     policies.extend(case.restart.iter().flat_map(|restart| restart.policies.clone()));
-    let skipped = case.timeline.len().saturating_sub(TIMELINE_SHOWN);
     Incident {
         id: case.id.to_string(),
         state: IncidentState::Opened,
@@ -174,7 +173,7 @@ fn base(record: &Record, case: &Case, told: &Told, context: &Context<'_>) -> Inc
         mode: case.mode.min(context.mode).to_string(),
         done: done(case),
         next: next(&record.cluster, case),
-        timeline: case.timeline.iter().skip(skipped).cloned().collect(),
+        timeline: timeline(case),
     }
 }
 
@@ -319,6 +318,23 @@ fn situation_words(situation: Situation) -> &'static str {
         Situation::Busy => "another operation is under way",
         Situation::Deleting => "it is being deleted",
         Situation::Unknown => "Azure doesn't say what state it is in",
+    }
+}
+
+/// The newest lines of the story.
+fn timeline(case: &Case) -> Vec<TimelineEntry> {
+    let skipped = case.timeline.len().saturating_sub(TIMELINE_SHOWN);
+    case.timeline.iter().skip(skipped).cloned().collect()
+}
+
+/// A message that nobody tried to deliver yet says what came of the start, not that one is on its way.
+pub(super) fn start_settled(outbox: &mut [Message], case: &Case) {
+    let untried = |message: &Message| message.pending.iter().all(|pending| pending.tries == 0);
+    let of_case =
+        outbox.iter_mut().filter(|message| message.incident.id == case.id.as_str() && untried(message));
+    for message in of_case {
+        message.incident.done = done(case);
+        message.incident.timeline = timeline(case);
     }
 }
 

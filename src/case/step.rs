@@ -359,4 +359,5 @@ pub fn note_start(record: &mut Record, nonce: &str, state: IntentState, now: Tim
     let needs_people = case.intent.as_ref().is_some_and(|i| matches!(i.state, IntentState::Refused { .. }));
     case.note(now, text);
     case.next_at = if needs_people { now } else { now + times.look_every };
+    report::start_settled(&mut record.outbox, case);
 }

@@ -117,3 +117,12 @@ fn what_came_of_a_start_counts_once_however_often_it_is_written_down() {
     assert_eq!(world.record, once);
     assert_eq!(world.record.history.starts, [at(-90)]);
 }
+
+#[test]
+fn people_read_what_came_of_the_start_and_not_that_it_is_on_its_way() {
+    let mut world = World::stopped_by(mallory());
+    world.sees(Arm::Stopped, 11);
+    world.start_came_to(sent(), 12);
+    let message = world.record.outbox.first().unwrap();
+    assert_eq!(message.incident.done, ["Start 1 was accepted by Azure (request request-1)."]);
+}
