@@ -21,7 +21,7 @@ mod tests;
 
 pub use bulletin::{Bulletin, BulletinKey};
 pub use explain::{Action, Explanation, explain};
-pub use intake::{Taken, take_in};
+pub use intake::{Taken, stop_of, take_in};
 pub use model::{Case, CaseId, Held, Intent, IntentState, Mode, Outcome, Stop, StopSource, Told, Verdict};
 pub use proof::Confirm;
 pub use record::{AuthorisedStop, Closing, Episode, History, Record, RecordError};

@@ -2,10 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::model::{Case, CaseId, Mode, STOPS_MAX, Stop};
+use super::model::{Case, CaseId, Mode, STOPS_MAX, Stop, StopSource};
 use super::record::{Episode, Record};
 use super::report::who;
 use super::times::Times;
+use crate::domain::calendar::{EARLIEST, LATEST};
+use crate::domain::{StopEvent, StopTime};
 
 /// Two reports of a stop this close together are about the same stop.
 const SAME_INSTANT: SignedDuration = SignedDuration::from_secs(1);
@@ -23,6 +25,27 @@ pub enum Taken {
     History(&'static str),
     /// The case at hand is being archived: finish that first (rule 19).
     FinishFirst,
+}
+
+/// An event's stop. A time that is missing, or that lies ahead of Azure's clock, is none: the stop then counts from `now`,
+/// and never as fresh.
+pub fn stop_of(event: &StopEvent, now: Timestamp, times: &Times) -> Stop {
+    let now = now.clamp(EARLIEST, LATEST);
+    let (time, time_known) = match event.time {
+        StopTime::At(time) if time <= now + times.skew_max => (time.max(EARLIEST), true),
+        StopTime::At(_) | StopTime::Missing => (now, false),
+    };
+    Stop {
+        time,
+        time_known,
+        caller: event.caller.clone(),
+        correlation_id: event.correlation_id.clone(),
+        event_id: event.id.clone(),
+        source: StopSource::Event,
+        confirmed: false,
+        claimed: None,
+        allowed_by: None,
+    }
 }
 
 /// Takes a stop in.

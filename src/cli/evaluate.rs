@@ -11,12 +11,13 @@ use jiff::Timestamp;
 use super::describe::{self, Situation};
 use super::{Exit, Format, output, wiring};
 use crate::azure::{HttpTransport, managed_cluster};
-use crate::case::{Action, Context, Explanation, Facts, Mode, Record, Stop, StopSource, explain};
+use crate::case::{Action, Context, Explanation, Facts, Mode, Record, explain, stop_of};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{
     CONFIRM_SETTING, Environment, FaultKind, GIVE_UP_AFTER_SETTING, LOOK_EVERY_SETTING, MODE_SETTING,
     RETRY_AFTER_SETTING, SUBSCRIPTIONS_SETTING, Settings, TIMEZONE_SETTING, load_policies,
 };
+use crate::domain::calendar::{EARLIEST, LATEST};
 use crate::domain::event::{Ignored, parse};
 use crate::domain::{Cluster, ClusterId, Found, Look, Parsed, Power, Provisioning, StopEvent, StopTime};
 use crate::functions::BODY_BYTES_MAX;
@@ -144,6 +145,7 @@ fn decide(
         StopTime::At(time) => time,
         StopTime::Missing => SystemClock.now(),
     });
+    let now = now.clamp(EARLIEST, LATEST);
     let configured = environment.get(MODE_SETTING).map(|_| settings.mode);
     let mode = args.mode.or(configured).unwrap_or(Mode::Act);
     let cluster = match &args.cluster {
@@ -166,32 +168,14 @@ fn decide(
     };
     let look = Look { sent_at: now, found: Found::Cluster(Box::new(cluster)) };
     let facts = Facts { look: Ok(look), log: None, stops: None };
-    let explanation = explain(&Record::new(event.cluster.clone()), stop(event, now), facts, &context);
+    let stop = stop_of(event, now, &settings.times);
+    let explanation = explain(&Record::new(event.cluster.clone()), stop, facts, &context);
     let situation = Situation { event, now, mode, cluster_given: args.cluster.is_some() };
     output::print(&match args.output {
         Format::Human => describe::human(&situation, &explanation),
         Format::Json => format!("{:#}\n", describe::json(&situation, &explanation)?),
     });
     Ok(exit(&explanation))
-}
-
-/// The stop that the event tells of; one without a time counts from now.
-fn stop(event: &StopEvent, now: Timestamp) -> Stop {
-    let (time, time_known) = match event.time {
-        StopTime::At(time) => (time, true),
-        StopTime::Missing => (now, false),
-    };
-    Stop {
-        time,
-        time_known,
-        caller: event.caller.clone(),
-        correlation_id: event.correlation_id.clone(),
-        event_id: event.id.clone(),
-        source: StopSource::Event,
-        confirmed: false,
-        claimed: None,
-        allowed_by: None,
-    }
 }
 
 /// A cluster of which nothing is known but that it is down and could be started.

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::case::record::Record;
-use crate::case::{Episode, Stop, StopSource, Taken, take_in};
-use crate::domain::{ClusterId, StopEvent, StopTime, SubscriptionId};
+use crate::case::{Episode, Stop, Taken, stop_of, take_in};
+use crate::domain::{ClusterId, StopEvent, SubscriptionId};
 
 use super::records::{GuardError, Loaded, load};
 use super::work::CONFLICTS_MAX;
@@ -15,9 +14,6 @@ use super::{Guard, nonce};
 
 /// First wait after somebody else wrote the record; random up to this, times the number of the try (rule 30).
 const CONFLICT_PAUSE_MAX: Duration = Duration::from_millis(40);
-
-/// No stop was earlier: Azure is younger. Bounds what a hostile event can make the protocol's sums come to.
-const EARLIEST: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// What became of the stops of one cluster.
 #[derive(Debug, Clone)]
@@ -111,25 +107,9 @@ impl Guard {
         (all, words.join("; "))
     }
 
-    /// An event's stop. A time that is missing, or that lies ahead of Azure's clock, is none: the stop then counts from now, and
-    /// never as fresh.
+    /// An event's stop, as heard now.
     pub(super) fn stop(&self, event: &StopEvent) -> Stop {
-        let now = self.now();
-        let (time, time_known) = match event.time {
-            StopTime::At(time) if time <= now + self.times().skew_max => (time.max(EARLIEST), true),
-            StopTime::At(_) | StopTime::Missing => (now, false),
-        };
-        Stop {
-            time,
-            time_known,
-            caller: event.caller.clone(),
-            correlation_id: event.correlation_id.clone(),
-            event_id: event.id.clone(),
-            source: StopSource::Event,
-            confirmed: false,
-            claimed: None,
-            allowed_by: None,
-        }
+        stop_of(event, self.now(), self.times())
     }
 }
 
