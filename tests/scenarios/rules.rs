@@ -78,9 +78,11 @@ async fn a_record_of_a_newer_program_is_left_alone() {
     let newer = String::from_utf8(whole.to_vec()).unwrap().replace("\"min_writer\":1", "\"min_writer\":2");
     sim.state.put(&path, Bytes::from(newer.clone()).into()).await.unwrap();
     let event = sim.stop_events().remove(0);
+    let explained = sim.process().guard.evaluate(&event).await;
     let refused = sim.deliver(&sim.process(), event).await;
 
     assert!(refused.is_err(), "it is answered 5xx");
+    assert!(explained.is_err(), "nobody is told of a decision that was taken without it");
     assert_eq!(sim.state.get(&path).await.unwrap().bytes().await.unwrap(), newer.as_bytes());
 }
 
