@@ -182,18 +182,17 @@ impl Guard {
 
     /// Markers of older generations go; one above the record's generation is burnt first, so that whoever is about to write a
     /// case under it can't (rule 6, counterexample 4).
-    async fn forget_leftovers(&self, record: Record, generations: &[u64]) -> Result<(), GuardError> {
+    async fn forget_leftovers(&self, mut record: Record, generations: &[u64]) -> Result<(), GuardError> {
         let Some(newest) = generations.iter().copied().max() else { return Ok(()) };
-        let mut generation = record.generation;
-        if newest > generation {
+        if newest > record.generation {
             if !matches!(record.episode, Episode::None) {
                 return Ok(());
             }
-            if !self.burn(&record, newest).await? {
-                return Ok(());
-            }
-            generation = newest;
+            // What is burnt is the record as it is now: a case that came and went meanwhile may have left messages on it.
+            let Some(burnt) = self.burn(&record, newest).await? else { return Ok(()) };
+            record = burnt;
         }
+        let generation = record.generation;
         let is_over = matches!(record.episode, Episode::None) && record.outbox.is_empty();
         for marker in generations.iter().copied().filter(|g| *g < generation || (*g == generation && is_over))
         {
@@ -203,19 +202,23 @@ impl Guard {
         Ok(())
     }
 
-    async fn burn(&self, record: &Record, generation: u64) -> Result<bool, GuardError> {
+    /// The record with that generation; `None` if it has a case or is that far already.
+    async fn burn(&self, record: &Record, generation: u64) -> Result<Option<Record>, GuardError> {
         let key = record.cluster.key();
         let Some(Loaded { document: mut fresh, etag }) =
             load(&self.0.store, &key, self.0.gate.mode(), self.now()).await?
         else {
-            return Ok(false);
+            return Ok(None);
         };
         if fresh.generation >= generation || !matches!(fresh.episode, Episode::None) {
-            return Ok(false);
+            return Ok(None);
         }
         fresh.generation = generation;
         let saved = save(&self.0.store, &StatePath::cluster(&key), &mut fresh, etag.as_ref()).await?;
-        Ok(matches!(saved, Saved::Done(_)))
+        Ok(match saved {
+            Saved::Done(_) => Some(fresh),
+            Saved::Lost => None,
+        })
     }
 
     /// Remembers when a case wants attention next.

@@ -86,6 +86,45 @@ async fn a_record_of_a_newer_program_is_left_alone() {
     assert_eq!(sim.state.get(&path).await.unwrap().bytes().await.unwrap(), newer.as_bytes());
 }
 
+/// Rule 6: a marker above the record's generation is burnt; a message that another process left on the record meanwhile keeps it.
+#[tokio::test(start_paused = true)]
+async fn a_marker_that_is_burnt_stays_while_the_record_has_something_to_tell() {
+    let sim = Sim::new(Setup::default());
+    let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
+    *sim.inbox.down.lock().unwrap() = true;
+    sim.stop(&aks, &mallory());
+    sim.pass(&[&guard], minutes(20)).await;
+    let path: object_store::path::Path = sim.paths("clusters").await.remove(0).into();
+    let with_messages = sim.state.get(&path).await.unwrap().bytes().await.unwrap();
+    assert!(
+        sim.record(&aks).await.is_some_and(|record| record.case().is_none() && !record.outbox.is_empty())
+    );
+    *sim.inbox.down.lock().unwrap() = false;
+    sim.pass(&[&guard], minutes(20)).await;
+    assert!(sim.paths("open").await.is_empty());
+    let told = sim.inbox.messages.lock().unwrap().len();
+
+    // A process dies after it put a marker; while the sweep burns that, another process leaves messages.
+    let key = sim.record(&aks).await.unwrap().cluster.key();
+    let marker: object_store::path::Path = format!("open/{key}/9999999999").into();
+    sim.state.put(&marker, Bytes::from(aks.to_string()).into()).await.unwrap();
+    let sweeper = sim.process();
+    let (probe, state) = (sweeper.probe.clone(), sim.state.clone());
+    sweeper.probe.once_before("get state/clusters", move || {
+        probe.once_before_async("get state/clusters", move || {
+            Box::pin(async move {
+                state.put(&path, with_messages.into()).await.unwrap();
+            })
+        });
+    });
+    sweeper.guard.sweep().await.unwrap();
+    assert_eq!(sim.paths("open").await, [marker.to_string()]);
+    sim.pass(&[&sweeper], minutes(10)).await;
+
+    assert!(sim.inbox.messages.lock().unwrap().len() > told, "they are told");
+    assert!(sim.paths("open").await.is_empty());
+}
+
 /// Rule 29: an event that claims a caller who may, while the log names one who may not.
 #[tokio::test(start_paused = true)]
 async fn a_forged_claim_is_found_out_and_the_cluster_is_restarted() {
