@@ -19,7 +19,8 @@ use super::records::{GuardError, Loaded, Saved, load, save};
 
 /// Cases worked on at the same time.
 const PARALLEL_CASES: usize = 32;
-/// Markers that one sweep looks at. The oldest clusters' come first; the next sweep sees the rest.
+/// Markers that one sweep looks at, in the order of their clusters' keys: with more open cases than this, those at the end
+/// wait until others are closed.
 const MARKERS_MAX: usize = 50_000;
 /// However late a case says it is due, its record is read this often: another process may have changed it.
 const READ_EVERY: SignedDuration = SignedDuration::from_mins(5);
@@ -60,23 +61,39 @@ impl Guard {
             markers.into_iter().filter(|(key, _)| self.is_due(key, now) && !suspects.is_quarantined(key));
         let (alone, together): (Vec<_>, Vec<_>) = due.partition(|(key, _)| suspects.is_suspected(key));
         swept.due = alone.len() + together.len();
-        swept.failed = self.sweep_together(together).await?;
+        let began = self.0.clock.since_boot();
+        swept.failed = self.sweep_together(together, began).await?;
         for (key, generations) in alone {
-            swept.failed.extend(self.sweep_alone(key, generations).await?);
+            if !self.is_out_of_time(began) {
+                swept.failed.extend(self.sweep_alone(key, generations).await?);
+            }
         }
-        self.tell_faults(BulletinKey::Degraded, &self.faults()).await?;
-        self.tell_faults(BulletinKey::Quarantine, &suspects.faults()).await?;
-        self.look_after_bulletins().await?;
+        swept.failed.extend(self.tell_what_is_wrong(&suspects.faults()).await);
+        swept.failed.extend(self.look_after_bulletins().await?);
         Ok(swept)
     }
 
+    /// What is wrong with the guard itself. Returns what could not be told: that must not keep the storms' news back.
+    async fn tell_what_is_wrong(&self, quarantined: &[String]) -> Vec<String> {
+        let degraded = self.tell_faults(BulletinKey::Degraded, &self.faults()).await;
+        let quarantine = self.tell_faults(BulletinKey::Quarantine, quarantined).await;
+        [degraded, quarantine].into_iter().filter_map(Result::err).map(|error| error.to_string()).collect()
+    }
+
+    fn is_out_of_time(&self, began: Duration) -> bool {
+        self.0.clock.since_boot().saturating_sub(began) > SWEEP_BUDGET
+    }
+
     /// Many cases at the same time, none of which is suspected. Returns what went wrong.
-    async fn sweep_together(&self, due: Vec<(ClusterKey, Vec<u64>)>) -> Result<Vec<String>, GuardError> {
+    async fn sweep_together(
+        &self,
+        due: Vec<(ClusterKey, Vec<u64>)>,
+        began: Duration,
+    ) -> Result<Vec<String>, GuardError> {
         let entry = self.enter(due.iter().map(|(key, _)| key.clone()).collect()).await?;
-        let began = self.0.clock.since_boot();
         let outcomes = stream::iter(due)
             .map(|(key, generations)| async move {
-                if self.0.clock.since_boot().saturating_sub(began) > SWEEP_BUDGET {
+                if self.is_out_of_time(began) {
                     return Ok(());
                 }
                 self.in_its_own_task(key, generations).await
