@@ -59,7 +59,9 @@ impl Guard {
         let now = self.now();
         let due =
             markers.into_iter().filter(|(key, _)| self.is_due(key, now) && !suspects.is_quarantined(key));
-        let (alone, together): (Vec<_>, Vec<_>) = due.partition(|(key, _)| suspects.is_suspected(key));
+        let (alone, mut together): (Vec<_>, Vec<_>) = due.partition(|(key, _)| suspects.is_suspected(key));
+        // Who waited longest comes first: a sweep that runs out of time must not pass the same ones over each time.
+        together.sort_by_cached_key(|(key, _)| self.due_at(key));
         swept.due = alone.len() + together.len();
         let began = self.0.clock.since_boot();
         swept.failed = self.sweep_together(together, began).await?;
@@ -148,8 +150,12 @@ impl Guard {
     }
 
     fn is_due(&self, key: &ClusterKey, now: Timestamp) -> bool {
-        let due = self.0.due.lock().unwrap_or_else(PoisonError::into_inner);
-        due.get(key).is_none_or(|at| *at <= now)
+        self.due_at(key).is_none_or(|at| at <= now)
+    }
+
+    /// When a case is due; `None` if this process has not read it yet.
+    fn due_at(&self, key: &ClusterKey) -> Option<Timestamp> {
+        self.0.due.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied()
     }
 
     /// One case's panic must not end the sweep.

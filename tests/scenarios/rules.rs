@@ -1,6 +1,8 @@
 //! Rules of the protocol that need the whole guard to show.
 
-use aks_stop_guard::case::{Confirm, Outcome};
+use std::collections::BTreeSet;
+
+use aks_stop_guard::case::{Confirm, Mode, Outcome};
 use aks_stop_guard::clock::Clock as _;
 use aks_stop_guard::domain::{Caller, CallerKind, IncidentState, Severity};
 use bytes::Bytes;
@@ -310,4 +312,34 @@ async fn a_stop_policy_may_ask_how_many_unauthorised_stops_there_were() {
     sim.stop(&late, &world::Caller::user("Ops"));
     sim.pass(&[&guard], minutes(15)).await;
     assert!(sim.is_running(&late), "not while others stop clusters without permission");
+}
+
+/// Rule 26 and its budget: a sweep that runs out of time begins the next time with those that it passed over.
+#[tokio::test(start_paused = true)]
+async fn sweeps_that_run_out_of_time_reach_every_case() {
+    // Cases that wait for people stay.
+    let sim = Sim::new(Setup { mode: Mode::Notify, ..Setup::default() });
+    let first = sim.process();
+    for n in 0..40 {
+        sim.stop(&sim.cluster(&format!("aks-{n}")), &mallory());
+    }
+    sim.clock.advance(minutes(2));
+    for event in sim.stop_events() {
+        sim.deliver(&first, event).await.unwrap();
+    }
+
+    let next = sim.process();
+    for _ in 0..2 {
+        sim.clock.advance(minutes(6));
+        let clock = sim.clock.clone();
+        next.probe.once_before("GET", move || clock.advance(minutes(2)));
+        next.guard.sweep().await.unwrap();
+    }
+    let looks: BTreeSet<String> = next
+        .probe
+        .log()
+        .into_iter()
+        .filter(|call| call.starts_with("GET") && call.contains("/aks-"))
+        .collect();
+    assert_eq!(looks.len(), 40);
 }
