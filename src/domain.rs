@@ -1,5 +1,6 @@
 //! What the guard talks about: resources, events, callers, clusters, incidents. No I/O and no clock.
 
+pub mod calendar;
 pub mod caller;
 pub mod claims;
 pub mod cluster;

@@ -38,7 +38,7 @@ pub use self::location::{
 };
 pub use self::path::{CasePath, OpenMarker, PathName, Prefix, StatePath, StopHour};
 
-/// Longest record that is read or written: 1 MiB. A record with all its lists full has under 200 KiB; beyond this it is
+/// Longest record that is read or written: 1 MiB. A record with all its lists full has under half of it; beyond this it is
 /// no record of ours, and reading it would let one blob take the process's memory.
 pub const RECORD_BYTES_MAX: usize = 1_024 * 1_024;
 /// Longest time that a read, a write or a delete takes, further tries included. An invocation has 20 s and makes up to

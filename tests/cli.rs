@@ -282,6 +282,24 @@ fn what_is_no_stop_is_ignored_and_says_why() {
 }
 
 #[test]
+fn an_event_from_the_ends_of_time_is_decided_too() {
+    let event = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(STOP)).unwrap();
+    let mut event: serde_json::Value = serde_json::from_str(&event).unwrap();
+    for time in ["9999-12-30T21:59:59Z", "-009999-01-02T02:00:00Z"] {
+        let only = if event.is_array() { &mut event[0] } else { &mut event };
+        only["eventTime"] = time.into();
+        let text = event.to_string();
+        let folder = folder(&[("event.json", &text)]);
+        let path = folder.path().join("event.json").display().to_string();
+        for at in [time, "2026-09-14T18:05:00Z"] {
+            let done = run(&["evaluate", "--event", &path, &format!("--at={at}")], &[]);
+            assert_eq!(done.err, "", "{time} at {at}");
+            assert!(done.out.contains("\ndecision  "), "{time} at {at}: {}", done.out);
+        }
+    }
+}
+
+#[test]
 fn what_is_no_event_fails_in_one_line() {
     for (event, told) in [
         ("tests/fixtures/events/edge/malformed_not_json.json", "not an event"),

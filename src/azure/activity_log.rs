@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::domain::calendar::{EARLIEST, LATEST};
 use crate::domain::{Caller, ClusterId, LogReading, PowerOperation, PowerVerb, text};
 
 /// Most records of power operations that are kept of one reading; a cluster has a handful a day.
@@ -43,7 +44,7 @@ pub enum PageError {
     /// Not JSON, or without a list of records.
     #[error("the activity log's page has no list of records")]
     NoRecords,
-    /// A record of a start or stop of this cluster that doesn't say when: passing it over could hide the newest.
+    /// A record of a start or stop of this cluster that doesn't say when, or says a time that can't be: passing it over could hide the newest.
     #[error("a start or stop in the activity log has no time")]
     NoTime,
     /// More than are kept.
@@ -105,7 +106,7 @@ impl<'a> Reading<'a> {
             return Err(PageError::TooMany);
         }
         let at = word(record, "eventTimestamp").and_then(|time| time.parse::<Timestamp>().ok());
-        let at = at.ok_or(PageError::NoTime)?;
+        let at = at.filter(|at| *at >= EARLIEST && *at <= LATEST).ok_or(PageError::NoTime)?;
         let operation_id = word(record, "operationId");
         let correlation_id = word(record, "correlationId");
         let own_id = operation_id.or(correlation_id).or_else(|| word(record, "eventDataId"));

@@ -8,6 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 pub const OFFSET_NOISE: SignedDuration = SignedDuration::from_secs(2);
 /// A slower round trip says too little about when ARM read its clock; it counts only while nothing better is known.
 const ROUND_TRIP_MAX: SignedDuration = SignedDuration::from_secs(5);
+/// A clock that is wrong by more is as wrong as one that is wrong by this: nothing is started either way. Bounds what the
+/// protocol's sums can come to.
+const OFFSET_MAX: SignedDuration = SignedDuration::from_hours(366 * 24);
 /// `Date` is cut to whole seconds: half a second later is the best guess.
 const DATE_CUT: SignedDuration = SignedDuration::from_millis(500);
 
@@ -49,7 +52,7 @@ impl ClockOffset {
 fn measure(sent: Timestamp, took: SignedDuration, date: Timestamp) -> SignedDuration {
     let midpoint = shift(sent, took / 2);
     let offset = date.duration_since(midpoint) + DATE_CUT;
-    if offset.abs() < OFFSET_NOISE { SignedDuration::ZERO } else { offset }
+    if offset.abs() < OFFSET_NOISE { SignedDuration::ZERO } else { offset.clamp(-OFFSET_MAX, OFFSET_MAX) }
 }
 
 /// Adds an offset to a time; a time at the end of the calendar stays as it is.
@@ -86,6 +89,16 @@ mod tests {
         assert_eq!(offset.get(), SignedDuration::from_millis(60_500));
         offset.learn(trip("2026-09-14T18:00:00Z", "2026-09-14T18:00:00Z"), Some(at("2026-09-14T17:59:00Z")));
         assert_eq!(offset.get(), SignedDuration::from_millis(-59_500), "the last one counts");
+    }
+
+    #[test]
+    fn a_date_at_the_end_of_the_calendar_does_not_take_the_guard_there() {
+        for (date, offset) in [("9999-12-30T21:59:59Z", OFFSET_MAX), ("-009999-01-02T02:00:00Z", -OFFSET_MAX)]
+        {
+            let heard = ClockOffset::default();
+            heard.learn(trip("2026-09-14T18:00:00Z", "2026-09-14T18:00:00Z"), Some(at(date)));
+            assert_eq!(heard.get(), offset, "{date}");
+        }
     }
 
     #[test]

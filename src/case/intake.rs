@@ -6,18 +6,17 @@ use super::model::{Case, CaseId, Mode, STOPS_MAX, Stop, StopSource};
 use super::record::{Episode, Record};
 use super::report::who;
 use super::times::Times;
+use crate::domain::calendar::{EARLIEST, LATEST};
 use crate::domain::{StopEvent, StopTime};
 
 /// Two reports of a stop this close together are about the same stop.
 const SAME_INSTANT: SignedDuration = SignedDuration::from_secs(1);
 
-/// No stop was earlier: Azure is younger. Bounds what a hostile event can make the protocol's sums come to.
-const EARLIEST: Timestamp = Timestamp::UNIX_EPOCH;
-
 impl Stop {
     /// The stop that an event tells of. A time that is missing, or that lies ahead of Azure's clock, is none: the stop then counts
     /// from `now`, and never as fresh.
     pub fn of_event(event: &StopEvent, now: Timestamp, times: &Times) -> Self {
+        let now = now.clamp(EARLIEST, LATEST);
         let (time, time_known) = match event.time {
             StopTime::At(time) if time <= now + times.skew_max => (time.max(EARLIEST), true),
             StopTime::At(_) | StopTime::Missing => (now, false),

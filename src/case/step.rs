@@ -156,8 +156,15 @@ struct CountFirst {
 /// ARM could not be asked: wait, and ask people when that takes too long.
 fn without_look(case: &mut Case, was_held: bool, problem: &LookProblem, context: &Context<'_>) -> Plan {
     let every = if was_held { context.times.held_look_every } else { context.times.look_every };
-    let until = context.now + every.max(problem.retry_after.unwrap_or_default());
-    let waited = context.now.duration_since(case.newest_stop_time().max(case.opened_at));
+    let since = case.newest_stop_time().max(case.opened_at);
+    let waited = context.now.duration_since(since);
+    let mut pause = every.max(problem.retry_after.unwrap_or_default());
+    if !was_held {
+        // Whatever ARM asks for, it must not keep people from being told in time.
+        let left = context.times.give_up_after - waited;
+        pause = pause.min(left.max(SignedDuration::ZERO) + every);
+    }
+    let until = context.now + pause;
     if waited > context.times.give_up_after && context.policies.is_some() {
         case.note(context.now, format!("can't look at the cluster: {}", problem.text));
         return Plan::Hold(case.held.clone().unwrap_or(Held::TooLong { situation: None }));

@@ -17,6 +17,7 @@ use crate::config::{
     CONFIRM_SETTING, Environment, FaultKind, GIVE_UP_AFTER_SETTING, LOOK_EVERY_SETTING, MODE_SETTING,
     RETRY_AFTER_SETTING, SUBSCRIPTIONS_SETTING, Settings, TIMEZONE_SETTING, load_policies,
 };
+use crate::domain::calendar::{EARLIEST, LATEST};
 use crate::domain::event::{Ignored, parse};
 use crate::domain::{Cluster, ClusterId, Found, Look, Parsed, Power, Provisioning, StopEvent, StopTime};
 use crate::functions::BODY_BYTES_MAX;
@@ -144,6 +145,7 @@ fn decide(
         StopTime::At(time) => time,
         StopTime::Missing => SystemClock.now(),
     });
+    let now = now.clamp(EARLIEST, LATEST);
     let configured = environment.get(MODE_SETTING).map(|_| settings.mode);
     let mode = args.mode.or(configured).unwrap_or(Mode::Act);
     let cluster = match &args.cluster {

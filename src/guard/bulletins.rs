@@ -69,19 +69,23 @@ impl Guard {
         Ok(matches!(save(&self.0.store, &path, document, etag).await?, Saved::Done(_)))
     }
 
-    /// Tells what changed in all bulletins, and delivers what waits.
-    pub(super) async fn look_after_bulletins(&self) -> Result<(), GuardError> {
+    /// Tells what changed in all bulletins, and delivers what waits. Returns what went wrong: one that can't be read or written
+    /// doesn't keep the others back.
+    pub(super) async fn look_after_bulletins(&self) -> Result<Vec<String>, GuardError> {
+        let mut failed = Vec::new();
         let listing = self.0.store.list(&Prefix::bulletins(), BULLETINS_MAX).await?;
         for entry in listing.entries {
             let key = entry
                 .path
                 .name()
                 .and_then(|name| BulletinKey::parse(name.as_str().trim_end_matches(".json")));
-            if let Some(key) = key {
-                self.look_after(&key).await?;
+            if let Some(key) = key
+                && let Err(error) = self.look_after(&key).await
+            {
+                failed.push(error.to_string());
             }
         }
-        Ok(())
+        Ok(failed)
     }
 
     async fn look_after(&self, key: &BulletinKey) -> Result<(), GuardError> {

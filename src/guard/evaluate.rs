@@ -12,15 +12,18 @@ impl Guard {
     /// starts nothing. Recent stops are not counted, since counting leaves a mark.
     ///
     /// # Errors
-    /// If the store can't be read, or the guard's settings or policies are broken.
+    /// If the store or the cluster's record can't be read, or the guard's settings or policies are broken.
     pub async fn evaluate(&self, event: &StopEvent) -> Result<Explanation, GuardError> {
         let faults = self.faults();
         if !faults.is_empty() {
             return Err(GuardError::Settings(faults.join("; ")));
         }
         let path = StatePath::cluster(&event.cluster.key());
-        let stored = self.0.store.read(&path).await?.and_then(|stored| Record::decode(&stored.bytes).ok());
-        let record = stored.unwrap_or_else(|| Record::new(event.cluster.clone()));
+        let record = match self.0.store.read(&path).await? {
+            Some(stored) => Record::decode(&stored.bytes)
+                .map_err(|error| GuardError::Record { key: event.cluster.key().to_string(), error })?,
+            None => Record::new(event.cluster.clone()),
+        };
         let looked = self.look(&record).await;
         let hold = holds::hold_on(&self.0.store, &event.cluster, self.now()).await?;
         let now = self.now();

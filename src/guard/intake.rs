@@ -136,7 +136,8 @@ fn tell(durable: &mut Option<oneshot::Sender<Intake>>, intake: Intake) {
     }
 }
 
-async fn pause(conflict: u32) {
+/// Lets whoever wrote the record get on.
+pub(super) async fn pause(conflict: u32) {
     let jitter = u32::from(nonce::jitter()) + 1;
     tokio::time::sleep(CONFLICT_PAUSE_MAX * (conflict + 1) * jitter / 256).await;
 }

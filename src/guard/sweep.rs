@@ -19,7 +19,8 @@ use super::records::{GuardError, Loaded, Saved, load, save};
 
 /// Cases worked on at the same time.
 const PARALLEL_CASES: usize = 32;
-/// Markers that one sweep looks at. The oldest clusters' come first; the next sweep sees the rest.
+/// Markers that one sweep looks at, in the order of their clusters' keys: with more open cases than this, those at the end
+/// wait until others are closed.
 const MARKERS_MAX: usize = 50_000;
 /// However late a case says it is due, its record is read this often: another process may have changed it.
 const READ_EVERY: SignedDuration = SignedDuration::from_mins(5);
@@ -58,25 +59,43 @@ impl Guard {
         let now = self.now();
         let due =
             markers.into_iter().filter(|(key, _)| self.is_due(key, now) && !suspects.is_quarantined(key));
-        let (alone, together): (Vec<_>, Vec<_>) = due.partition(|(key, _)| suspects.is_suspected(key));
+        let (alone, mut together): (Vec<_>, Vec<_>) = due.partition(|(key, _)| suspects.is_suspected(key));
+        // Who waited longest comes first: a sweep that runs out of time must not pass the same ones over each time.
+        together.sort_by_cached_key(|(key, _)| self.due_at(key));
         swept.due = alone.len() + together.len();
-        swept.failed = self.sweep_together(together).await?;
+        let began = self.0.clock.since_boot();
+        swept.failed = self.sweep_together(together, began).await?;
         for (key, generations) in alone {
-            swept.failed.extend(self.sweep_alone(key, generations).await?);
+            if !self.is_out_of_time(began) {
+                swept.failed.extend(self.sweep_alone(key, generations).await?);
+            }
         }
-        self.tell_faults(BulletinKey::Degraded, &self.faults()).await?;
-        self.tell_faults(BulletinKey::Quarantine, &suspects.faults()).await?;
-        self.look_after_bulletins().await?;
+        swept.failed.extend(self.tell_what_is_wrong(&suspects.faults()).await);
+        swept.failed.extend(self.look_after_bulletins().await?);
         Ok(swept)
     }
 
+    /// What is wrong with the guard itself. Returns what could not be told: that must not keep the storms' news back.
+    async fn tell_what_is_wrong(&self, quarantined: &[String]) -> Vec<String> {
+        let degraded = self.tell_faults(BulletinKey::Degraded, &self.faults()).await;
+        let quarantine = self.tell_faults(BulletinKey::Quarantine, quarantined).await;
+        [degraded, quarantine].into_iter().filter_map(Result::err).map(|error| error.to_string()).collect()
+    }
+
+    fn is_out_of_time(&self, began: Duration) -> bool {
+        self.0.clock.since_boot().saturating_sub(began) > SWEEP_BUDGET
+    }
+
     /// Many cases at the same time, none of which is suspected. Returns what went wrong.
-    async fn sweep_together(&self, due: Vec<(ClusterKey, Vec<u64>)>) -> Result<Vec<String>, GuardError> {
+    async fn sweep_together(
+        &self,
+        due: Vec<(ClusterKey, Vec<u64>)>,
+        began: Duration,
+    ) -> Result<Vec<String>, GuardError> {
         let entry = self.enter(due.iter().map(|(key, _)| key.clone()).collect()).await?;
-        let began = self.0.clock.since_boot();
         let outcomes = stream::iter(due)
             .map(|(key, generations)| async move {
-                if self.0.clock.since_boot().saturating_sub(began) > SWEEP_BUDGET {
+                if self.is_out_of_time(began) {
                     return Ok(());
                 }
                 self.in_its_own_task(key, generations).await
@@ -131,8 +150,12 @@ impl Guard {
     }
 
     fn is_due(&self, key: &ClusterKey, now: Timestamp) -> bool {
-        let due = self.0.due.lock().unwrap_or_else(PoisonError::into_inner);
-        due.get(key).is_none_or(|at| *at <= now)
+        self.due_at(key).is_none_or(|at| at <= now)
+    }
+
+    /// When a case is due; `None` if this process has not read it yet.
+    fn due_at(&self, key: &ClusterKey) -> Option<Timestamp> {
+        self.0.due.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied()
     }
 
     /// One case's panic must not end the sweep.
@@ -182,18 +205,17 @@ impl Guard {
 
     /// Markers of older generations go; one above the record's generation is burnt first, so that whoever is about to write a
     /// case under it can't (rule 6, counterexample 4).
-    async fn forget_leftovers(&self, record: Record, generations: &[u64]) -> Result<(), GuardError> {
+    async fn forget_leftovers(&self, mut record: Record, generations: &[u64]) -> Result<(), GuardError> {
         let Some(newest) = generations.iter().copied().max() else { return Ok(()) };
-        let mut generation = record.generation;
-        if newest > generation {
+        if newest > record.generation {
             if !matches!(record.episode, Episode::None) {
                 return Ok(());
             }
-            if !self.burn(&record, newest).await? {
-                return Ok(());
-            }
-            generation = newest;
+            // What is burnt is the record as it is now: a case that came and went meanwhile may have left messages on it.
+            let Some(burnt) = self.burn(&record, newest).await? else { return Ok(()) };
+            record = burnt;
         }
+        let generation = record.generation;
         let is_over = matches!(record.episode, Episode::None) && record.outbox.is_empty();
         for marker in generations.iter().copied().filter(|g| *g < generation || (*g == generation && is_over))
         {
@@ -203,19 +225,23 @@ impl Guard {
         Ok(())
     }
 
-    async fn burn(&self, record: &Record, generation: u64) -> Result<bool, GuardError> {
+    /// The record with that generation; `None` if it has a case or is that far already.
+    async fn burn(&self, record: &Record, generation: u64) -> Result<Option<Record>, GuardError> {
         let key = record.cluster.key();
         let Some(Loaded { document: mut fresh, etag }) =
             load(&self.0.store, &key, self.0.gate.mode(), self.now()).await?
         else {
-            return Ok(false);
+            return Ok(None);
         };
         if fresh.generation >= generation || !matches!(fresh.episode, Episode::None) {
-            return Ok(false);
+            return Ok(None);
         }
         fresh.generation = generation;
         let saved = save(&self.0.store, &StatePath::cluster(&key), &mut fresh, etag.as_ref()).await?;
-        Ok(matches!(saved, Saved::Done(_)))
+        Ok(match saved {
+            Saved::Done(_) => Some(fresh),
+            Saved::Lost => None,
+        })
     }
 
     /// Remembers when a case wants attention next.

@@ -11,12 +11,14 @@ use crate::domain::{ClusterKey, LogReading};
 use crate::store::{Etag, StatePath};
 
 use super::closing::marker_of;
+use super::intake::pause;
 use super::records::{GuardError, Loaded, Saved, load, save};
 use super::{Guard, holds, nonce};
 
 /// How often a step is taken anew because others changed the record (rule 30).
 pub(super) const CONFLICTS_MAX: u32 = 5;
-/// Steps of one case in one go: each closes, starts or looks again.
+/// Steps of one case in one go: each closes, starts, looks again or loses to another process. What is still due then is the
+/// next sweep's.
 const STEPS_MAX: u32 = 4;
 /// How long a look may take, retries included: an invocation has 20 s.
 pub(super) const LOOK_BUDGET: Duration = Duration::from_secs(8);
@@ -47,8 +49,7 @@ impl Guard {
     pub(super) async fn reconcile(&self, loaded: Loaded<Record>) -> Result<Record, GuardError> {
         let key = loaded.document.cluster.key();
         let mut current = loaded;
-        let mut conflicts = 0;
-        for _ in 0..STEPS_MAX {
+        for step in 0..STEPS_MAX {
             let is_due = match &current.document.episode {
                 Episode::None => false,
                 Episode::Open(case) | Episode::Held(case) => case.next_at <= self.now(),
@@ -60,10 +61,7 @@ impl Guard {
             match self.step(&current).await? {
                 Stepped::On(next) => current = *next,
                 Stepped::Lost => {
-                    conflicts += 1;
-                    if conflicts > CONFLICTS_MAX {
-                        return Err(GuardError::Contended(key.to_string()));
-                    }
+                    pause(step).await;
                     current = self.read(&key).await?;
                 }
             }

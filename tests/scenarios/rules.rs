@@ -1,6 +1,8 @@
 //! Rules of the protocol that need the whole guard to show.
 
-use aks_stop_guard::case::{Confirm, Outcome};
+use std::collections::BTreeSet;
+
+use aks_stop_guard::case::{Confirm, Mode, Outcome};
 use aks_stop_guard::clock::Clock as _;
 use aks_stop_guard::domain::{Caller, CallerKind, IncidentState, Severity};
 use bytes::Bytes;
@@ -78,10 +80,51 @@ async fn a_record_of_a_newer_program_is_left_alone() {
     let newer = String::from_utf8(whole.to_vec()).unwrap().replace("\"min_writer\":1", "\"min_writer\":2");
     sim.state.put(&path, Bytes::from(newer.clone()).into()).await.unwrap();
     let event = sim.stop_events().remove(0);
+    let explained = sim.process().guard.evaluate(&event).await;
     let refused = sim.deliver(&sim.process(), event).await;
 
     assert!(refused.is_err(), "it is answered 5xx");
+    assert!(explained.is_err(), "nobody is told of a decision that was taken without it");
     assert_eq!(sim.state.get(&path).await.unwrap().bytes().await.unwrap(), newer.as_bytes());
+}
+
+/// Rule 6: a marker above the record's generation is burnt; a message that another process left on the record meanwhile keeps it.
+#[tokio::test(start_paused = true)]
+async fn a_marker_that_is_burnt_stays_while_the_record_has_something_to_tell() {
+    let sim = Sim::new(Setup::default());
+    let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
+    *sim.inbox.down.lock().unwrap() = true;
+    sim.stop(&aks, &mallory());
+    sim.pass(&[&guard], minutes(20)).await;
+    let path: object_store::path::Path = sim.paths("clusters").await.remove(0).into();
+    let with_messages = sim.state.get(&path).await.unwrap().bytes().await.unwrap();
+    assert!(
+        sim.record(&aks).await.is_some_and(|record| record.case().is_none() && !record.outbox.is_empty())
+    );
+    *sim.inbox.down.lock().unwrap() = false;
+    sim.pass(&[&guard], minutes(20)).await;
+    assert!(sim.paths("open").await.is_empty());
+    let told = sim.inbox.messages.lock().unwrap().len();
+
+    // A process dies after it put a marker; while the sweep burns that, another process leaves messages.
+    let key = sim.record(&aks).await.unwrap().cluster.key();
+    let marker: object_store::path::Path = format!("open/{key}/9999999999").into();
+    sim.state.put(&marker, Bytes::from(aks.to_string()).into()).await.unwrap();
+    let sweeper = sim.process();
+    let (probe, state) = (sweeper.probe.clone(), sim.state.clone());
+    sweeper.probe.once_before("get state/clusters", move || {
+        probe.once_before_async("get state/clusters", move || {
+            Box::pin(async move {
+                state.put(&path, with_messages.into()).await.unwrap();
+            })
+        });
+    });
+    sweeper.guard.sweep().await.unwrap();
+    assert_eq!(sim.paths("open").await, [marker.to_string()]);
+    sim.pass(&[&sweeper], minutes(10)).await;
+
+    assert!(sim.inbox.messages.lock().unwrap().len() > told, "they are told");
+    assert!(sim.paths("open").await.is_empty());
 }
 
 /// Rule 29: an event that claims a caller who may, while the log names one who may not.
@@ -269,4 +312,34 @@ async fn a_stop_policy_may_ask_how_many_unauthorised_stops_there_were() {
     sim.stop(&late, &world::Caller::user("Ops"));
     sim.pass(&[&guard], minutes(15)).await;
     assert!(sim.is_running(&late), "not while others stop clusters without permission");
+}
+
+/// Rule 26 and its budget: a sweep that runs out of time begins the next time with those that it passed over.
+#[tokio::test(start_paused = true)]
+async fn sweeps_that_run_out_of_time_reach_every_case() {
+    // Cases that wait for people stay.
+    let sim = Sim::new(Setup { mode: Mode::Notify, ..Setup::default() });
+    let first = sim.process();
+    for n in 0..40 {
+        sim.stop(&sim.cluster(&format!("aks-{n}")), &mallory());
+    }
+    sim.clock.advance(minutes(2));
+    for event in sim.stop_events() {
+        sim.deliver(&first, event).await.unwrap();
+    }
+
+    let next = sim.process();
+    for _ in 0..2 {
+        sim.clock.advance(minutes(6));
+        let clock = sim.clock.clone();
+        next.probe.once_before("GET", move || clock.advance(minutes(2)));
+        next.guard.sweep().await.unwrap();
+    }
+    let looks: BTreeSet<String> = next
+        .probe
+        .log()
+        .into_iter()
+        .filter(|call| call.starts_with("GET") && call.contains("/aks-"))
+        .collect();
+    assert_eq!(looks.len(), 40);
 }

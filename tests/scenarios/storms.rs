@@ -1,6 +1,7 @@
 //! Many stops at once: one incident, all clusters restarted.
 
 use aks_stop_guard::domain::{IncidentState, Severity};
+use object_store::ObjectStoreExt as _;
 
 use crate::sim::{Setup, Sim, mallory, minutes, ops};
 
@@ -31,6 +32,25 @@ async fn ten_stops_by_one_caller_are_one_critical_storm_and_all_are_restarted() 
     let bulletin = sim.paths("bulletins").await;
     assert_eq!(bulletin.len(), 1);
     sim.assert_no_violation();
+}
+
+/// A bulletin that this program must not touch keeps no other one back.
+#[tokio::test(start_paused = true)]
+async fn a_storm_is_told_to_its_end_beside_a_bulletin_of_a_newer_program() {
+    let sim = Sim::new(Setup::default());
+    let guard = sim.process();
+    let newer = r#"{"v":2,"min_writer":2,"writer":"x","key":{"about":"degraded"},"gen":1}"#;
+    sim.state.put(&"bulletins/degraded.json".into(), newer.into()).await.unwrap();
+    for n in 0..5 {
+        sim.stop(&sim.cluster(&format!("aks-{n}")), &mallory());
+    }
+    sim.pass(&[&guard], minutes(40)).await;
+
+    let messages = sim.inbox.messages.lock().unwrap().clone();
+    let storm: Vec<_> = messages.iter().filter(|message| message.id.starts_with("storm-")).collect();
+    assert_eq!(storm.last().map(|message| message.state), Some(IncidentState::Resolved));
+    let swept = guard.guard.sweep().await.unwrap();
+    assert_eq!(swept.failed.len(), 2, "{:?}", swept.failed);
 }
 
 #[tokio::test(start_paused = true)]

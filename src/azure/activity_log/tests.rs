@@ -103,7 +103,8 @@ fn without_an_operation_id_the_correlation_id_groups_but_never_a_start_with_a_st
 
 #[test]
 fn a_start_or_stop_without_a_time_spoils_the_reading() {
-    for time in [json!(null), json!("yesterday"), json!(5)] {
+    let impossible = [json!("0001-01-01T00:00:00Z"), json!("9999-12-30T21:59:59Z")];
+    for time in [json!(null), json!("yesterday"), json!(5)].into_iter().chain(impossible) {
         let mut timeless = record("stop", "a", "Accepted", "", "18:00:00");
         timeless["eventTimestamp"] = time;
         let cluster = cluster();

@@ -115,6 +115,21 @@ fn a_look_that_fails_is_taken_again_when_arm_asks_for_it() {
 }
 
 #[test]
+fn an_arm_that_asks_for_a_day_of_patience_does_not_keep_people_waiting() {
+    let mut world = World::stopped_by(mallory());
+    let day = || LookProblem {
+        text: "ARM answered 429".to_owned(),
+        retry_after: Some(SignedDuration::from_hours(24)),
+    };
+    world.steps(&POLICIES, Err(day()), 11);
+    let again = 11 + world.next_look_after(11);
+    assert!((3_600..3_700).contains(&again), "when people have to be told: {again}");
+    let stepped = world.steps(&POLICIES, Err(day()), again);
+    assert_eq!(states(&stepped.told), [IncidentState::Opened]);
+    assert_eq!(world.held(), Some(&Held::TooLong { situation: None }));
+}
+
+#[test]
 fn a_late_event_and_one_failed_look_are_no_hour_of_failed_looks() {
     let late = 4 * 3_600;
     let mut world = World::new();

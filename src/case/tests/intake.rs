@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::super::record::{AuthorisedStop, Closing};
 use super::super::{CaseId, close};
 use super::*;
+use crate::domain::calendar::{EARLIEST, LATEST};
+use crate::domain::{EventSchema, StopEvent, StopTime};
 
 #[test]
 fn rule_5_the_first_stop_opens_a_case_that_is_due_at_once() {
@@ -14,6 +16,37 @@ fn rule_5_the_first_stop_opens_a_case_that_is_due_at_once() {
     assert_eq!((case.opened_at, case.next_at), (at(10), at(10)));
     assert_eq!(case.mode, Mode::Act);
     assert_eq!(world.last_line(), "stopped by mallory@contoso.com (user)");
+}
+
+fn event(time: StopTime) -> StopEvent {
+    StopEvent {
+        id: "event-1".to_owned(),
+        cluster: cluster_id(),
+        time,
+        caller: mallory(),
+        correlation_id: None,
+        schema: EventSchema::EventGrid,
+    }
+}
+
+#[test]
+fn an_event_whose_time_is_missing_or_ahead_of_azures_clock_is_a_stop_now_and_never_fresh() {
+    let times = Times::default();
+    for time in [StopTime::Missing, StopTime::At(at(131)), StopTime::At(Timestamp::MAX)] {
+        let stop = Stop::of_event(&event(time), at(100), &times);
+        assert_eq!((stop.time, stop.time_known), (at(100), false), "{time:?}");
+    }
+    let stop = Stop::of_event(&event(StopTime::At(at(130))), at(100), &times);
+    assert_eq!((stop.time, stop.time_known), (at(130), true), "as far as clocks may differ");
+}
+
+#[test]
+fn no_time_of_an_event_or_a_clock_leaves_the_calendar() {
+    let (times, ends) = (Times::default(), [Timestamp::MIN, Timestamp::MAX]);
+    for (time, now) in ends.iter().flat_map(|time| ends.map(|now| (*time, now))) {
+        let stop = Stop::of_event(&event(StopTime::At(time)), now, &times);
+        assert!((EARLIEST..=LATEST).contains(&stop.time), "{time} at {now}: {}", stop.time);
+    }
 }
 
 #[test]
