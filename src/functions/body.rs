@@ -19,8 +19,8 @@ const SMALL_BODY_BYTES: usize = 256 * 1024;
 const LARGE_BODIES_MAX: usize = 4;
 
 /// How much of a body that is too long is read and thrown away, so that the sender gets to read the answer rather than
-/// a reset connection. Beyond it the connection is closed.
-const DRAIN_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// a reset connection. Beyond it the connection is closed. The host takes 100 MiB, and sends an event's data twice and escaped.
+const DRAIN_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// Reads bodies, few large ones at a time.
 #[derive(Debug)]
