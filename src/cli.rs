@@ -62,7 +62,7 @@ Exit codes:
   5  evaluate: not authorised, nothing started; people told, but in dry-run
   6  evaluate: the guard would look again before it decides
 
-The settings are read from the environment; README.md lists them.";
+The settings are read from the environment; docs/SETTINGS.md lists them.";
 
 /// Restarts an AKS cluster that nobody was allowed to stop, or raises an incident.
 #[derive(Debug, Parser)]

@@ -83,7 +83,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       5  evaluate: not authorised, nothing started; people told, but in dry-run
       6  evaluate: the guard would look again before it decides
 
-    The settings are read from the environment; README.md lists them.
+    The settings are read from the environment; docs/SETTINGS.md lists them.
     "#);
     for command in ["serve", "check", "evaluate", "init-state"] {
         let help = run(&[command, "--help"], &[]);
