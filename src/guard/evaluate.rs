@@ -9,7 +9,7 @@ use super::{Guard, holds};
 
 impl Guard {
     /// Decides about an event as if it came now. Reads the record, the cluster and the holds; writes nothing, tells nobody,
-    /// starts nothing. Recent stops are not counted, since counting leaves a mark.
+    /// starts nothing. Recent stops are not counted: the stop counts as the only one, so that a storm is not seen here.
     ///
     /// # Errors
     /// If the store or the cluster's record can't be read, or the guard's settings or policies are broken.

@@ -15,6 +15,9 @@ use super::{Guard, nonce};
 /// First wait after somebody else wrote the record; random up to this, times the number of the try (rule 30).
 const CONFLICT_PAUSE_MAX: Duration = Duration::from_millis(40);
 
+/// Lines of one cluster's summary: the host logs each with the invocation.
+const SUMMARY_LINES_MAX: usize = 8;
+
 /// What became of the stops of one cluster.
 #[derive(Debug, Clone)]
 pub struct Intake {
@@ -103,7 +106,7 @@ impl Guard {
                 words.push(line);
             }
         }
-        words.truncate(8);
+        words.truncate(SUMMARY_LINES_MAX);
         (all, words.join("; "))
     }
 }

@@ -86,7 +86,7 @@ impl Guard {
         }
         let looked = self.look(&current.document).await;
         let transition = self.decide(&current.document, looked.facts, false).await?;
-        match self.write_and_act(transition, current.etag.as_ref(), looked.since_boot).await? {
+        match self.write_then(transition, current.etag.as_ref(), looked.since_boot, || {}).await? {
             Some(next) => Ok(Stepped::On(Box::new(next))),
             None => Ok(Stepped::Lost),
         }
@@ -176,17 +176,8 @@ impl Guard {
             .map_err(|error| error.to_string())
     }
 
-    /// Writes the record, then does what was decided. `None` if somebody else wrote first: then nothing was done.
-    async fn write_and_act(
-        &self,
-        transition: Transition,
-        etag: Option<&Etag>,
-        looked_since_boot: Duration,
-    ) -> Result<Option<Loaded<Record>>, GuardError> {
-        self.write_then(transition, etag, looked_since_boot, || {}).await
-    }
-
-    /// The same, calling `written` as soon as the record is stored.
+    /// Writes the record, calls `written` as soon as it is stored, then does what was decided. `None` if somebody else wrote first:
+    /// then nothing was done.
     pub(super) async fn write_then(
         &self,
         transition: Transition,
