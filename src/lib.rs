@@ -11,6 +11,7 @@ pub mod domain;
 pub mod functions;
 pub mod guard;
 pub mod incident;
+pub mod mutant;
 pub mod policy;
 pub mod store;
 pub mod telemetry;

@@ -10,22 +10,24 @@ const ADAPTERS: [&str; 3] = ["azure", "store", "incident"];
 
 /// Each module with those it may use, from the bottom to the top; a module may only use what stands above it in this
 /// list. A new module gets its line here first.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
+    // Wrong versions of single rules, for tests that must find them.
+    ("mutant", &[]),
     // The words of the guard's world. Uses nothing of ours.
     ("domain", &[]),
     ("policy", &["domain"]),
-    ("case", &["domain", "policy"]),
+    ("case", &["domain", "policy", "mutant"]),
     // The one place that reads the system's time.
     ("clock", &[]),
     // How a line is written; says nothing about the guard's world but what is safe to print.
     ("telemetry", &["domain", "clock"]),
-    ("azure", &["domain", "policy", "case", "clock"]),
-    ("store", &["domain", "policy", "case", "clock"]),
+    ("azure", &["domain", "policy", "case", "clock", "mutant"]),
+    ("store", &["domain", "policy", "case", "clock", "mutant"]),
     ("incident", &["domain", "policy", "case", "clock"]),
     // Settings, parsed once into values of the core and of the adapters: where they are, and what they are let in with.
     ("config", &["domain", "policy", "case", "azure", "store", "incident"]),
     // The only place where effects are ordered. Its settings are its own: it knows no environment.
-    ("guard", &["domain", "policy", "case", "clock", "azure", "store", "incident"]),
+    ("guard", &["domain", "policy", "case", "clock", "azure", "store", "incident", "mutant"]),
     // The only place that knows the custom handler's protocol.
     (
         "functions",
@@ -62,6 +64,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
             "guard",
             "functions",
             "cli",
+            "mutant",
         ],
     ),
 ];
