@@ -13,7 +13,7 @@ use crate::store::{Etag, StatePath};
 use super::closing::marker_of;
 use super::intake::pause;
 use super::records::{GuardError, Loaded, Saved, load, save};
-use super::{Guard, holds, nonce};
+use super::{Guard, nonce};
 
 /// How often a step is taken anew because others changed the record (rule 30).
 pub(super) const CONFLICTS_MAX: u32 = 5;
@@ -108,7 +108,7 @@ impl Guard {
         opening: bool,
     ) -> Result<Transition, GuardError> {
         let intent_nonce = nonce::nonce();
-        let hold = holds::hold_on(&self.0.store, &record.cluster, self.now()).await?;
+        let hold = self.known_hold_on(&record.cluster).await?;
         let mut marker_due = opening;
         // Its turn is taken only when there is something to start: until then a start may go at once.
         let mut turn = None;

@@ -4,6 +4,7 @@
 //! it on a loopback port, [`sink`] receives webhooks. [`host`] stands in for the Azure Functions host, [`delivery`] for
 //! Event Grid. Nothing here knows the program under test, except [`demo`], which starts it.
 
+pub mod blobs;
 pub mod delivery;
 pub mod demo;
 pub mod host;
