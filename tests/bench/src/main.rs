@@ -79,8 +79,8 @@ const BURST_EVENTS: usize = 10_000;
 /// Rates at which every event is a new stop, events a second, and how long each lasts: where does it end?
 const ALL_NEW_RATES: [u32; 5] = [50, 100, 150, 200, 300];
 const ALL_NEW_SECONDS: u32 = 10;
-/// Stops of one guard's load: as many as subscriptions fit into its setting.
-const FLOOD_STOPS_MAX: usize = 12_000;
+/// Stops of one guard's load: five in each of the 1,000 subscriptions that its setting takes, less those for warming up.
+const FLOOD_STOPS_MAX: usize = 4_900;
 
 /// A limit was missed.
 const MISSED: u8 = 3;
