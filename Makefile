@@ -34,12 +34,12 @@ demo: .tools/azurite/installed ## build, then play the guard against a simulated
 	@target/debug/simulator demo --guard target/debug/aks-stop-guard --azurite $(AZURITE)
 
 .PHONY: bench
-bench: .tools/azurite/installed ## measure start, wire calls, CPU and memory of the released build against their limits
+bench: .tools/azurite/installed ## measure start, wire calls, CPU, memory and loads of the released build against their limits
 	$(STEP) 'build the guard as it is released (some minutes)' \
 	  cargo build --release --quiet --locked --package aks-stop-guard --bin aks-stop-guard
 	$(STEP) 'build the minimal server the same way' cargo build --release --quiet --locked --package minimal-server
-	$(STEP) 'build what measures' cargo build --quiet --locked --package bench
-	@target/debug/bench --guard target/release/aks-stop-guard --minimal target/release/minimal-server \
+	$(STEP) 'build what measures' cargo build --profile simulation --quiet --locked --package bench
+	@target/simulation/bench --guard target/release/aks-stop-guard --minimal target/release/minimal-server \
 	  --azurite $(AZURITE) --output $(or $(OUTPUT),human)
 
 .PHONY: test

@@ -14,6 +14,7 @@ mod headers;
 pub mod managed_cluster;
 pub mod secret;
 pub mod start;
+mod throttle;
 pub mod transport;
 
 pub use arm::{API_VERSION, Arm, ArmOptions};

@@ -12,6 +12,7 @@ mod marks;
 mod nonce;
 mod outbox;
 mod records;
+mod shared;
 mod starting;
 mod sweep;
 mod work;
@@ -36,6 +37,8 @@ pub use sweep::Swept;
 
 use flight::{Flights, Pace};
 use gate::Gate;
+use holds::Board;
+use marks::Lists;
 
 /// How the guard is set.
 #[derive(Debug, Clone)]
@@ -72,6 +75,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     flights: Flights,
     pace: Pace,
+    holds: Board,
+    mark_lists: Lists,
     /// When each open case wants attention next, as far as this process knows.
     due: Mutex<HashMap<ClusterKey, Timestamp>>,
 }
@@ -102,6 +107,8 @@ impl Guard {
             clock: ports.clock,
             flights: Flights::default(),
             pace: Pace::default(),
+            holds: Board::default(),
+            mark_lists: Lists::default(),
             due: Mutex::default(),
         }))
     }

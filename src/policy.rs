@@ -15,6 +15,7 @@ mod entity;
 mod fault;
 mod literal;
 mod load;
+mod memo;
 mod question;
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Request, Response,
 pub use self::answer::{Answer, Determining, Effect, EvaluationError};
 use self::entity::{Facts, Unaskable, Vocabulary};
 pub use self::fault::PolicyFault;
+use self::memo::{Memo, Subjects};
 pub use self::question::{Counts, GrantFacts, RestartQuestion, StopQuestion};
 
 /// The schema, as built into the program: what policies can ask about.
@@ -58,6 +60,7 @@ pub struct Policies {
     /// Operators of the longest policy: what a question needs of the stack.
     operators: usize,
     hash: String,
+    memo: Memo,
 }
 
 /// What one policy asks for when it determines, and where it stands in the files: answers list policies in that order.
@@ -116,20 +119,20 @@ impl Policies {
 
     /// Was the caller allowed to stop the cluster when it was stopped?
     pub fn may_stop(&self, question: &StopQuestion<'_>) -> Answer {
-        self.answer(question.facts_for(&self.vocabulary))
+        self.answer(question.facts_for(&self.vocabulary), question.subjects())
     }
 
     /// May the guard restart the cluster now?
     pub fn may_restart(&self, question: &RestartQuestion<'_>) -> Answer {
-        self.answer(question.facts_for(&self.vocabulary))
+        self.answer(question.facts_for(&self.vocabulary), question.subjects())
     }
 
-    fn answer(&self, facts: Result<Facts, Unaskable>) -> Answer {
-        let schema = Some(self.validator.schema());
+    fn answer(&self, facts: Result<Facts, Unaskable>, subjects: Subjects<'_>) -> Answer {
+        let schema = self.validator.schema();
         let asked = facts.and_then(|facts| {
-            let Facts { principal, action, resource, context, entities } = facts;
-            let request = Request::new(principal, action, resource, context, schema)?;
-            let entities = cedar_policy::Entities::from_entities(entities, schema)?;
+            let Facts { principal, action, resource, context } = facts;
+            let request = Request::new(principal, action, resource, context, Some(schema))?;
+            let entities = self.memo.entities(subjects, &self.vocabulary, schema)?;
             Ok(depth::with_stack_to_ask(self.operators, || {
                 self.authorizer.is_authorized(&request, &self.set, &entities)
             }))

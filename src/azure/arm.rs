@@ -18,9 +18,10 @@ use super::error::ArmError;
 use super::headers;
 use super::managed_cluster;
 use super::secret::Secret;
+use super::throttle::Throttle;
 use super::transport::{Transport, TransportError};
 use crate::clock::Clock;
-use crate::domain::{ClusterId, Found, LogReading, Look};
+use crate::domain::{ClusterId, Found, LogReading, Look, SubscriptionId};
 
 /// The api-version of `Microsoft.ContainerService` that is asked for: the one of the AKS documentation's samples, and
 /// there in all clouds. Nothing that is read here differs in later ones.
@@ -67,6 +68,7 @@ struct Inner {
     credential: Arc<dyn TokenSource>,
     clock: Arc<dyn Clock>,
     offset: ClockOffset,
+    throttle: Throttle,
 }
 
 /// The answer to a read, and when it was asked for on ARM's clock.
@@ -83,7 +85,8 @@ impl Arm {
         credential: Arc<dyn TokenSource>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self(Arc::new(Inner { options, transport, credential, clock, offset: ClockOffset::default() }))
+        let (offset, throttle) = (ClockOffset::default(), Throttle::default());
+        Self(Arc::new(Inner { options, transport, credential, clock, offset, throttle }))
     }
 
     /// Looks at a cluster: one GET, tried again within the budget if that can help.
@@ -91,7 +94,7 @@ impl Arm {
     /// Only ARM itself can say that a cluster is gone: a 404 without an ARM error body is an error.
     pub async fn look(&self, id: &ClusterId, budget: Duration) -> Result<Look, ArmError> {
         let url = self.options().endpoint.cluster(id, None, &self.options().api_version);
-        let heard = self.read(&url, budget).await?;
+        let heard = self.read(&url, id.subscription(), budget).await?;
         let found = match heard.body {
             Ok(body) => {
                 let cluster = managed_cluster::read(&body, id)
@@ -127,7 +130,7 @@ impl Arm {
         let mut reading = Reading::of(id);
         for _ in 0..PAGES_MAX {
             let Some(url) = next.take() else { break };
-            let body = self.read(&url, left_until(deadline)).await?.body?;
+            let body = self.read(&url, id.subscription(), left_until(deadline)).await?.body?;
             let link = reading.add_page(&body).map_err(|error| ArmError::Malformed(error.to_string()))?;
             next = link.map(|link| endpoint.own_link(&link).ok_or_else(foreign_link)).transpose()?;
         }
@@ -145,6 +148,19 @@ impl Arm {
     /// The time on ARM's clock.
     pub fn arm_now(&self) -> Timestamp {
         shift(self.0.clock.now(), self.clock_offset())
+    }
+
+    /// How long a subscription is still left alone because it throttled a request. Nothing is sent to it until then.
+    pub fn left_alone_for(&self, subscription: &SubscriptionId) -> Option<Duration> {
+        self.0.throttle.closed_for(subscription, self.0.clock.since_boot())
+    }
+
+    /// Leaves a subscription alone if it throttled a request.
+    pub(super) fn heed(&self, subscription: &SubscriptionId, error: &ArmError) {
+        if let Some(after) = error.throttled_for() {
+            tracing::warn!(%subscription, seconds = after.as_secs(), "throttled: the subscription is left alone");
+            self.0.throttle.close(subscription, after, self.0.clock.since_boot());
+        }
     }
 
     pub(super) fn options(&self) -> &ArmOptions {
@@ -183,15 +199,20 @@ impl Arm {
         Ok((response, shift(sent, offset)))
     }
 
-    /// A GET, tried again while that can help and there is time.
-    async fn read(&self, url: &str, budget: Duration) -> Result<Heard, ArmError> {
+    /// A GET about a subscription, tried again while that can help and there is time.
+    async fn read(
+        &self,
+        url: &str,
+        subscription: &SubscriptionId,
+        budget: Duration,
+    ) -> Result<Heard, ArmError> {
         let deadline = Instant::now() + budget;
         let backoff = ExponentialBuilder::new()
             .with_min_delay(RETRY_DELAY_MIN)
             .with_max_delay(RETRY_DELAY_MAX)
             .with_max_times(RETRIES_MAX)
             .with_jitter();
-        (|| self.read_once(url, deadline))
+        (|| self.read_once(url, subscription, deadline))
             .retry(backoff)
             .when(ArmError::is_transient)
             .adjust(|error, delay| pause(error, delay?, left_until(deadline)))
@@ -200,7 +221,17 @@ impl Arm {
 
     /// One GET; a second one with a new token if the first token was refused. Transient failures are `Err`, so that they
     /// are tried again; others are an answer.
-    async fn read_once(&self, url: &str, deadline: Instant) -> Result<Heard, ArmError> {
+    async fn read_once(
+        &self,
+        url: &str,
+        subscription: &SubscriptionId,
+        deadline: Instant,
+    ) -> Result<Heard, ArmError> {
+        let turn = self.0.throttle.take_read(subscription, self.0.clock.since_boot());
+        let wait = turn.map_err(|after| ArmError::LeftAlone { after })?;
+        if !wait.is_zero() {
+            tokio::time::sleep(wait.min(left_until(deadline))).await;
+        }
         let (response, sent_at) = match self.get(url, deadline).await? {
             (response, _) if response.status() == StatusCode::UNAUTHORIZED => self.get(url, deadline).await?,
             answer => answer,
@@ -213,6 +244,7 @@ impl Arm {
             return Err(ArmError::Malformed(format!("a read was answered with {status}")));
         }
         let error = ArmError::from_response(&response, self.0.clock.now());
+        self.heed(subscription, &error);
         if error.is_transient() { Err(error) } else { Ok(Heard { sent_at, body: Err(error) }) }
     }
 
@@ -262,6 +294,7 @@ fn pause(error: &ArmError, delay: Duration, left: Duration) -> Option<Duration> 
         ArmError::RetryAfter { after, .. } => delay.max(*after),
         ArmError::Unreachable(_)
         | ArmError::Wait(_)
+        | ArmError::LeftAlone { .. }
         | ArmError::Gone(_)
         | ArmError::Denied(_)
         | ArmError::Locked(_)

@@ -44,6 +44,12 @@ pub enum ArmError {
         /// What it said.
         failure: ArmFailure,
     },
+    /// Not asked: its subscription throttled an earlier request, or has had its share of reads for the moment.
+    #[error("azure resource manager is left alone for {} s: the subscription is throttled", after.as_secs())]
+    LeftAlone {
+        /// How long to stay away.
+        after: Duration,
+    },
     /// There is no such cluster, resource group or subscription.
     #[error("it is gone: {0}")]
     Gone(ArmFailure),
@@ -105,6 +111,13 @@ impl ArmError {
         }
     }
 
+    /// How long the whole subscription is to be left alone: ARM or AKS throttled the request and said until when.
+    pub(super) fn throttled_for(&self) -> Option<Duration> {
+        let is_throttled =
+            self.failure().is_some_and(|failure| failure.status == StatusCode::TOO_MANY_REQUESTS);
+        self.retry_after().filter(|_| is_throttled)
+    }
+
     /// What ARM said, if it said anything.
     pub fn failure(&self) -> Option<&ArmFailure> {
         match self {
@@ -117,14 +130,14 @@ impl ArmError {
             | Self::Quota(failure)
             | Self::Capacity(failure)
             | Self::Refused(failure) => Some(failure),
-            Self::Unreachable(_) | Self::NoToken(_) | Self::Malformed(_) => None,
+            Self::LeftAlone { .. } | Self::Unreachable(_) | Self::NoToken(_) | Self::Malformed(_) => None,
         }
     }
 
     /// How long ARM wants to be left alone, if it said so.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::RetryAfter { after, .. } => Some(*after),
+            Self::RetryAfter { after, .. } | Self::LeftAlone { after } => Some(*after),
             Self::Unreachable(_)
             | Self::Wait(_)
             | Self::Gone(_)
@@ -144,7 +157,8 @@ impl ArmError {
         match self {
             Self::Unreachable(TransportError::TooLarge) => false,
             Self::Unreachable(_) | Self::Wait(_) | Self::RetryAfter { .. } => true,
-            Self::Gone(_)
+            Self::LeftAlone { .. }
+            | Self::Gone(_)
             | Self::Denied(_)
             | Self::Locked(_)
             | Self::Conflict(_)
@@ -162,6 +176,7 @@ impl ArmError {
             Self::Unreachable(_)
             | Self::Wait(_)
             | Self::RetryAfter { .. }
+            | Self::LeftAlone { .. }
             | Self::Gone(_)
             | Self::Conflict(_) => false,
             Self::Denied(_)
@@ -178,7 +193,9 @@ impl ArmError {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "Check that the guard can reach Azure Resource Manager.",
-            Self::Wait(_) | Self::RetryAfter { .. } => "Wait: the guard tries again by itself.",
+            Self::Wait(_) | Self::RetryAfter { .. } | Self::LeftAlone { .. } => {
+                "Wait: the guard tries again by itself."
+            }
             Self::Gone(_) => "Nothing: the cluster no longer exists.",
             Self::Denied(failure) if failure.has_code("RequestDisallowedByPolicy") => {
                 "Exempt the cluster from the Azure Policy assignment that forbids the start, or change the assignment."

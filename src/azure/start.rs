@@ -10,8 +10,7 @@ use super::arm::{Arm, authorized};
 use super::error::ArmError;
 use super::headers;
 use super::secret::Secret;
-use super::transport::TransportError;
-use crate::domain::ClusterId;
+use crate::domain::{ClusterId, SubscriptionId};
 
 /// Longest nonce, bytes: a GUID or 128 bits in hex.
 const NONCE_BYTES_MAX: usize = 64;
@@ -41,7 +40,7 @@ pub enum StartReply {
     /// Nothing reached ARM.
     NotSent {
         /// Why.
-        error: TransportError,
+        error: ArmError,
     },
 }
 
@@ -49,6 +48,7 @@ pub enum StartReply {
 /// last check and the POST.
 pub struct PreparedStart {
     arm: Arm,
+    subscription: SubscriptionId,
     token: Secret,
     request: Request<Bytes>,
 }
@@ -66,18 +66,21 @@ impl Arm {
         let mut request = authorized(Method::POST, &url, &token)?;
         request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         request.headers_mut().insert("x-ms-client-request-id", nonce);
-        Ok(PreparedStart { arm: self.clone(), token, request })
+        Ok(PreparedStart { arm: self.clone(), subscription: id.subscription().clone(), token, request })
     }
 }
 
 impl PreparedStart {
-    /// Sends exactly one POST, whatever comes of it.
+    /// Sends exactly one POST, whatever comes of it; none while the subscription is left alone.
     ///
     /// A 401 drops the token and counts as "look again": the look gets a new one, and says so if that is refused too.
     pub async fn send(self, timeout: Duration) -> StartReply {
+        if let Some(after) = self.arm.left_alone_for(&self.subscription) {
+            return StartReply::NotSent { error: ArmError::LeftAlone { after } };
+        }
         let response = match self.arm.exchange(self.request, timeout).await {
             Ok((response, _)) => response,
-            Err(error) if error.nothing_was_sent() => return StartReply::NotSent { error },
+            Err(error) if error.nothing_was_sent() => return StartReply::NotSent { error: error.into() },
             Err(error) => return StartReply::Unknown { error: error.into(), request_id: None },
         };
         let request_id = headers::request_id(response.headers());
@@ -86,6 +89,7 @@ impl PreparedStart {
             return StartReply::Accepted { request_id };
         }
         let error = ArmError::from_response(&response, self.arm.local_now());
+        self.arm.heed(&self.subscription, &error);
         if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
             return StartReply::Unknown { error, request_id };
         }

@@ -18,8 +18,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT_MAX: Duration = Duration::from_secs(20);
 /// How long an idle connection is kept: looks at a cluster come every 30 s.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
-/// Idle connections kept per host. Sweeps look at 32 clusters at a time.
-const POOL_IDLE_PER_HOST_MAX: usize = 32;
+/// Idle connections kept per host. A burst of stops has about this many calls under way at a time; a connection that is closed
+/// for want of a place costs a TLS handshake, which is more than the call.
+const POOL_IDLE_PER_HOST_MAX: usize = 128;
 /// Longest reason kept of a failure, characters.
 const REASON_CHARS_MAX: usize = 200;
 /// Causes that are named in a failure: the outermost of reqwest's and hyper's chain.

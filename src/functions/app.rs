@@ -36,6 +36,10 @@ const WORK_GRACE: Duration = Duration::from_secs(3);
 /// From when on an answer that could be given is not held back any more: half of the 20 s that an invocation has.
 const GRACE_UNTIL: Duration = Duration::from_secs(10);
 
+/// With more clusters than this under way no answer is held back: each holds one of the places of the deliveries
+/// ([`super::server::PARALLEL_INVOCATIONS_MAX`]), and others wait for those.
+const GRACE_WORK_MAX: usize = 32;
+
 /// Different reasons that one delivery's ignored events are told with: they repeat words of the events, which are
 /// somebody else's.
 const REASONS_MAX: usize = 50;
@@ -64,6 +68,11 @@ impl App {
     /// The functions over a guard.
     pub fn new(guard: Guard) -> Self {
         Self { guard, places: Arc::new(Semaphore::new(PARALLEL_WORK_MAX)) }
+    }
+
+    /// Whether so much is under way that an answer must not wait for what is not needed for it.
+    fn is_busy(&self) -> bool {
+        PARALLEL_WORK_MAX - self.places.available_permits() > GRACE_WORK_MAX
     }
 
     /// Says aloud what is broken, one line for each fault.
@@ -116,7 +125,8 @@ impl App {
             .await;
         let (durable, lost): (Vec<_>, Vec<_>) = taken.into_iter().partition(Result::is_ok);
         let lost: Vec<String> = lost.into_iter().filter_map(Result::err).collect();
-        let until = (Instant::now() + WORK_GRACE).min(began + GRACE_UNTIL);
+        let until =
+            if self.is_busy() { began } else { (Instant::now() + WORK_GRACE).min(began + GRACE_UNTIL) };
         for Durable { summary, work } in durable.into_iter().filter_map(Result::ok) {
             logs.push(summary);
             if lost.is_empty()

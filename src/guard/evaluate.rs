@@ -4,8 +4,8 @@ use crate::case::{Explanation, Record, Stop, explain};
 use crate::domain::StopEvent;
 use crate::store::StatePath;
 
+use super::Guard;
 use super::records::GuardError;
-use super::{Guard, holds};
 
 impl Guard {
     /// Decides about an event as if it came now. Reads the record, the cluster and the holds; writes nothing, tells nobody,
@@ -25,7 +25,7 @@ impl Guard {
             None => Record::new(event.cluster.clone()),
         };
         let looked = self.look(&record).await;
-        let hold = holds::hold_on(&self.0.store, &event.cluster, self.now()).await?;
+        let hold = self.hold_on(&event.cluster).await?;
         let now = self.now();
         let context = self.context(now, hold.as_deref(), now, "");
         let stop = Stop::of_event(event, now, self.times());

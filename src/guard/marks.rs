@@ -1,17 +1,19 @@
 //! Marks of unauthorised stops, and counting them (rule 22): first the own mark, then the list, so that of several processes
 //! each sees at least all that came before it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use crate::case::{RecentStops, Record};
 use crate::domain::{Caller, ClusterId, ClusterKey, SubscriptionId};
-use crate::store::{PathName, Prefix, StatePath, StopHour};
+use crate::store::{PathName, Prefix, StatePath, StopHour, StoreError};
 
 use super::Guard;
 use super::records::GuardError;
+use super::shared::Shared;
 
 /// Marks that are counted in one hour of one subscription. More are not a different storm.
 const MARKS_MAX: usize = 5_000;
@@ -46,6 +48,21 @@ impl Mark {
     }
 }
 
+type MarkList = Arc<Shared<Result<Arc<Vec<Mark>>, StoreError>>>;
+
+/// The lists of marks that are being read, by folder.
+#[derive(Debug, Default)]
+pub(super) struct Lists(Mutex<HashMap<Prefix, MarkList>>);
+
+impl Lists {
+    /// The list of a folder. Those that nobody reads are forgotten.
+    fn of(&self, folder: &Prefix) -> MarkList {
+        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.retain(|_, list| Arc::strong_count(list) > 1);
+        Arc::clone(lists.entry(folder.clone()).or_default())
+    }
+}
+
 /// Stands for a caller in a name: 16 hex digits.
 fn caller_digest(caller: &Caller) -> String {
     let digest = Sha256::digest(caller.identity().unwrap_or("unknown").as_bytes());
@@ -66,28 +83,33 @@ impl Guard {
             self.0.store.create(&path, record.cluster.to_string().into_bytes()).await?;
         }
         let around = self.marks_around(subscription, mark.stopped_at).await?;
-        Ok(count(&around, &mark, mark_it))
+        Ok(count(around.iter().flat_map(|marks| marks.iter()), &mark, mark_it))
     }
 
     async fn marks_around(
         &self,
         subscription: &SubscriptionId,
         at: Timestamp,
-    ) -> Result<Vec<Mark>, GuardError> {
+    ) -> Result<Vec<Arc<Vec<Mark>>>, GuardError> {
         let mut hours = vec![StopHour::of(at).previous(), StopHour::of(at)];
         // No stop is ahead of Azure's clock, so that folder is empty still for most.
         if StopHour::of(at) != StopHour::of(self.now()) {
             hours.push(StopHour::of(at + HOUR));
         }
-        let prefixes: Vec<Prefix> =
-            hours.into_iter().map(|hour| Prefix::stop_marks(subscription, hour)).collect();
-        let lists = prefixes.iter().map(|prefix| self.0.store.list(prefix, MARKS_MAX));
-        let mut marks = Vec::new();
-        for listing in futures::future::join_all(lists).await {
-            let entries = listing?.entries;
-            marks.extend(entries.iter().filter_map(|entry| Mark::parse(entry.path.name()?.as_str())));
-        }
-        Ok(marks)
+        let lists = hours.into_iter().map(|hour| self.marks_of(Prefix::stop_marks(subscription, hour)));
+        Ok(futures::future::try_join_all(lists).await?)
+    }
+
+    /// The marks of one hour, as the store lists them from now on. Cases of one storm share their lists: each would read
+    /// as many names as there are cases.
+    async fn marks_of(&self, hour: Prefix) -> Result<Arc<Vec<Mark>>, StoreError> {
+        let list = self.0.mark_lists.of(&hour);
+        list.ask(async {
+            let entries = self.0.store.list(&hour, MARKS_MAX).await?.entries;
+            let marks = entries.iter().filter_map(|entry| Mark::parse(entry.path.name()?.as_str()));
+            Ok(Arc::new(marks.collect()))
+        })
+        .await
     }
 
     /// The clusters that were stopped without permission within an hour of `at`.
@@ -118,9 +140,9 @@ impl Guard {
 
 /// The most stops in any one hour that holds this one: counted so, a stop whose event comes late still sees those after it.
 /// The own stop counts if it is `marked`, whether the list shows its mark yet or not.
-fn count(marks: &[Mark], own: &Mark, marked: bool) -> RecentStops {
-    let by_caller = busiest_hour(marks.iter().filter(|mark| mark.caller == own.caller), own, marked);
-    RecentStops { by_caller, in_subscription: busiest_hour(marks.iter(), own, marked), marked }
+fn count<'a>(marks: impl Iterator<Item = &'a Mark> + Clone, own: &Mark, marked: bool) -> RecentStops {
+    let by_caller = busiest_hour(marks.clone().filter(|mark| mark.caller == own.caller), own, marked);
+    RecentStops { by_caller, in_subscription: busiest_hour(marks, own, marked), marked }
 }
 
 fn busiest_hour<'a>(marks: impl Iterator<Item = &'a Mark>, own: &Mark, marked: bool) -> u32 {
@@ -163,22 +185,22 @@ mod tests {
     #[test]
     fn stops_of_one_hour_count_and_those_spread_over_days_do_not() {
         let storm: Vec<Mark> = (0..10).map(|n| mark(n, i64::from(n) * 60, "a")).collect();
-        assert_eq!(count(&storm, &storm[9], true).in_subscription, 10);
+        assert_eq!(count(storm.iter(), &storm[9], true).in_subscription, 10);
         let spread: Vec<Mark> = (0..10).map(|n| mark(n, i64::from(n) * 86_400, "a")).collect();
-        assert_eq!(count(&spread, &spread[9], true).in_subscription, 1);
+        assert_eq!(count(spread.iter(), &spread[9], true).in_subscription, 1);
     }
 
     #[test]
     fn a_stop_whose_event_comes_late_sees_the_stops_after_it() {
         let marks: Vec<Mark> = (0..6).map(|n| mark(n, 1_000 + i64::from(n), "a")).collect();
-        assert_eq!(count(&marks, &marks[2], true).by_caller, 6);
+        assert_eq!(count(marks.iter(), &marks[2], true).by_caller, 6);
     }
 
     #[test]
     fn only_the_same_caller_counts_as_the_same_caller() {
         let marks = [mark(1, 10, "a"), mark(2, 20, "b"), mark(3, 30, "a")];
         assert_eq!(
-            count(&marks, &marks[2], true),
+            count(marks.iter(), &marks[2], true),
             RecentStops { by_caller: 2, in_subscription: 3, marked: true }
         );
     }
@@ -186,8 +208,8 @@ mod tests {
     #[test]
     fn a_stop_that_is_not_marked_counts_the_others_only() {
         let marks = [mark(1, 10, "a"), mark(2, 20, "a")];
-        assert_eq!(count(&marks, &mark(3, 30, "a"), false).by_caller, 2);
-        assert_eq!(count(&marks, &mark(3, 30, "a"), true).by_caller, 3);
+        assert_eq!(count(marks.iter(), &mark(3, 30, "a"), false).by_caller, 2);
+        assert_eq!(count(marks.iter(), &mark(3, 30, "a"), true).by_caller, 3);
     }
 
     #[test]

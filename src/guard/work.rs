@@ -7,13 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 use crate::azure::ArmError;
 use crate::case::record::RecordError;
 use crate::case::{Advance, Context, Episode, Facts, LookProblem, Record, Transition, advance};
-use crate::domain::{ClusterKey, LogReading};
+use crate::domain::{ClusterKey, LogReading, SubscriptionId};
 use crate::store::{Etag, StatePath};
 
 use super::closing::marker_of;
 use super::intake::pause;
 use super::records::{GuardError, Loaded, Saved, load, save};
-use super::{Guard, holds, nonce};
+use super::{Guard, nonce};
 
 /// How often a step is taken anew because others changed the record (rule 30).
 pub(super) const CONFLICTS_MAX: u32 = 5;
@@ -108,13 +108,13 @@ impl Guard {
         opening: bool,
     ) -> Result<Transition, GuardError> {
         let intent_nonce = nonce::nonce();
-        let hold = holds::hold_on(&self.0.store, &record.cluster, self.now()).await?;
-        let subscription = record.cluster.subscription();
+        let hold = self.known_hold_on(&record.cluster).await?;
         let mut marker_due = opening;
+        // Its turn is taken only when there is something to start: until then a start may go at once.
+        let mut turn = None;
         loop {
             let now = self.now();
-            let slot = self.0.pace.next_slot(subscription, now);
-            let context = self.context(now, hold.as_deref(), slot, &intent_nonce);
+            let context = self.context(now, hold.as_deref(), turn.unwrap_or(now), &intent_nonce);
             match advance(record, &facts, &context) {
                 Advance::AskLog => facts.log = Some(self.ask_log(record).await),
                 Advance::CountStops { mark } => {
@@ -124,12 +124,27 @@ impl Guard {
                     marked?;
                     facts.stops = Some(stops?);
                 }
+                Advance::Write(transition) if transition.start.is_some() && turn.is_none() => {
+                    let until = self.left_alone_until(record.cluster.subscription(), now);
+                    let at = self.0.pace.take_turn(&record.cluster, now, until);
+                    turn = Some(at);
+                    if at <= now {
+                        self.put_marker(record, marker_due).await?;
+                        return Ok(*transition);
+                    }
+                }
                 Advance::Write(transition) => {
                     self.put_marker(record, marker_due).await?;
                     return Ok(*transition);
                 }
             }
         }
+    }
+
+    /// Until when a subscription that throttled a request is left alone.
+    fn left_alone_until(&self, subscription: &SubscriptionId, now: Timestamp) -> Option<Timestamp> {
+        let left = SignedDuration::try_from(self.0.arm.left_alone_for(subscription)?).ok()?;
+        now.checked_add(left).ok()
     }
 
     /// What a step is decided with.
@@ -191,7 +206,7 @@ impl Guard {
         written();
         let mut current = Loaded { document: record, etag: Some(etag) };
         if let Some(intent) = start {
-            self.0.pace.take_slot(current.document.cluster.subscription(), self.now());
+            self.0.pace.sent(&current.document.cluster);
             current = self.start(current, &intent, looked_since_boot).await?;
         }
         if let Some(row) = storm {

@@ -19,7 +19,6 @@ pub(super) struct Facts {
     pub(super) action: EntityUid,
     pub(super) resource: EntityUid,
     pub(super) context: Context,
-    pub(super) entities: Vec<Entity>,
 }
 
 /// Why facts make no question: whichever of Cedar's errors it is, people read it and nothing else is done with it.

@@ -11,6 +11,7 @@ use super::answer::{Determining, Effect};
 use super::depth::{self, NESTING_MAX, OPERATORS_MAX, TooDeep};
 use super::entity::Vocabulary;
 use super::fault::{Place, PolicyFault};
+use super::memo::Memo;
 use super::{Policies, PolicyFile, Ranked, SCHEMA, annotation, literal};
 
 /// Most files: a folder with more was not meant as policies.
@@ -53,7 +54,16 @@ pub(super) fn load(files: &[PolicyFile<'_>]) -> Result<Policies, Vec<PolicyFault
     let (set, responses) = assemble(found, &places, &validator, &mut faults);
     if faults.is_empty() {
         let authorizer = Authorizer::new();
-        Ok(Policies { validator, vocabulary, authorizer, set, responses, operators, hash: hash(&files) })
+        Ok(Policies {
+            validator,
+            vocabulary,
+            authorizer,
+            set,
+            responses,
+            operators,
+            hash: hash(&files),
+            memo: Memo::default(),
+        })
     } else {
         Err(faults.sorted())
     }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::entity::{Facts, Unaskable, Vocabulary, datetime, moment, string};
+use super::memo::Subjects;
 use crate::domain::{Caller, Cluster, ClusterId};
 
 /// Rolling counts. They count what nobody allowed: planned stops, however many, add nothing.
@@ -76,6 +77,11 @@ pub struct RestartQuestion<'a> {
 type Pairs = Vec<(String, RestrictedExpression)>;
 
 impl StopQuestion<'_> {
+    /// What the question is about.
+    pub(super) fn subjects(&self) -> Subjects<'_> {
+        Subjects { caller: self.caller, cluster: self.cluster, facts: self.facts }
+    }
+
     pub(super) fn facts_for(&self, words: &Vocabulary) -> Result<Facts, Unaskable> {
         let mut context = times(self.at, self.zone)?;
         context.extend(counts(self.counts));
@@ -93,19 +99,21 @@ impl StopQuestion<'_> {
             context.push(("grant".to_owned(), grant.to_record()?));
         }
         let caller = words.caller(self.caller);
-        let mut entities = words.cluster_entities(self.cluster, self.facts)?;
-        entities.push(words.caller_entity(self.caller)?);
         Ok(Facts {
             principal: caller,
             action: words.stop.clone(),
             resource: words.cluster(self.cluster),
             context: Context::from_pairs(context)?,
-            entities,
         })
     }
 }
 
 impl RestartQuestion<'_> {
+    /// What the question is about.
+    pub(super) fn subjects(&self) -> Subjects<'_> {
+        Subjects { caller: self.caller, cluster: self.cluster, facts: self.facts }
+    }
+
     pub(super) fn facts_for(&self, words: &Vocabulary) -> Result<Facts, Unaskable> {
         let known = self.caller_known && self.caller.is_known();
         // Clocks of two machines: a stop in the future was just now.
@@ -118,14 +126,11 @@ impl RestartQuestion<'_> {
             ("callerKind".to_owned(), RestrictedExpression::new_entity_uid(words.kind(self.caller.kind))),
             ("stoppedMinutesAgo".to_owned(), RestrictedExpression::new_long(minutes)),
         ]);
-        let mut entities = words.cluster_entities(self.cluster, self.facts)?;
-        entities.push(words.caller_entity(self.caller)?);
         Ok(Facts {
             principal: words.guard.clone(),
             action: words.restart.clone(),
             resource: words.cluster(self.cluster),
             context: Context::from_pairs(context)?,
-            entities,
         })
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
+use futures::StreamExt as _;
 use http::StatusCode;
 use object_store::ClientOptions;
 use object_store::client::{
@@ -11,6 +12,9 @@ use object_store::client::{
 };
 
 use super::fault::BlobFault;
+
+/// How much of a failure's body is read for its connection's sake. The storage service's have some hundred bytes.
+const FAILURE_BYTES_MAX: usize = 16 * 1024;
 
 /// Builds the shared HTTP client, or gives a clone of it. It must not follow redirects: a key's signature or a token would
 /// go along. Or says why there is none: on a machine without root certificates, say.
@@ -49,11 +53,23 @@ impl HttpService for SharedHttp {
     /// `object_store`'s own errors: those keep the storage service's error code only inside a message.
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let response = self.client()?.call(request).await?;
-        match fault(&response) {
-            None => Ok(response),
-            // INVARIANT: `Unknown` is the kind that `object_store` never sends again, whatever its settings. A conditional
-            // write that is sent twice can lose to itself.
-            Some(fault) => Err(HttpError::new(HttpErrorKind::Unknown, fault)),
+        let Some(fault) = fault(&response) else { return Ok(response) };
+        drain(response).await;
+        // INVARIANT: `Unknown` is the kind that `object_store` never sends again, whatever its settings. A conditional
+        // write that is sent twice can lose to itself.
+        Err(HttpError::new(HttpErrorKind::Unknown, fault))
+    }
+}
+
+/// Reads the body of a failure to its end. A connection with something left to read is closed, and most failures are no fault: a
+/// blob that isn't there yet, a mark that is there already.
+async fn drain(response: HttpResponse) {
+    let mut body = response.into_body().bytes_stream();
+    let mut left = FAILURE_BYTES_MAX;
+    while let Some(Ok(chunk)) = body.next().await {
+        match left.checked_sub(chunk.len()) {
+            Some(still) => left = still,
+            None => return,
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct CasePath {
 }
 
 /// A folder in the state container, to list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Prefix(Path);
 
 /// One segment of a path, made of `a-z 0-9 . _ -` and not starting with a dot: nothing that a store, a URL or a terminal

@@ -67,7 +67,7 @@ async fn no_error_makes_a_start_be_sent_twice_and_none_is_taken_for_another_kind
 #[tokio::test(start_paused = true)]
 async fn only_a_failed_connection_proves_that_nothing_was_sent() {
     let refused = TransportError::NotConnected("refused".to_owned());
-    assert_eq!(reply_to(Err(refused.clone())).await.0, StartReply::NotSent { error: refused });
+    assert_eq!(reply_to(Err(refused.clone())).await.0, StartReply::NotSent { error: refused.into() });
     for open in
         [TransportError::TimedOut, TransportError::Broken("reset".to_owned()), TransportError::TooLarge]
     {

@@ -12,3 +12,4 @@ mod probe;
 mod rules;
 mod sim;
 mod storms;
+mod throttling;

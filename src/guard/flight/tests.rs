@@ -12,8 +12,10 @@ fn key(name: &str) -> ClusterKey {
     ClusterId::parse(&format!("/subscriptions/{SUBSCRIPTION}/{path}")).unwrap().key()
 }
 
-fn subscription(first: char) -> SubscriptionId {
-    SubscriptionId::parse(&SUBSCRIPTION.replacen('a', &first.to_string(), 1)).unwrap()
+fn cluster(subscription: char, number: u16) -> ClusterId {
+    let subscription = SUBSCRIPTION.replacen('a', &subscription.to_string(), 1);
+    let path = format!("resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks-{number}");
+    ClusterId::parse(&format!("/subscriptions/{subscription}/{path}")).unwrap()
 }
 
 fn at(milliseconds: i64) -> Timestamp {
@@ -70,68 +72,95 @@ async fn clusters_that_nobody_works_on_are_forgotten() {
 }
 
 #[test]
-fn thirty_starts_go_out_in_a_row_and_then_one_a_second() {
+fn sixty_starts_go_out_in_a_row_and_then_one_a_second() {
     let pace = Pace::default();
-    let here = subscription('a');
-    for _ in 0..30 {
-        assert_eq!(pace.next_slot(&here, at(0)), at(0));
-        pace.take_slot(&here, at(0));
+    for n in 0..60 {
+        assert_eq!(pace.take_turn(&cluster('a', n), at(0), None), at(0));
     }
-    assert_eq!(pace.next_slot(&here, at(0)), at(1_000));
-    assert_eq!(pace.next_slot(&here, at(999)), at(1_000));
-    assert_eq!(pace.next_slot(&here, at(1_000)), at(1_000));
-    pace.take_slot(&here, at(1_000));
-    assert_eq!(pace.next_slot(&here, at(1_000)), at(2_000));
+    for n in 60..70 {
+        assert_eq!(pace.take_turn(&cluster('a', n), at(0), None), at(1_000 * i64::from(n - 59)));
+    }
 }
 
 #[test]
-fn an_hour_without_starts_saves_no_more_than_thirty() {
+fn parallel_cases_do_not_pass_the_burst_together() {
+    let pace = Arc::new(Pace::default());
+    let threads: Vec<_> = (0..8)
+        .map(|thread| {
+            let pace = Arc::clone(&pace);
+            std::thread::spawn(move || {
+                let mine = (0..25).map(|n| cluster('a', thread * 100 + n));
+                mine.filter(|cluster| pace.take_turn(cluster, at(0), None) == at(0)).count()
+            })
+        })
+        .collect();
+    let at_once: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+    assert_eq!(at_once, 60);
+}
+
+#[test]
+fn a_cluster_keeps_its_turn_until_its_start_is_sent() {
     let pace = Pace::default();
-    let here = subscription('a');
-    pace.take_slot(&here, at(0));
-    let later = at(3_600_000);
-    for _ in 0..30 {
-        assert_eq!(pace.next_slot(&here, later), later);
-        pace.take_slot(&here, later);
+    for n in 0..60 {
+        pace.take_turn(&cluster('a', n), at(0), None);
     }
-    assert!(pace.next_slot(&here, later) > later);
+    let waiting = cluster('a', 100);
+    assert_eq!(pace.take_turn(&waiting, at(0), None), at(1_000));
+    assert_eq!(pace.take_turn(&cluster('a', 101), at(500), None), at(2_000), "others come after it");
+    assert_eq!(pace.take_turn(&waiting, at(500), None), at(1_000));
+    assert_eq!(pace.take_turn(&waiting, at(30_000), None), at(30_000), "nobody took it meanwhile");
+    pace.sent(&waiting);
+    assert_eq!(pace.take_turn(&waiting, at(500), None), at(3_000), "a second start takes another");
+}
+
+#[test]
+fn an_hour_without_starts_saves_no_more_than_sixty() {
+    let pace = Pace::default();
+    pace.take_turn(&cluster('a', 0), at(0), None);
+    let later = at(3_600_000);
+    for n in 1..=60 {
+        assert_eq!(pace.take_turn(&cluster('a', n), later, None), later);
+    }
+    assert!(pace.take_turn(&cluster('a', 61), later, None) > later);
 }
 
 #[test]
 fn each_subscription_has_a_pace_of_its_own() {
     let pace = Pace::default();
-    for _ in 0..30 {
-        pace.take_slot(&subscription('a'), at(0));
+    for n in 0..60 {
+        pace.take_turn(&cluster('a', n), at(0), None);
     }
-    assert_eq!(pace.next_slot(&subscription('b'), at(0)), at(0));
+    assert_eq!(pace.take_turn(&cluster('b', 0), at(0), None), at(0));
 }
 
 #[test]
 fn a_clock_that_goes_back_gives_no_starts() {
     let pace = Pace::default();
-    let here = subscription('a');
-    for _ in 0..30 {
-        pace.take_slot(&here, at(0));
+    for n in 0..60 {
+        pace.take_turn(&cluster('a', n), at(0), None);
     }
-    assert_eq!(pace.next_slot(&here, at(-60_000)), at(1_000));
+    assert_eq!(pace.take_turn(&cluster('a', 60), at(-60_000), None), at(1_000));
 }
 
 #[test]
-fn looks_between_starts_lose_no_fraction_of_a_second() {
+fn a_throttled_subscription_gives_one_start_a_second_once_it_is_open_again() {
     let pace = Pace::default();
-    let here = subscription('a');
-    for _ in 0..30 {
-        pace.take_slot(&here, at(0));
+    let early = cluster('a', 0);
+    assert_eq!(pace.take_turn(&early, at(0), None), at(0));
+    let opens = Some(at(30_000));
+    assert_eq!(pace.take_turn(&cluster('a', 1), at(0), opens), at(30_000));
+    assert_eq!(pace.take_turn(&early, at(0), opens), at(31_000), "its turn fell into that time");
+    assert_eq!(pace.take_turn(&cluster('a', 2), at(30_000), None), at(32_000));
+    assert_eq!(pace.take_turn(&cluster('b', 0), at(0), None), at(0), "others go on");
+}
+
+#[test]
+fn turns_that_nobody_came_for_are_forgotten() {
+    let pace = Pace::default();
+    for n in 0..1_000 {
+        pace.take_turn(&cluster('a', n), at(0), None);
     }
-    // Looked at every 1.9 s, a bucket that forgets fractions would fill at about half the pace.
-    for look in 1..=10 {
-        let _ = pace.next_slot(&here, at(1_900 * look));
-    }
-    let now = at(19_000);
-    let mut sent = 0;
-    while pace.next_slot(&here, now) <= now {
-        pace.take_slot(&here, now);
-        sent += 1;
-    }
-    assert_eq!(sent, 19);
+    let later = at(3_600_000);
+    pace.take_turn(&cluster('a', 0), later, None);
+    assert_eq!(pace.0.lock().unwrap().values().map(|lane| lane.turns.len()).sum::<usize>(), 1);
 }

@@ -8,7 +8,7 @@ use simulator::host::envelope;
 use simulator::host::json::Value;
 use simulator::http::{Azure, now};
 use simulator::sink::Receiver;
-use simulator::world::{AssignedIdentity, Caller, ClusterId, Deed, NewCluster, Settings};
+use simulator::world::{AssignedIdentity, Caller, ClusterId, Deed, NewCluster, RequestKind, Settings};
 
 use crate::wire::Wire;
 
@@ -39,17 +39,15 @@ pub(crate) struct Stop {
     pub(crate) cluster: ClusterId,
     /// The body of its invocation, as the Functions host posts it.
     pub(crate) body: String,
+    /// The event as Event Grid writes it, and its id.
+    pub(crate) event: String,
+    pub(crate) event_id: String,
 }
 
 impl Stage {
     /// Serves a new Azure. `blobs` is the URL of the blob service.
     pub(crate) async fn serve(blobs: Option<&str>) -> Result<Self> {
-        let settings = Settings { speed_up: SPEED_UP, ..Settings::default() };
-        let azure = Azure::serve(settings, Receiver::new(None), 0).await?;
-        let site = "/subscriptions/00000000-0000-4000-8000-000000000000/resourceGroups/rg-guard/providers/\
-                    Microsoft.Web/sites/func-aks-guard";
-        let caller = Caller::system_identity("guard", site);
-        azure.world().assign_identity(AssignedIdentity { caller, user_assigned: false });
+        let azure = serve_azure().await?;
         let wire = Wire::default();
         let url = wire.before_azure(azure.url()).await?;
         let blobs = match blobs {
@@ -59,6 +57,12 @@ impl Stage {
         Ok(Self { azure, wire, url, blobs, stops: 0 })
     }
 
+    /// Serves a new Azure without proxies: nothing is noted of single requests.
+    pub(crate) async fn serve_directly(blobs: &str) -> Result<Self> {
+        let azure = serve_azure().await?;
+        let url = azure.url().to_owned();
+        Ok(Self { azure, wire: Wire::default(), url, blobs: Some(blobs.to_owned()), stops: 0 })
+    }
     /// The guard with all settings of a real one: armed, a managed identity, a sink, the default policies.
     pub(crate) fn guard(&self, program: &Path, policies: &Path, stops: usize) -> Command {
         let subscriptions: Vec<String> = (0..=stops / STOPS_PER_SUBSCRIPTION).map(subscription).collect();
@@ -92,17 +96,36 @@ impl Stage {
             "rg-bench",
             &format!("aks-{number}"),
         );
-        let event = {
+        let (event, event_id) = {
             let mut world = self.azure.world();
             world.create_cluster(NewCluster::new(cluster.clone()), now())?;
             world.stop(&cluster, &Caller::user(&format!("user{number}")), now())?;
             world.finish_operations(now());
             let events = world.take_events(now());
             let of_stop = events.iter().find(|event| event.cluster == cluster && event.deed == Deed::Stop);
-            of_stop.context("the stop gave no event")?.event_grid().to_string()
+            let event = of_stop.context("the stop gave no event")?;
+            (event.event_grid().to_string(), event.id.clone())
         };
-        let body = envelope::event(BINDING, &Value::parse(&event)?, envelope::sys(FUNCTION, now()));
-        Ok(Stop { cluster, body: body.compact() })
+        let body = self.envelope(std::slice::from_ref(&event))?;
+        Ok(Stop { cluster, body, event, event_id })
+    }
+
+    /// The body of the invocation for these events, as the Functions host posts it.
+    pub(crate) fn envelope(&self, events: &[String]) -> Result<String> {
+        let sys = envelope::sys(FUNCTION, now());
+        let body = match events {
+            [event] => envelope::event(BINDING, &Value::parse(event)?, sys),
+            events => {
+                let events = events.iter().map(|event| Value::parse(event)).collect::<Result<Vec<_>, _>>()?;
+                envelope::events(BINDING, &events, sys)
+            }
+        };
+        Ok(body.compact())
+    }
+
+    /// How many requests of this kind came to Azure.
+    pub(crate) fn requests(&self, kind: RequestKind) -> usize {
+        self.azure.world().journal().requests(kind, None)
     }
 
     /// That Azure accepted exactly one start of it and that nothing was done that must not be done.
@@ -119,6 +142,17 @@ impl Stage {
     pub(crate) fn incidents(&self) -> usize {
         self.azure.receiver().deliveries().len()
     }
+}
+
+/// Azure on a port, with the guard's identity.
+async fn serve_azure() -> Result<Azure> {
+    let settings = Settings { speed_up: SPEED_UP, ..Settings::default() };
+    let azure = Azure::serve(settings, Receiver::new(None), 0).await?;
+    let site = "/subscriptions/00000000-0000-4000-8000-000000000000/resourceGroups/rg-guard/providers/\
+                Microsoft.Web/sites/func-aks-guard";
+    let caller = Caller::system_identity("guard", site);
+    azure.world().assign_identity(AssignedIdentity { caller, user_assigned: false });
+    Ok(azure)
 }
 
 /// The policies that the guard is published with.

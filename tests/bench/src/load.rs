@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
+use simulator::demo::azurite::Azurite;
 use simulator::host::wire::Client;
 
 use crate::azure::{Stage, Stop};
-use crate::azurite::Azurite;
 use crate::process::{Memory, Process, free_port};
 use crate::stats::Spread;
 use crate::trip::{Trip, picture};
@@ -62,7 +62,7 @@ pub(crate) struct Load {
 
 /// Runs a guard with its state in memory, or in Azurite.
 pub(crate) async fn measure(plan: Plan<'_>, azurite: Option<&Azurite>) -> Result<Load> {
-    let mut stage = Stage::serve(azurite.map(|azurite| azurite.url.as_str())).await?;
+    let mut stage = Stage::serve(azurite.map(Azurite::url)).await?;
     if azurite.is_some() {
         init_state(plan, &stage)?;
     }

@@ -1,28 +1,30 @@
 //! `bench`: measures the released guard against its limits, as ratios within one run. See docs/PERFORMANCE.md.
 
 mod azure;
-mod azurite;
 mod cold_start;
+mod flood;
 mod load;
 mod machine;
 mod process;
 mod report;
 mod stats;
+mod store;
 mod trip;
 mod wire;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
 
 use azure::Stage;
-use azurite::Azurite;
+use flood::{Flood, Rate};
 use load::Plan;
 use machine::Machine;
-use report::{Report, figures};
+use report::{Floods, Report, Single, figures};
+use simulator::demo::azurite::Azurite;
 
 /// Measures the released guard against its limits. Exit codes: 0 all within, 1 it could not be measured, 3 a limit was
 /// missed.
@@ -30,11 +32,11 @@ use report::{Report, figures};
 #[command(name = "bench")]
 struct Arguments {
     /// The released guard
-    #[arg(long)]
+    #[arg(long, required_unless_present = "serve_blobs", default_value = "")]
     guard: PathBuf,
-    /// The minimal server, built the same way
+    /// The minimal server, built the same way; without it only the loads are measured
     #[arg(long)]
-    minimal: PathBuf,
+    minimal: Option<PathBuf>,
     /// Azurite's blob service; without it only a state in memory is measured
     #[arg(long)]
     azurite: Option<PathBuf>,
@@ -47,6 +49,18 @@ struct Arguments {
     /// Counted events of each kind
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=2_000))]
     events: u16,
+    /// Seconds of the steady load; 0 leaves the loads out
+    #[arg(long, default_value_t = 60)]
+    seconds: u16,
+    /// Events a second of the steady load
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..))]
+    rate: u16,
+    /// One event in so many of the steady load is new, the others are repeats
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..))]
+    new_one_in: u16,
+    /// Be a blob service on this port, and nothing else
+    #[arg(long, hide = true)]
+    serve_blobs: Option<u16>,
     /// How to print the result
     #[arg(short, long, value_enum, default_value_t = Output::Human)]
     output: Output,
@@ -60,12 +74,24 @@ enum Output {
     Json,
 }
 
+/// Events of the burst.
+const BURST_EVENTS: usize = 10_000;
+/// Rates at which every event is a new stop, events a second, and how long each lasts: where does it end?
+const ALL_NEW_RATES: [u32; 5] = [50, 100, 150, 200, 300];
+const ALL_NEW_SECONDS: u32 = 10;
+/// Stops of one guard's load: five in each of the 1,000 subscriptions that its setting takes, less those for warming up.
+const FLOOD_STOPS_MAX: usize = 4_900;
+
 /// A limit was missed.
 const MISSED: u8 = 3;
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
+    if let Some(port) = arguments.serve_blobs {
+        simulator::blobs::serve(port).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let report = measure(&arguments).await?;
     let text = match arguments.output {
         Output::Human => report.human(),
@@ -78,13 +104,24 @@ async fn main() -> Result<ExitCode> {
 async fn measure(arguments: &Arguments) -> Result<Report> {
     let machine = Machine::now();
     let policies = arguments.policies.clone().unwrap_or_else(azure::default_policies);
-    let starts = usize::from(arguments.starts);
-    let plan = Plan {
-        guard: &arguments.guard,
-        minimal: &arguments.minimal,
-        policies: &policies,
-        events: usize::from(arguments.events),
+    let (starts, events) = (usize::from(arguments.starts), usize::from(arguments.events));
+    let single = match &arguments.minimal {
+        None => None,
+        Some(minimal) => {
+            let plan = Plan { guard: &arguments.guard, minimal, policies: &policies, events };
+            Some(singly(plan, starts, arguments.azurite.as_deref()).await?)
+        }
     };
+    let floods = match arguments.seconds {
+        0 => None,
+        _ => Some(flood(arguments, &policies).await?),
+    };
+    let figures = figures(single.as_ref(), floods.as_ref());
+    Ok(Report { machine, starts, events, single, floods, figures })
+}
+
+/// Starts, and events one by one.
+async fn singly(plan: Plan<'_>, starts: usize, azurite: Option<&Path>) -> Result<Single> {
     // Before Azurite is there, so that nothing runs beside the starts.
     let stage = Stage::serve(None).await?;
     let guard = |port: u16| {
@@ -92,15 +129,31 @@ async fn measure(arguments: &Arguments) -> Result<Report> {
         command.env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string());
         command
     };
-    let cold_start = cold_start::measure(starts, &guard, &arguments.minimal)?;
+    let cold_start = cold_start::measure(starts, &guard, plan.minimal)?;
     let memory = load::measure(plan, None).await?;
-    let azurite = match &arguments.azurite {
+    let azurite = match azurite {
         Some(program) => {
-            let azurite = Azurite::start(program)?;
+            let azurite = Azurite::start(program).await?;
             Some(load::measure(plan, Some(&azurite)).await?)
         }
         None => None,
     };
-    let figures = figures(&cold_start, &memory, azurite.as_ref());
-    Ok(Report { machine, starts, events: plan.events, cold_start, memory, azurite, figures })
+    Ok(Single { cold_start, memory, azurite })
+}
+
+/// Many events.
+async fn flood(arguments: &Arguments, policies: &Path) -> Result<Floods> {
+    let rate = |per_second, seconds, new_one_in| Rate { per_second, seconds, new_one_in };
+    let steady_rate = rate(arguments.rate.into(), arguments.seconds.into(), arguments.new_one_in.into());
+    let mut flood = Flood::start(&arguments.guard, policies, FLOOD_STOPS_MAX).await?;
+    let steady = flood.steadily(steady_rate).await?;
+    let at_once = flood.at_once(BURST_EVENTS).await?;
+    drop(flood);
+    let mut all_new = Vec::new();
+    for per_second in ALL_NEW_RATES {
+        let mut flood = Flood::start(&arguments.guard, policies, FLOOD_STOPS_MAX).await?;
+        let rate = rate(per_second, ALL_NEW_SECONDS, 1);
+        all_new.push((rate, flood.steadily(rate).await?));
+    }
+    Ok(Floods { steady_rate, steady, at_once, all_new })
 }

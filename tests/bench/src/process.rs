@@ -69,10 +69,15 @@ impl Process {
     /// CPU time of all its threads so far, those that have ended included. The kernel counts it exactly and tells it in
     /// ticks of 10 ms, so only differences over many events mean something.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let ticks = cpu_ticks(&stat).context("/proc/<pid>/stat has another form")?;
-        let per_second = rustix::param::clock_ticks_per_second();
-        Ok(Duration::from_nanos(ticks.saturating_mul(1_000_000_000 / per_second.max(1))))
+        cpu_of(&self.child.id().to_string())
+    }
+
+    /// The most that was ever resident, MiB.
+    pub(crate) fn peak_rss_mib(&self) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let kib = kib_of(&status, "VmHWM:").context("/proc/<pid>/status lacks VmHWM")?;
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        Ok(kib as f64 / 1024.0)
     }
 
     pub(crate) fn memory(&self) -> Result<Memory> {
@@ -88,6 +93,18 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// CPU time of this process so far.
+pub(crate) fn own_cpu() -> Result<Duration> {
+    cpu_of("self")
+}
+
+fn cpu_of(process: &str) -> Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let ticks = cpu_ticks(&stat).context("/proc/<pid>/stat has another form")?;
+    let per_second = rustix::param::clock_ticks_per_second();
+    Ok(Duration::from_nanos(ticks.saturating_mul(1_000_000_000 / per_second.max(1))))
 }
 
 /// A port that was free a moment ago.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::cold_start::ColdStart;
+use crate::flood::{Flooded, Rate};
 use crate::load::{BURST, Load};
 use crate::machine::Machine;
 use crate::wire::LOOK_TAKES;
@@ -21,6 +22,10 @@ const WRITES_IN_A_ROW_MAX: f64 = 2.0;
 const CPU_MS_MAX: f64 = 1.0;
 /// Resident memory, MiB.
 const RSS_MIB_MAX: f64 = 20.0;
+/// The slowest answer in a hundred under a steady load, milliseconds. Event Grid waits 30 s.
+const ANSWER_P99_MS_MAX: f64 = 1_000.0;
+/// Highest resident memory under load, MiB.
+const PEAK_RSS_MIB_MAX: f64 = 64.0;
 
 /// Everything that was measured in one run.
 #[derive(Debug, Serialize)]
@@ -30,13 +35,32 @@ pub(crate) struct Report {
     pub(crate) starts: usize,
     /// Counted events of each kind and place of the state.
     pub(crate) events: usize,
+    /// Starts, and events one by one; none = not measured.
+    pub(crate) single: Option<Single>,
+    /// Many events; none = not measured.
+    pub(crate) floods: Option<Floods>,
+    /// What is limited.
+    pub(crate) figures: Vec<Figure>,
+}
+
+/// Starts, and events one by one.
+#[derive(Debug, Serialize)]
+pub(crate) struct Single {
     pub(crate) cold_start: ColdStart,
     /// With the state in memory.
     pub(crate) memory: Load,
     /// With the state in Azurite; none = there was no Azurite.
     pub(crate) azurite: Option<Load>,
-    /// What is limited.
-    pub(crate) figures: Vec<Figure>,
+}
+
+/// Many events.
+#[derive(Debug, Serialize)]
+pub(crate) struct Floods {
+    pub(crate) steady_rate: Rate,
+    pub(crate) steady: Flooded,
+    pub(crate) at_once: Flooded,
+    /// Rates at which every event is a new stop. For information.
+    pub(crate) all_new: Vec<(Rate, Flooded)>,
 }
 
 /// One measured figure and its limit.
@@ -54,7 +78,9 @@ pub(crate) struct Figure {
 impl Figure {
     /// At most.
     fn within(what: impl Into<String>, unit: &'static str, measured: f64, limit: f64) -> Self {
-        Self { what: what.into(), unit, measured, limit, of_limit: measured / limit, ok: measured <= limit }
+        // Of a limit of nothing, nothing is all right and anything is too much.
+        let of_limit = if limit > 0.0 { measured / limit } else { measured };
+        Self { what: what.into(), unit, measured, limit, of_limit, ok: measured <= limit }
     }
 
     /// Less than.
@@ -64,7 +90,39 @@ impl Figure {
 }
 
 /// The limited figures of a run.
-pub(crate) fn figures(cold_start: &ColdStart, memory: &Load, azurite: Option<&Load>) -> Vec<Figure> {
+pub(crate) fn figures(single: Option<&Single>, floods: Option<&Floods>) -> Vec<Figure> {
+    let mut figures = single.map(figures_of_single).unwrap_or_default();
+    figures.extend(floods.map(figures_of_floods).unwrap_or_default());
+    figures
+}
+
+fn figures_of_floods(floods: &Floods) -> Vec<Figure> {
+    let Floods { steady_rate, steady, at_once, .. } = floods;
+    let (per_second, seconds) = (steady_rate.per_second, steady_rate.seconds);
+    let at = format!("{per_second} events/s for {seconds} s");
+    let burst = format!("{} events at once", at_once.events);
+    let none = |what: String, count: usize| Figure::within(what, "", as_f64(count), 0.0);
+    vec![
+        Figure::below(format!("{at}: p99 of the answer"), "ms", steady.answers.p99_ms, ANSWER_P99_MS_MAX),
+        none(format!("{at}: not acknowledged"), steady.unacknowledged),
+        none(format!("{at}: acknowledged and lost"), steady.lost),
+        none(format!("{burst}: acknowledged and lost"), at_once.lost),
+        none(
+            format!("{burst}: ARM calls beyond one look a stop"),
+            at_once.looks.saturating_sub(at_once.new_stops),
+        ),
+        Figure::below(
+            "highest RSS under load",
+            "MiB",
+            steady.peak_rss_mib.max(at_once.peak_rss_mib),
+            PEAK_RSS_MIB_MAX,
+        ),
+    ]
+}
+
+fn figures_of_single(single: &Single) -> Vec<Figure> {
+    let Single { cold_start, memory, azurite } = single;
+    let azurite = azurite.as_ref();
     let start = "start to first answer ÷ minimal server";
     let mut figures = vec![Figure::within(start, "×", cold_start.ratio(), COLD_START_RATIO_MAX)];
     // The store's own requests show only where it is on the wire, and memory of a lasting size only where the state is
@@ -108,13 +166,26 @@ impl Report {
     /// The report for people.
     pub(crate) fn human(&self) -> String {
         let mut text = format!("{}\n", self.machine.line());
-        let (guard, minimal) = (self.cold_start.guard_ms, self.cold_start.minimal_ms);
         line(
             &mut text,
             &format!("{} starts of each program, {} events of each kind", self.starts, self.events),
         );
         line(&mut text, "");
         text.push_str(&table(&self.figures));
+        if let Some(single) = &self.single {
+            text.push_str(&single.human());
+        }
+        if let Some(floods) = &self.floods {
+            text.push_str(&floods.human());
+        }
+        text
+    }
+}
+
+impl Single {
+    fn human(&self) -> String {
+        let mut text = String::new();
+        let (guard, minimal) = (self.cold_start.guard_ms, self.cold_start.minimal_ms);
         line(&mut text, "");
         line(
             &mut text,
@@ -139,6 +210,42 @@ impl Report {
         }
         text
     }
+}
+
+impl Floods {
+    fn human(&self) -> String {
+        let mut text = String::new();
+        line(&mut text, "");
+        line(
+            &mut text,
+            "loads, state in a blob service of this workspace (its CPU and the generator's are beside the guard's):",
+        );
+        line(
+            &mut text,
+            "                  events  new stops  no 2xx  lost  p50 ms  p99 ms  max ms  looks  starts  peak MiB  CPU s: guard  blobs  bench  took s",
+        );
+        text.push_str(&row(&format!("{}/s", self.steady_rate.per_second), &self.steady));
+        text.push_str(&row("at once", &self.at_once));
+        for (rate, flooded) in &self.all_new {
+            text.push_str(&row(&format!("{}/s, all new", rate.per_second), flooded));
+        }
+        text
+    }
+}
+
+fn row(name: &str, flooded: &Flooded) -> String {
+    let Flooded { events, new_stops, answers, unacknowledged, lost, looks, starts, .. } = flooded;
+    format!(
+        "  {name:<14}  {events:>6}  {new_stops:>9}  {unacknowledged:>6}  {lost:>4}  {:>6.0}  {:>6.0}  {:>6.0}  {looks:>5}  {starts:>6}  {:>8.1}  {:>12.1}  {:>5.1}  {:>5.1}  {:>6.1}\n",
+        answers.p50_ms,
+        answers.p99_ms,
+        answers.max_ms,
+        flooded.peak_rss_mib,
+        flooded.guard_cpu_s,
+        flooded.blobs_cpu_s,
+        flooded.bench_cpu_s,
+        flooded.took_s
+    )
 }
 
 fn table(figures: &[Figure]) -> String {

@@ -1,9 +1,10 @@
 //! A small Azure with state, stricter than the real one, for the tests of a stop guard.
 //!
 //! [`world`] is pure: time is passed in, nothing is sent or read, the same calls give the same world. [`http`] puts
-//! it on a loopback port, [`sink`] receives webhooks. [`host`] stands in for the Azure Functions host, [`delivery`] for
+//! it on a loopback port, [`sink`] receives webhooks, [`blobs`] keeps records. [`host`] stands in for the Azure Functions host, [`delivery`] for
 //! Event Grid. Nothing here knows the program under test, except [`demo`], which starts it.
 
+pub mod blobs;
 pub mod delivery;
 pub mod demo;
 pub mod host;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::flood::Answers;
 use crate::process::Memory;
 use crate::stats::Spread;
 use crate::trip::Trip;
@@ -48,8 +49,9 @@ fn report(azurite: Option<Load>) -> Report {
         commit: "abc1234".to_owned(),
         date: "2026-11-24 12:00 UTC".to_owned(),
     };
-    let figures = figures(&cold_start, &load(), azurite.as_ref());
-    Report { machine, starts: 50, events: 1_000, cold_start, memory: load(), azurite, figures }
+    let single = Single { cold_start, memory: load(), azurite };
+    let figures = figures(Some(&single), None);
+    Report { machine, starts: 50, events: 1_000, single: Some(single), floods: None, figures }
 }
 
 #[test]
@@ -110,4 +112,39 @@ fn without_azurite_nothing_is_claimed_of_the_store() {
     let report = report(None);
     assert!(report.figures.iter().all(|figure| !figure.what.contains("store writes")));
     assert!(report.human().contains("no Azurite: store requests were not counted"));
+}
+
+fn flooded(p99_ms: f64, lost: usize, looks: usize) -> Flooded {
+    Flooded {
+        events: 10_000,
+        new_stops: 1_000,
+        answers: Answers { p50_ms: 5.0, p99_ms, max_ms: 900.0 },
+        unacknowledged: 0,
+        lost,
+        looks,
+        starts: 1_000,
+        peak_rss_mib: 40.0,
+        guard_cpu_s: 10.0,
+        blobs_cpu_s: 2.0,
+        bench_cpu_s: 3.0,
+        took_s: 60.0,
+    }
+}
+
+#[test]
+fn a_slow_answer_a_lost_event_and_a_needless_look_under_load_are_missed_limits() {
+    let missed = |steady, at_once| {
+        let steady_rate = Rate { per_second: 500, seconds: 60, new_one_in: 15 };
+        let floods = Floods { steady_rate, steady, at_once, all_new: Vec::new() };
+        let figures = figures(None, Some(&floods));
+        figures.into_iter().filter(|figure| !figure.ok).map(|figure| figure.what).collect::<Vec<String>>()
+    };
+    assert_eq!(missed(flooded(20.0, 0, 1_000), flooded(5_000.0, 0, 1_000)), [""; 0]);
+    let bad = missed(flooded(1_000.0, 1, 1_000), flooded(20.0, 2, 1_001));
+    insta::assert_snapshot!(bad.join("\n"), @r"
+    500 events/s for 60 s: p99 of the answer
+    500 events/s for 60 s: acknowledged and lost
+    10000 events at once: acknowledged and lost
+    10000 events at once: ARM calls beyond one look a stop
+    ");
 }
