@@ -4,6 +4,7 @@
 
 pub mod bulletin;
 pub mod close;
+pub mod discovery;
 pub mod explain;
 pub mod intake;
 pub mod model;
