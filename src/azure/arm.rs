@@ -260,7 +260,9 @@ impl Arm {
     /// are tried again; others are an answer.
     async fn read_once(&self, read: &Read<'_>, deadline: Instant) -> Result<Heard, ArmError> {
         let (response, sent_at) = match self.ask(read, deadline).await? {
-            (response, _) if response.status() == StatusCode::UNAUTHORIZED => self.ask(read, deadline).await?,
+            (response, _) if response.status() == StatusCode::UNAUTHORIZED => {
+                self.ask(read, deadline).await?
+            }
             answer => answer,
         };
         if response.status() == StatusCode::OK {
@@ -278,7 +280,11 @@ impl Arm {
         Ok(Heard { sent_at, headers: response.into_parts().0.headers, body: Err(error) })
     }
 
-    async fn ask(&self, read: &Read<'_>, deadline: Instant) -> Result<(Response<Bytes>, Timestamp), ArmError> {
+    async fn ask(
+        &self,
+        read: &Read<'_>,
+        deadline: Instant,
+    ) -> Result<(Response<Bytes>, Timestamp), ArmError> {
         let token = tokio::time::timeout_at(deadline, self.token())
             .await
             .map_err(|_| CredentialError::Unavailable("no token in time".to_owned()))??;

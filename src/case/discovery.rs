@@ -19,7 +19,7 @@ use crate::domain::{
 };
 use crate::policy::{Counts, Policies, StopQuestion};
 
-pub use stored::{Baseline, DiscoveryState, Failing, WAITING_MAX};
+pub use stored::{Baseline, DiscoveryState, Failing, RunEnd, UNNAMED_MAX};
 
 /// The activity log keeps its records for 90 days (source: Azure Monitor, "Activity log retention"). Of an authorised stop before
 /// that it can't tell any more.
@@ -81,9 +81,7 @@ pub fn standing(record: Option<&Record>, cluster: &ClusterId, baseline: &Baselin
 
 /// Whether a cluster belongs into the baseline of a subscription that is seen for the first time: nothing is known of its stop.
 pub fn is_unknown(record: Option<&Record>) -> bool {
-    record.is_none_or(|record| {
-        matches!(record.episode, Episode::None) && record.history.authorised.is_none()
-    })
+    record.is_none_or(|record| matches!(record.episode, Episode::None) && record.history.authorised.is_none())
 }
 
 /// What a cluster is looked into with.

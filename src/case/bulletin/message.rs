@@ -175,7 +175,10 @@ pub(super) fn unexplained(
     let (title, next) = match state {
         IncidentState::Resolved => ("no cluster is down unexplained any more".to_owned(), Vec::new()),
         IncidentState::Opened | IncidentState::Updated => (
-            format!("{} down, and nobody can say that they may be; the guard starts none of them", count(down)),
+            format!(
+                "{} down, and nobody can say that they may be; the guard starts none of them",
+                count(down)
+            ),
             vec![
                 "Find out who stopped them and why: their status says what is known.".to_owned(),
                 "Start those that must run, by hand. What runs or is gone leaves this incident.".to_owned(),

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::case::record::{RecordError, VERSION};
+use crate::case::times::Times;
 use crate::domain::{ClusterId, ClusterKey, SubscriptionId};
 
-/// Clusters whose log is waited for at the same time. Others are looked into again at the usual pace.
-pub const WAITING_MAX: usize = 2_000;
+/// Clusters that are remembered as down without a named stop. Of more of them the log is waited for anew each time.
+pub const UNNAMED_MAX: usize = 2_000;
 
 /// When discovery ran and what it waits for: one for all processes, so that they don't all run it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,14 +25,31 @@ pub struct DiscoveryState {
     /// Since when it fails and why, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing: Option<Failing>,
-    /// Clusters that are down and whose stop the activity log has not named yet, each with the time it was first seen so.
+    /// Clusters that are down and whose stop the activity log does not name, each with the time it was first seen so.
     #[serde(default)]
-    pub waiting: BTreeMap<ClusterKey, Timestamp>,
+    pub unnamed: BTreeMap<ClusterKey, Timestamp>,
     /// Stops that discovery found before any event of them, ever.
     #[serde(default)]
     pub found: u64,
     #[serde(flatten)]
     unknown: Map<String, Value>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct RunEnd<'a> {
+    /// What went wrong first.
+    pub failure: Option<&'a str>,
+    /// When Resource Graph wants to be asked again, if it said so.
+    pub not_before: Option<Timestamp>,
+    /// The clusters without a named stop, as of now.
+    pub unnamed: BTreeMap<ClusterKey, Timestamp>,
+    /// For some of them the log may only be behind.
+    pub is_log_behind: bool,
+    /// Stops that got a case.
+    pub found: usize,
+    /// Clusters are left that nobody looked into yet.
+    pub is_cut: bool,
 }
 
 /// Discovery fails.
@@ -52,18 +70,30 @@ impl DiscoveryState {
             writer: String::new(),
             next_at: now,
             failing: None,
-            waiting: BTreeMap::new(),
+            unnamed: BTreeMap::new(),
             found: 0,
             unknown: Map::new(),
         }
     }
 
-    /// A run ended well, or for this reason.
-    pub fn note_end(&mut self, failure: Option<&str>, now: Timestamp) {
-        self.failing = failure.map(|why| Failing {
-            since: self.failing.as_ref().map_or(now, |failing| failing.since),
+    /// A run ended. The next is due a period after this one began; sooner where something failed or the log is waited for, and at
+    /// once where clusters are left that nobody looked into; but not before Resource Graph wants to be asked again.
+    pub fn end(&mut self, end: RunEnd<'_>, began_at: Timestamp, times: &Times) {
+        self.failing = end.failure.map(|why| Failing {
+            since: self.failing.as_ref().map_or(began_at, |failing| failing.since),
             why: why.to_owned(),
         });
+        self.unnamed = end.unnamed;
+        self.found = self.found.saturating_add(u64::try_from(end.found).unwrap_or(u64::MAX));
+        let is_hurried = end.failure.is_some() || end.is_log_behind;
+        let pause = if is_hurried {
+            times.log_every.min(times.discover_every)
+        } else if end.is_cut {
+            SignedDuration::ZERO
+        } else {
+            times.discover_every
+        };
+        self.next_at = (began_at + pause).max(end.not_before.unwrap_or(began_at));
     }
 
     /// Reads what is stored.
