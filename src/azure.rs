@@ -22,7 +22,7 @@ pub use credential::{Credential, CredentialError, CredentialKind, TokenSource};
 pub use endpoint::{Cloud, Endpoint};
 pub use error::ArmError;
 pub use failure::ArmFailure;
-pub use resource_graph::{GraphReading, Unfinished};
+pub use resource_graph::{DownCluster, GraphReading, Unfinished};
 pub use secret::Secret;
 pub use start::{PreparedStart, StartReply};
 pub use transport::{HttpTransport, Transport, TransportError};

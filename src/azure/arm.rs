@@ -19,7 +19,7 @@ use super::endpoint::Endpoint;
 use super::error::ArmError;
 use super::headers;
 use super::managed_cluster;
-use super::resource_graph::{self, GraphReading, Unfinished};
+use super::resource_graph::{self, DownCluster, GraphReading, Unfinished};
 use super::secret::Secret;
 use super::transport::{Transport, TransportError};
 use crate::clock::Clock;
@@ -168,7 +168,7 @@ impl Arm {
     async fn read_graph(
         &self,
         asked: &[SubscriptionId],
-        down: &mut Vec<ClusterId>,
+        down: &mut Vec<DownCluster>,
         pages_left: &mut usize,
         deadline: Instant,
     ) -> Result<(), Unfinished> {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::azure::DownCluster;
 use crate::case::bulletin::DownReport;
 use crate::case::discovery::{DiscoveryState, Failing, RunEnd, Standing, standing};
 use crate::case::record::RecordError;
@@ -34,6 +35,9 @@ const EXAMINED_MAX: usize = 200;
 const PARALLEL_EXAMINATIONS: usize = 8;
 /// Records and baselines that are read at the same time.
 const PARALLEL_READS: usize = 32;
+
+/// What Resource Graph shows as down.
+type Down = BTreeMap<ClusterKey, DownCluster>;
 
 /// What discovery came to in one sweep.
 #[derive(Debug, Default)]
@@ -192,8 +196,7 @@ impl Guard {
             run.retry_after = why.retry_after();
             run.fail(why);
         }
-        let down: BTreeMap<ClusterKey, ClusterId> =
-            reading.down.into_iter().map(|cluster| (cluster.key(), cluster)).collect();
+        let down: Down = reading.down.into_iter().map(|row| (row.cluster.key(), row)).collect();
         let baselines = self.baselines(&asked, &down, is_whole, &mut run).await;
         let mut open = self.not_explained(&down, &baselines, &mut run).await;
         self.discovery_memory(|memory| {
@@ -213,11 +216,12 @@ impl Guard {
     /// The clusters that nothing stored explains.
     async fn not_explained(
         &self,
-        down: &BTreeMap<ClusterKey, ClusterId>,
+        down: &Down,
         baselines: &BTreeMap<SubscriptionId, Baseline>,
         run: &mut Run,
     ) -> Vec<ClusterId> {
-        let standings = futures::stream::iter(down.values().cloned())
+        let clusters: Vec<ClusterId> = down.values().map(|row| row.cluster.clone()).collect();
+        let standings = futures::stream::iter(clusters)
             .map(|cluster| self.standing_of(cluster, baselines))
             .buffer_unordered(PARALLEL_READS)
             .collect::<Vec<_>>()

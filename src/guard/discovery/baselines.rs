@@ -7,14 +7,14 @@ use futures::StreamExt as _;
 use crate::case::discovery::{Seen, is_unknown};
 use crate::case::record::RecordError;
 use crate::case::{Baseline, BulletinKey};
-use crate::domain::{ClusterId, ClusterKey, SubscriptionId};
+use crate::domain::{ClusterId, SubscriptionId};
 use crate::store::StatePath;
 
 use super::super::Guard;
 use super::super::records::{Document, GuardError, Loaded, Saved, load, save};
 use super::super::work::LOOK_BUDGET;
 use super::examine::LOOKS_MAX;
-use super::{PARALLEL_READS, Run};
+use super::{Down, PARALLEL_READS, Run};
 
 impl Document for Baseline {
     fn encode(&self) -> Result<Vec<u8>, RecordError> {
@@ -31,7 +31,7 @@ impl Guard {
     pub(super) async fn baselines(
         &self,
         asked: &[SubscriptionId],
-        down: &BTreeMap<ClusterKey, ClusterId>,
+        down: &Down,
         is_whole: bool,
         run: &mut Run,
     ) -> BTreeMap<SubscriptionId, Baseline> {
@@ -59,7 +59,7 @@ impl Guard {
     async fn baseline(
         &self,
         subscription: SubscriptionId,
-        down: &BTreeMap<ClusterKey, ClusterId>,
+        down: &Down,
         is_whole: bool,
     ) -> Result<Option<Loaded<Baseline>>, GuardError> {
         let path = StatePath::baseline(&subscription);
@@ -72,10 +72,12 @@ impl Guard {
             return Ok(None);
         }
         let mut clusters = Vec::new();
-        for (key, cluster) in down.iter().filter(|(_, cluster)| *cluster.subscription() == subscription) {
+        // What is being stopped is not down already: it is looked into by the next run.
+        let stopped = down.iter().filter(|(_, row)| !row.is_stopping);
+        for (key, row) in stopped.filter(|(_, row)| *row.cluster.subscription() == subscription) {
             let loaded = load(&self.0.store, key, self.0.gate.mode(), self.now()).await?;
             if is_unknown(loaded.as_ref().map(|loaded| &loaded.document)) {
-                clusters.push(cluster.clone());
+                clusters.push(row.cluster.clone());
             }
         }
         let mut document = Baseline::new(subscription.clone(), clusters, self.now());
@@ -92,7 +94,7 @@ impl Guard {
     async fn leave_baselines(
         &self,
         baselines: &mut [Loaded<Baseline>],
-        down: &BTreeMap<ClusterKey, ClusterId>,
+        down: &Down,
         run: &mut Run,
     ) -> Result<(), GuardError> {
         let mut looks = 0;

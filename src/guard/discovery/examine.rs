@@ -1,6 +1,5 @@
 //! Looks into one cluster that is down and that nothing stored explains: ARM decides whether it is, the activity log who did it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -16,7 +15,7 @@ use crate::store::StatePath;
 use super::super::Guard;
 use super::super::records::{GuardError, Loaded, Saved, load, load_bulletin, save};
 use super::super::work::{CONFLICTS_MAX, LOOK_BUDGET};
-use super::Run;
+use super::{Down, Run};
 
 /// How long a question to the activity log may take, pages and retries included.
 const LOG_BUDGET: Duration = Duration::from_secs(8);
@@ -148,7 +147,7 @@ impl Guard {
     }
 
     /// Clusters of the grouped incident that left the index: do they run, or are they gone?
-    pub(super) async fn look_at_listed(&self, down: &BTreeMap<ClusterKey, ClusterId>, run: &mut Run) {
+    pub(super) async fn look_at_listed(&self, down: &Down, run: &mut Run) {
         let listed = match load_bulletin(&self.0.store, &BulletinKey::Unexplained).await {
             Ok(loaded) => loaded.document.still_down(),
             Err(error) => return run.fail(error),
