@@ -199,7 +199,10 @@ mod tests {
     #[test]
     fn a_query_asks_for_the_clusters_that_are_stopped_or_being_stopped() {
         let body: Value = serde_json::from_slice(&body(&asked(), Some("next"))).unwrap();
-        insta::assert_snapshot!(body, @"");
+        assert_eq!(body["subscriptions"], json!([SUBSCRIPTION]));
+        let options = json!({ "resultFormat": "objectArray", "$top": 1_000, "$skipToken": "next" });
+        assert_eq!(body["options"], options);
+        insta::assert_snapshot!(body["query"].as_str().unwrap(), @"resources | where type =~ 'microsoft.containerservice/managedclusters' | extend powerState = tostring(properties.powerState.code), provisioningState = tostring(properties.provisioningState) | where powerState =~ 'Stopped' or provisioningState =~ 'Stopping' | project id, powerState, provisioningState | order by id asc");
     }
 
     #[test]

@@ -36,7 +36,7 @@ async fn a_stop_whose_event_is_lost_is_found_and_undone() {
     let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
     sim.pass(&[&guard], minutes(3)).await;
     stop_in_silence(&sim, &aks, &mallory());
-    sim.pass(&[&guard], minutes(7)).await;
+    sim.pass(&[&guard], minutes(6)).await;
 
     let case = sim.case(&aks).await.expect("found within a period and the index's lag");
     assert_eq!(case.stops[0].source, StopSource::Discovery);

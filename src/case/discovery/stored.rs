@@ -57,7 +57,7 @@ pub struct RunEnd<'a> {
 pub struct Failing {
     /// Since when.
     pub since: Timestamp,
-    /// Why, at last.
+    /// Why, at first: Azure's words differ in each answer, and people are not to be told anew for that. The log has them all.
     pub why: String,
 }
 
@@ -79,9 +79,9 @@ impl DiscoveryState {
     /// A run ended. The next is due a period after this one began; sooner where something failed or the log is waited for, and at
     /// once where clusters are left that nobody looked into; but not before Resource Graph wants to be asked again.
     pub fn end(&mut self, end: RunEnd<'_>, began_at: Timestamp, times: &Times) {
-        self.failing = end.failure.map(|why| Failing {
-            since: self.failing.as_ref().map_or(began_at, |failing| failing.since),
-            why: why.to_owned(),
+        self.failing = end.failure.map(|why| {
+            let first = self.failing.take();
+            first.unwrap_or_else(|| Failing { since: began_at, why: why.to_owned() })
         });
         self.unnamed = end.unnamed;
         self.found = self.found.saturating_add(u64::try_from(end.found).unwrap_or(u64::MAX));

@@ -211,7 +211,7 @@ fn a_failure_is_remembered_from_its_first_run_on() {
         (state.failing.clone().map(|failing| (failing.since, failing.why)), state.found)
     };
     assert_eq!(end(Some("one"), 10), (Some((at(10), "one".to_owned())), 1));
-    assert_eq!(end(Some("two"), 70), (Some((at(10), "two".to_owned())), 2));
+    assert_eq!(end(Some("two"), 70), (Some((at(10), "one".to_owned())), 2));
     assert_eq!(end(None, 130), (None, 3));
 }
 
