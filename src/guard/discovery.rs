@@ -24,6 +24,8 @@ use crate::store::StatePath;
 use super::Guard;
 use super::records::{Document, GuardError, Loaded, Saved, load, save};
 
+/// Nothing puts the next run off for longer: a later time was written by a clock that was wrong.
+const PUT_OFF_MAX: SignedDuration = SignedDuration::from_hours(24);
 /// How long Resource Graph may take, all its pages.
 const GRAPH_BUDGET: Duration = Duration::from_secs(15);
 /// A run begins nothing new after this.
@@ -143,7 +145,7 @@ impl Guard {
         };
         let every = self.times().discover_every;
         let (failing, stored_next) = (state.failing.clone(), state.next_at.min(now + every));
-        if stored_next > now {
+        if stored_next > now && state.next_at <= now + PUT_OFF_MAX {
             self.discovery_memory(|memory| (memory.next_at, memory.failing) = (Some(stored_next), failing));
             return Ok(None);
         }
