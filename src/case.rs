@@ -4,6 +4,7 @@
 
 pub mod bulletin;
 pub mod close;
+pub mod discovery;
 pub mod explain;
 pub mod intake;
 pub mod model;
@@ -20,6 +21,7 @@ pub mod verdict;
 mod tests;
 
 pub use bulletin::{Bulletin, BulletinKey};
+pub use discovery::Baseline;
 pub use explain::{Action, Explanation, explain};
 pub use intake::{Taken, take_in};
 pub use model::{Case, CaseId, Held, Intent, IntentState, Mode, Outcome, Stop, StopSource, Told, Verdict};

@@ -56,6 +56,8 @@ pub const LOOK_EVERY_SETTING: &str = "STOP_GUARD_LOOK_EVERY";
 pub const RETRY_AFTER_SETTING: &str = "STOP_GUARD_RETRY_AFTER";
 /// Until people are asked.
 pub const GIVE_UP_AFTER_SETTING: &str = "STOP_GUARD_GIVE_UP_AFTER";
+/// Between two runs of discovery.
+pub const DISCOVER_EVERY_SETTING: &str = "STOP_GUARD_DISCOVER_EVERY";
 /// Which credential is used.
 pub const CREDENTIAL_SETTING: &str = "STOP_GUARD_CREDENTIAL";
 /// Which Azure.
@@ -72,7 +74,7 @@ pub const WEBHOOK_SECRET_SETTING: &str = "STOP_GUARD_WEBHOOK_SECRET";
 pub const LOG_SETTING: &str = "STOP_GUARD_LOG";
 
 /// All settings whose names begin with `STOP_GUARD_`. Any other such name is a slip, and a fault.
-const OWN_SETTINGS: [&str; 19] = [
+const OWN_SETTINGS: [&str; 20] = [
     MODE_SETTING,
     SUBSCRIPTIONS_SETTING,
     STATE_SETTING,
@@ -85,6 +87,7 @@ const OWN_SETTINGS: [&str; 19] = [
     LOOK_EVERY_SETTING,
     RETRY_AFTER_SETTING,
     GIVE_UP_AFTER_SETTING,
+    DISCOVER_EVERY_SETTING,
     CREDENTIAL_SETTING,
     CLOUD_SETTING,
     ARM_ENDPOINT_SETTING,
@@ -121,8 +124,8 @@ pub struct Settings {
     pub zone: TimeZone,
     /// `STOP_GUARD_CONFIRM`, `prefer` by default. If broken: `require`, the most careful.
     pub confirm: Confirm,
-    /// The protocol's times: `STOP_GUARD_LOOK_EVERY`, `STOP_GUARD_RETRY_AFTER` and `STOP_GUARD_GIVE_UP_AFTER`, all by
-    /// default if one of them is unsafe, divided by `STOP_GUARD_SPEED_UP`.
+    /// The protocol's times: `STOP_GUARD_LOOK_EVERY`, `STOP_GUARD_RETRY_AFTER`, `STOP_GUARD_GIVE_UP_AFTER` and
+    /// `STOP_GUARD_DISCOVER_EVERY`, all by default if one of them is unsafe, divided by `STOP_GUARD_SPEED_UP`.
     pub times: Times,
     /// Where ARM is and who asks it. `None` if broken: it is not asked at all, for another cloud's ARM would say that the
     /// clusters are gone.
@@ -267,6 +270,7 @@ fn times(reader: &mut Reader<'_>, on_loopback: bool) -> Times {
         look_every: duration::read(reader, LOOK_EVERY_SETTING, defaults.look_every),
         retry_after: duration::read(reader, RETRY_AFTER_SETTING, defaults.retry_after),
         give_up_after: duration::read(reader, GIVE_UP_AFTER_SETTING, defaults.give_up_after),
+        discover_every: duration::read(reader, DISCOVER_EVERY_SETTING, defaults.discover_every),
         ..defaults
     };
     // One at a time, so that each that is unsafe is told.
@@ -274,6 +278,7 @@ fn times(reader: &mut Reader<'_>, on_loopback: bool) -> Times {
         Times { look_every: times.look_every, ..Times::default() },
         Times { retry_after: times.retry_after, ..Times::default() },
         Times { give_up_after: times.give_up_after, ..Times::default() },
+        Times { discover_every: times.discover_every, ..Times::default() },
     ] {
         if let Err(error) = one.check() {
             reader.fault(unsafe_time(error));
@@ -287,6 +292,7 @@ fn unsafe_time(error: TimesError) -> Fault {
     let setting = match error {
         TimesError::RetryAfter => RETRY_AFTER_SETTING,
         TimesError::GiveUpAfter => GIVE_UP_AFTER_SETTING,
+        TimesError::DiscoverEvery => DISCOVER_EVERY_SETTING,
         TimesError::LookEvery | TimesError::Quiet | TimesError::Watch => LOOK_EVERY_SETTING,
     };
     Fault::saying(setting, FaultKind::Invalid, error.to_string().replace('`', ""))

@@ -2,14 +2,17 @@
 
 mod bulletins;
 mod closing;
+mod discovery;
 mod entries;
 mod evaluate;
 mod flight;
 mod gate;
+mod heartbeat;
 mod holds;
 mod intake;
 mod marks;
 mod nonce;
+mod open_work;
 mod outbox;
 mod records;
 mod shared;
@@ -24,7 +27,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::azure::Arm;
-use crate::case::{Confirm, Mode, Times};
+use crate::case::{BulletinKey, Confirm, Mode, Times};
 use crate::clock::Clock;
 use crate::domain::{ClusterKey, SubscriptionId};
 use crate::incident::Sink;
@@ -39,6 +42,7 @@ use flight::{Flights, Pace};
 use gate::Gate;
 use holds::Board;
 use marks::Lists;
+use sweep::Due;
 
 /// How the guard is set.
 #[derive(Debug, Clone)]
@@ -78,7 +82,13 @@ struct Inner {
     holds: Board,
     mark_lists: Lists,
     /// When each open case wants attention next, as far as this process knows.
-    due: Mutex<HashMap<ClusterKey, Timestamp>>,
+    due: Mutex<HashMap<ClusterKey, Due>>,
+    /// The bulletins that this process left with something to tell.
+    bulletins: Mutex<BTreeSet<BulletinKey>>,
+    /// What it remembers of discovery.
+    discovery: Mutex<discovery::Memory>,
+    /// What it remembers of its heartbeats.
+    beats: Mutex<heartbeat::Beats>,
 }
 
 /// What the guard works with.
@@ -110,6 +120,9 @@ impl Guard {
             holds: Board::default(),
             mark_lists: Lists::default(),
             due: Mutex::default(),
+            bulletins: Mutex::default(),
+            discovery: Mutex::default(),
+            beats: Mutex::default(),
         }))
     }
 

@@ -19,5 +19,8 @@ mod http_transport;
 #[path = "azure/identity.rs"]
 mod identity;
 #[cfg(test)]
+#[path = "azure/resource_graph.rs"]
+mod resource_graph;
+#[cfg(test)]
 #[path = "azure/start.rs"]
 mod start;

@@ -1,4 +1,6 @@
 //! The ARM client: reads with retries inside a budget. Starts are in [`super::start`].
+//!
+//! A question to Resource Graph is a POST that changes nothing, so it is tried again like any other read.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +8,7 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
@@ -17,6 +19,7 @@ use super::endpoint::Endpoint;
 use super::error::ArmError;
 use super::headers;
 use super::managed_cluster;
+use super::resource_graph::{self, DownCluster, GraphReading, Unfinished};
 use super::secret::Secret;
 use super::throttle::Throttle;
 use super::transport::{Transport, TransportError};
@@ -71,9 +74,20 @@ struct Inner {
     throttle: Throttle,
 }
 
+/// A read: what is sent until an answer comes.
+struct Read<'a> {
+    method: Method,
+    url: &'a str,
+    /// JSON; empty for a GET.
+    body: Bytes,
+    /// Whose quota it takes from; none if it is about several.
+    subscription: Option<&'a SubscriptionId>,
+}
+
 /// The answer to a read, and when it was asked for on ARM's clock.
 struct Heard {
     sent_at: Timestamp,
+    headers: HeaderMap,
     body: Result<Bytes, ArmError>,
 }
 
@@ -94,7 +108,7 @@ impl Arm {
     /// Only ARM itself can say that a cluster is gone: a 404 without an ARM error body is an error.
     pub async fn look(&self, id: &ClusterId, budget: Duration) -> Result<Look, ArmError> {
         let url = self.options().endpoint.cluster(id, None, &self.options().api_version);
-        let heard = self.read(&url, id.subscription(), budget).await?;
+        let heard = self.read(&Read::get(&url, id.subscription()), budget).await?;
         let found = match heard.body {
             Ok(body) => {
                 let cluster = managed_cluster::read(&body, id)
@@ -130,7 +144,7 @@ impl Arm {
         let mut reading = Reading::of(id);
         for _ in 0..PAGES_MAX {
             let Some(url) = next.take() else { break };
-            let body = self.read(&url, id.subscription(), left_until(deadline)).await?.body?;
+            let body = self.read(&Read::get(&url, id.subscription()), left_until(deadline)).await?.body?;
             let link = reading.add_page(&body).map_err(|error| ArmError::Malformed(error.to_string()))?;
             next = link.map(|link| endpoint.own_link(&link).ok_or_else(foreign_link)).transpose()?;
         }
@@ -138,6 +152,52 @@ impl Arm {
             tracing::warn!(cluster = %id, pages = PAGES_MAX, "the activity log has more pages than are read");
         }
         Ok(reading.finish())
+    }
+
+    /// Asks Resource Graph which clusters of these subscriptions are stopped or being stopped, page by page to the end, as far as
+    /// the budget and the identity's quota go. What was read before something failed is kept.
+    pub async fn clusters_down(&self, subscriptions: &[SubscriptionId], budget: Duration) -> GraphReading {
+        let deadline = Instant::now() + budget;
+        let mut reading = GraphReading::default();
+        let mut pages_left = resource_graph::PAGES_MAX;
+        for asked in subscriptions.chunks(resource_graph::SUBSCRIPTIONS_PER_QUERY) {
+            if let Err(why) = self.read_graph(asked, &mut reading.down, &mut pages_left, deadline).await {
+                reading.unfinished = Some(why);
+                break;
+            }
+        }
+        reading
+    }
+
+    /// All pages of one query.
+    async fn read_graph(
+        &self,
+        asked: &[SubscriptionId],
+        down: &mut Vec<DownCluster>,
+        pages_left: &mut usize,
+        deadline: Instant,
+    ) -> Result<(), Unfinished> {
+        let url = self.options().endpoint.resource_graph(resource_graph::RESOURCE_GRAPH_API_VERSION);
+        let mut skip_token = None;
+        loop {
+            *pages_left = pages_left.checked_sub(1).ok_or(Unfinished::TooManyPages)?;
+            let body = resource_graph::body(asked, skip_token.as_deref());
+            let read = Read { method: Method::POST, url: &url, body, subscription: None };
+            let heard = self.read(&read, left_until(deadline)).await.map_err(Unfinished::Failed)?;
+            let body = heard.body.map_err(Unfinished::Failed)?;
+            let page = resource_graph::page(&body, asked)
+                .map_err(|error| Unfinished::Failed(ArmError::Malformed(error.to_string())))?;
+            down.extend(page.down);
+            // Whoever asks next needs quota too, so the last page's word is not waited for.
+            let Some(next) = page.skip_token else { return Ok(()) };
+            skip_token = Some(next);
+            if let Some(resets_after) = headers::used_up_quota(&heard.headers) {
+                if resets_after >= left_until(deadline) {
+                    return Err(Unfinished::QuotaUsedUp { resets_after });
+                }
+                tokio::time::sleep(resets_after).await;
+            }
+        }
     }
 
     /// How far ARM's clock is ahead of this machine's, as last heard. Zero under `OFFSET_NOISE`.
@@ -199,60 +259,74 @@ impl Arm {
         Ok((response, shift(sent, offset)))
     }
 
-    /// A GET about a subscription, tried again while that can help and there is time.
-    async fn read(
-        &self,
-        url: &str,
-        subscription: &SubscriptionId,
-        budget: Duration,
-    ) -> Result<Heard, ArmError> {
+    /// A read, tried again while that can help and there is time.
+    async fn read(&self, read: &Read<'_>, budget: Duration) -> Result<Heard, ArmError> {
         let deadline = Instant::now() + budget;
         let backoff = ExponentialBuilder::new()
             .with_min_delay(RETRY_DELAY_MIN)
             .with_max_delay(RETRY_DELAY_MAX)
             .with_max_times(RETRIES_MAX)
             .with_jitter();
-        (|| self.read_once(url, subscription, deadline))
+        (|| self.read_once(read, deadline))
             .retry(backoff)
             .when(ArmError::is_transient)
             .adjust(|error, delay| pause(error, delay?, left_until(deadline)))
             .await
     }
 
-    /// One GET; a second one with a new token if the first token was refused. Transient failures are `Err`, so that they
+    /// One read; a second one with a new token if the first token was refused. Transient failures are `Err`, so that they
     /// are tried again; others are an answer.
-    async fn read_once(
-        &self,
-        url: &str,
-        subscription: &SubscriptionId,
-        deadline: Instant,
-    ) -> Result<Heard, ArmError> {
-        let turn = self.0.throttle.take_read(subscription, self.0.clock.since_boot());
-        let wait = turn.map_err(|after| ArmError::LeftAlone { after })?;
-        if !wait.is_zero() {
-            tokio::time::sleep(wait.min(left_until(deadline))).await;
-        }
-        let (response, sent_at) = match self.get(url, deadline).await? {
-            (response, _) if response.status() == StatusCode::UNAUTHORIZED => self.get(url, deadline).await?,
+    async fn read_once(&self, read: &Read<'_>, deadline: Instant) -> Result<Heard, ArmError> {
+        self.take_turn(read, deadline).await?;
+        let (response, sent_at) = match self.ask(read, deadline).await? {
+            (response, _) if response.status() == StatusCode::UNAUTHORIZED => {
+                self.ask(read, deadline).await?
+            }
             answer => answer,
         };
         if response.status() == StatusCode::OK {
-            return Ok(Heard { sent_at, body: Ok(response.into_body()) });
+            let (head, body) = response.into_parts();
+            return Ok(Heard { sent_at, headers: head.headers, body: Ok(body) });
         }
         if response.status().is_success() {
             let status = response.status().as_u16();
             return Err(ArmError::Malformed(format!("a read was answered with {status}")));
         }
         let error = ArmError::from_response(&response, self.0.clock.now());
-        self.heed(subscription, &error);
-        if error.is_transient() { Err(error) } else { Ok(Heard { sent_at, body: Err(error) }) }
+        if let Some(subscription) = read.subscription {
+            self.heed(subscription, &error);
+        }
+        if error.is_transient() {
+            return Err(error);
+        }
+        Ok(Heard { sent_at, headers: response.into_parts().0.headers, body: Err(error) })
     }
 
-    async fn get(&self, url: &str, deadline: Instant) -> Result<(Response<Bytes>, Timestamp), ArmError> {
+    /// Waits for the subscription's turn; an error if that is too long a wait.
+    async fn take_turn(&self, read: &Read<'_>, deadline: Instant) -> Result<(), ArmError> {
+        let Some(subscription) = read.subscription else { return Ok(()) };
+        let turn = self.0.throttle.take_read(subscription, self.0.clock.since_boot());
+        let wait = turn.map_err(|after| ArmError::LeftAlone { after })?;
+        if !wait.is_zero() {
+            tokio::time::sleep(wait.min(left_until(deadline))).await;
+        }
+        Ok(())
+    }
+
+    async fn ask(
+        &self,
+        read: &Read<'_>,
+        deadline: Instant,
+    ) -> Result<(Response<Bytes>, Timestamp), ArmError> {
         let token = tokio::time::timeout_at(deadline, self.token())
             .await
             .map_err(|_| CredentialError::Unavailable("no token in time".to_owned()))??;
-        let request = authorized(Method::GET, url, &token)?;
+        let mut request = authorized(read.method.clone(), read.url, &token)?;
+        if !read.body.is_empty() {
+            let json = HeaderValue::from_static("application/json");
+            request.headers_mut().insert(header::CONTENT_TYPE, json);
+            *request.body_mut() = read.body.clone();
+        }
         let timeout = left_until(deadline).min(READ_TIMEOUT);
         if timeout.is_zero() {
             return Err(TransportError::TimedOut.into());
@@ -262,6 +336,12 @@ impl Arm {
             self.reject(&token);
         }
         Ok(answer)
+    }
+}
+
+impl<'a> Read<'a> {
+    fn get(url: &'a str, subscription: &'a SubscriptionId) -> Self {
+        Self { method: Method::GET, url, body: Bytes::new(), subscription: Some(subscription) }
     }
 }
 

@@ -161,6 +161,11 @@ impl Endpoint {
         )
     }
 
+    /// The URL of questions to Resource Graph.
+    pub(super) fn resource_graph(&self, api: &str) -> String {
+        format!("{}/providers/Microsoft.ResourceGraph/resources?api-version={api}", self.origin)
+    }
+
     /// A link from a response, if it leads to this very endpoint; a token must not follow any other.
     pub(super) fn own_link(&self, link: &str) -> Option<String> {
         if link.len() > LINK_BYTES_MAX {

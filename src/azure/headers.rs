@@ -9,6 +9,8 @@ use crate::domain::text;
 
 /// Longest Retry-After that is believed: 24 hours, as long as Event Grid itself goes on trying.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// The window of a user's quota, where the answer doesn't say when it ends (source: as for [`used_up_quota`]).
+const QUOTA_WINDOW: Duration = Duration::from_secs(5);
 /// Longest request id that is kept, characters. ARM's are GUIDs, older services prefix a region and append ticks.
 const REQUEST_ID_CHARS_MAX: usize = 100;
 
@@ -30,6 +32,25 @@ pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
         Duration::try_from(wait).unwrap_or(Duration::ZERO)
     };
     Some(wait.min(RETRY_AFTER_MAX))
+}
+
+/// When the quota of Resource Graph is new again, if the answer says that it is used up (source: Resource Graph docs, "Guidance
+/// for throttled requests": `x-ms-user-quota-remaining`, a number, and `x-ms-user-quota-resets-after`, `hh:mm:ss`).
+pub(super) fn used_up_quota(headers: &HeaderMap) -> Option<Duration> {
+    let remaining = headers.get("x-ms-user-quota-remaining")?.to_str().ok()?.trim();
+    if remaining != "0" {
+        return None;
+    }
+    let resets_after = headers.get("x-ms-user-quota-resets-after").and_then(|after| after.to_str().ok());
+    Some(resets_after.and_then(clock_time).unwrap_or(QUOTA_WINDOW).min(RETRY_AFTER_MAX))
+}
+
+/// `hh:mm:ss`.
+fn clock_time(text: &str) -> Option<Duration> {
+    let parts: Vec<u64> = text.trim().split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let [hours, minutes, seconds] = parts.as_slice() else { return None };
+    let seconds = hours.checked_mul(60)?.checked_add(*minutes)?.checked_mul(60)?.checked_add(*seconds)?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// `x-ms-request-id`: what Microsoft's support asks for.
@@ -83,6 +104,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_quota_that_is_used_up_says_for_how_long() {
+        let read = |remaining: &str, resets_after: &str| {
+            let pairs =
+                [("x-ms-user-quota-remaining", remaining), ("x-ms-user-quota-resets-after", resets_after)];
+            used_up_quota(&headers(&pairs))
+        };
+        assert_eq!(read("0", "00:00:05"), Some(Duration::from_secs(5)));
+        assert_eq!(read("0", "01:02:03"), Some(Duration::from_secs(3_723)));
+        assert_eq!(read("0", "99:00:00"), Some(RETRY_AFTER_MAX));
+        assert_eq!(read("1", "00:00:05"), None);
+        for odd in ["", "5", "00:00:-1", "1:2:3:4", "99999999999999999999:00:00"] {
+            assert_eq!(read("0", odd), Some(QUOTA_WINDOW), "{odd}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_header_makes_the_readers_panic(value in proptest::collection::vec(32u8..=255, 0..60)) {
@@ -90,8 +127,10 @@ mod tests {
                 let mut map = HeaderMap::new();
                 map.insert("retry-after", value.clone());
                 map.insert("date", value.clone());
+                map.insert("x-ms-user-quota-remaining", HeaderValue::from_static("0"));
+                map.insert("x-ms-user-quota-resets-after", value.clone());
                 map.insert("x-ms-request-id", value);
-                let _ = (retry_after(&map, now()), date(&map), request_id(&map));
+                let _ = (retry_after(&map, now()), date(&map), request_id(&map), used_up_quota(&map));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Incidents that are about more than one case: a storm of stops in a subscription, and a guard that is broken.
 
+mod down;
 mod message;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ use super::step::StormRow;
 use super::times::Times;
 use crate::domain::incident::TimelineEntry;
 use crate::domain::{Caller, ClusterId, ClusterKey, IncidentState, SubscriptionId};
+
+pub use down::DownReport;
 
 /// Callers that a storm names.
 const CALLERS_MAX: usize = 16;
@@ -38,6 +41,12 @@ pub enum BulletinKey {
     Degraded,
     /// Some records end the guard's sweeps, and are left to people.
     Quarantine,
+    /// Clusters that are down, and nobody can say that they may be.
+    Unexplained,
+    /// Clusters that were down before the guard first looked.
+    Baseline,
+    /// Discovery fails: stops whose events get lost are not noticed.
+    Discovery,
 }
 
 impl BulletinKey {
@@ -47,6 +56,9 @@ impl BulletinKey {
             Self::Storm { subscription } => format!("storm-{subscription}"),
             Self::Degraded => "degraded".to_owned(),
             Self::Quarantine => "quarantine".to_owned(),
+            Self::Unexplained => "unexplained".to_owned(),
+            Self::Baseline => "baseline".to_owned(),
+            Self::Discovery => "discovery".to_owned(),
         }
     }
 
@@ -55,6 +67,9 @@ impl BulletinKey {
         match name {
             "degraded" => return Some(Self::Degraded),
             "quarantine" => return Some(Self::Quarantine),
+            "unexplained" => return Some(Self::Unexplained),
+            "baseline" => return Some(Self::Baseline),
+            "discovery" => return Some(Self::Discovery),
             _ => {}
         }
         let subscription = SubscriptionId::parse(name.strip_prefix("storm-")?).ok()?;
@@ -170,6 +185,16 @@ impl Bulletin {
         serde_json::to_vec(self).map_err(|error| RecordError::Damaged(error.to_string()))
     }
 
+    /// Counts its incidents: what its marker is named by.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Makes `generation` one that was used: whoever is about to open an incident under that number can't any more.
+    pub fn burn(&mut self, generation: u64) {
+        self.generation = self.generation.max(generation);
+    }
+
     /// Whether nothing is left to tell.
     pub fn is_over(&self) -> bool {
         self.open.is_none() && self.outbox.is_empty()
@@ -263,7 +288,11 @@ impl Bulletin {
     pub fn look_after(&mut self, teller: Teller<'_>) -> bool {
         let Some(open) = &self.open else { return false };
         match self.key {
-            BulletinKey::Degraded | BulletinKey::Quarantine => return false,
+            BulletinKey::Degraded
+            | BulletinKey::Quarantine
+            | BulletinKey::Unexplained
+            | BulletinKey::Baseline
+            | BulletinKey::Discovery => return false,
             BulletinKey::Storm { .. } => {}
         }
         let quiet = teller.now.duration_since(open.joined_at) >= teller.times.storm_over_after;
@@ -320,6 +349,9 @@ impl Bulletin {
             }
             BulletinKey::Degraded => message::degraded(open, state, sequence, teller),
             BulletinKey::Quarantine => message::quarantine(open, state, sequence, teller),
+            BulletinKey::Unexplained => message::unexplained(open, state, sequence, teller),
+            BulletinKey::Baseline => message::baseline(open, state, sequence, teller),
+            BulletinKey::Discovery => message::discovery(open, state, sequence, teller),
         };
         outbox::push(&mut self.outbox, Message::new(incident, teller.sinks, teller.now));
     }

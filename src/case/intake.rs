@@ -78,7 +78,7 @@ pub fn take_in(record: &mut Record, stop: Stop, mode: Mode, now: Timestamp, time
 }
 
 /// Whether a stop is over already (rule 7).
-fn history(record: &Record, stop: &Stop) -> Option<&'static str> {
+pub(super) fn history(record: &Record, stop: &Stop) -> Option<&'static str> {
     let history = &record.history;
     if history.running_seen_at.is_some_and(|seen| stop.time <= seen) {
         return Some("the cluster was seen running after it");
@@ -139,7 +139,13 @@ fn least_needed(stops: &[Stop]) -> usize {
 
 fn stopped_by(case: &Case) -> String {
     match case.newest_stop() {
-        Some(stop) => format!("stopped by {} ({})", who(&stop.caller), stop.caller.kind),
+        Some(stop) => {
+            let found = match stop.source {
+                StopSource::Discovery => "; found by discovery, no event of it had come",
+                StopSource::Event | StopSource::Log | StopSource::DamagedRecord => "",
+            };
+            format!("stopped by {} ({}){found}", who(&stop.caller), stop.caller.kind)
+        }
         None => "stopped".to_owned(),
     }
 }

@@ -79,6 +79,8 @@ pub enum StopSource {
     Event,
     /// The activity log.
     Log,
+    /// The activity log, asked by discovery: no event of it had come.
+    Discovery,
     /// Nothing is known of it: the record that would tell was damaged.
     DamagedRecord,
 }

@@ -3,6 +3,7 @@
 
 mod bulletin;
 mod closing;
+mod discovery;
 mod explain;
 mod held;
 mod intake;

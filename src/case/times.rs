@@ -42,6 +42,14 @@ pub struct Times {
     pub storm_over_after: SignedDuration,
     /// Between two messages that the guard is broken.
     pub degraded_every: SignedDuration,
+    /// Between two runs of discovery.
+    pub discover_every: SignedDuration,
+    /// A stop that discovery finds is answered with a restart if it is younger than this.
+    pub restart_found_within: SignedDuration,
+    /// After discovery failed for this long, people are told.
+    pub discovery_fault_after: SignedDuration,
+    /// Between two heartbeats in the store.
+    pub heartbeat_every: SignedDuration,
     /// A start takes longer than this (assumption T2; the shortest recorded one took 192 s).
     pub start_takes_at_least: SignedDuration,
 }
@@ -67,6 +75,10 @@ impl Default for Times {
             bulletin_every: secs(60),
             storm_over_after: secs(600),
             degraded_every: secs(3_600),
+            discover_every: secs(300),
+            restart_found_within: secs(86_400),
+            discovery_fault_after: secs(3_600),
+            heartbeat_every: secs(300),
             start_takes_at_least: secs(192),
         }
     }
@@ -90,6 +102,9 @@ pub enum TimesError {
     /// `STOP_GUARD_GIVE_UP_AFTER` is too short.
     #[error("`STOP_GUARD_GIVE_UP_AFTER` must be at least 5 minutes, longer than a start takes")]
     GiveUpAfter,
+    /// `STOP_GUARD_DISCOVER_EVERY` is too short or too long.
+    #[error("`STOP_GUARD_DISCOVER_EVERY` must be between 1 minute and 24 hours")]
+    DiscoverEvery,
 }
 
 impl Times {
@@ -111,6 +126,11 @@ impl Times {
         }
         if self.give_up_after < SignedDuration::from_mins(5) {
             return Err(TimesError::GiveUpAfter);
+        }
+        if self.discover_every < SignedDuration::from_mins(1)
+            || self.discover_every > self.restart_found_within
+        {
+            return Err(TimesError::DiscoverEvery);
         }
         Ok(())
     }
@@ -137,6 +157,10 @@ impl Times {
             bulletin_every: by(self.bulletin_every),
             storm_over_after: by(self.storm_over_after),
             degraded_every: by(self.degraded_every),
+            discover_every: by(self.discover_every),
+            restart_found_within: by(self.restart_found_within),
+            discovery_fault_after: by(self.discovery_fault_after),
+            heartbeat_every: by(self.heartbeat_every),
             start_takes_at_least: by(self.start_takes_at_least),
         }
     }
@@ -163,6 +187,10 @@ mod tests {
         assert_eq!(times.check(), Err(TimesError::LookEvery));
         times = Times { give_up_after: SignedDuration::from_secs(60), ..Times::default() };
         assert_eq!(times.check(), Err(TimesError::GiveUpAfter));
+        for discover_every in [59, 86_401].map(SignedDuration::from_secs) {
+            times = Times { discover_every, ..Times::default() };
+            assert_eq!(times.check(), Err(TimesError::DiscoverEvery));
+        }
     }
 
     #[test]

@@ -130,11 +130,12 @@ fn all_faults_are_told_at_once_and_each_falls_back_to_what_does_no_harm() {
         (ARM_ENDPOINT_SETTING, "http://arm.example"),
         (LOG_SETTING, "loud"),
         ("STOP_GUARD_MODUS", "act"),
-        ("STOP_GUARD_DISCOVER_EVERY", "5m"),
+        ("STOP_GUARD_SOMETHING_ELSE", "5m"),
+        (DISCOVER_EVERY_SETTING, "30s"),
     ]);
     insta::assert_snapshot!(told(&settings), @r#"
-    STOP_GUARD_DISCOVER_EVERY is no setting of this version: remove it
     STOP_GUARD_MODUS is no setting: did you mean STOP_GUARD_MODE?
+    STOP_GUARD_SOMETHING_ELSE is no setting of this version: remove it
     STOP_GUARD_CLOUD: `germany` is none of `public`, `usgov`, `china`
     STOP_GUARD_ARM_ENDPOINT: `http://arm.example` must be https: only an endpoint on this machine may be http
     STOP_GUARD_CREDENTIAL: `password` is none of `managed-identity`, `azure-cli`, `workload-identity`, `client-secret`, `developer-tools`
@@ -148,6 +149,7 @@ fn all_faults_are_told_at_once_and_each_falls_back_to_what_does_no_harm() {
     STOP_GUARD_LOOK_EVERY: `30` is no time of at most 7 days: write a whole number and a unit, like `30s`, `15m` or `1h`
     STOP_GUARD_RETRY_AFTER must be at least the quiet time of 120 s
     STOP_GUARD_GIVE_UP_AFTER must be at least 5 minutes, longer than a start takes
+    STOP_GUARD_DISCOVER_EVERY must be between 1 minute and 24 hours
     STOP_GUARD_SPEED_UP: `fast` is no number from 1 to 100
     STOP_GUARD_LOG: `loud` is none of `error`, `warn`, `info`, `debug`, `trace`
     "#);

@@ -1,8 +1,11 @@
-//! Storms and the guard's own faults: incidents that are about more than one case.
+//! Storms, the guard's own faults and what discovery found: incidents that are about more than one case.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use crate::case::bulletin::{StormReport, Teller};
 use crate::case::{Bulletin, BulletinKey, Record, StormRow};
-use crate::store::{Etag, Prefix};
+use crate::store::{Etag, PathName, StatePath};
 
 use super::Guard;
 use super::outbox::settle_all;
@@ -11,8 +14,19 @@ use super::work::CONFLICTS_MAX;
 
 /// Clusters whose stops led up to a storm and that it lists from the start.
 const EARLIER_MAX: usize = 50;
-/// Bulletins that one sweep looks after: one a guarded subscription, and one for the guard's faults.
-const BULLETINS_MAX: usize = 2_000;
+
+/// The incident of a bulletin that its marker stands for, as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Marked {
+    generation: u64,
+    is_over: bool,
+}
+
+impl Marked {
+    fn of(document: &Bulletin) -> Self {
+        Self { generation: document.generation(), is_over: document.is_over() }
+    }
+}
 
 impl Guard {
     fn teller(&self) -> Teller<'_> {
@@ -29,7 +43,7 @@ impl Guard {
         let policies = case.and_then(|case| case.restart.as_ref()).map(|restart| restart.policies.clone());
         for _ in 0..=CONFLICTS_MAX {
             let Loaded { mut document, etag } = load_bulletin(&self.0.store, &key).await?;
-            let before = document.clone();
+            let (before, marked) = (document.clone(), Marked::of(&document));
             if document.open.is_none()
                 && !row.ended
                 && let Some(at) = case.map(|case| case.newest_stop_time())
@@ -44,7 +58,7 @@ impl Guard {
                 policies: policies.as_deref().unwrap_or_default(),
             };
             document.take_row(report, self.teller());
-            if document == before || self.save_bulletin(&mut document, etag.as_ref()).await? {
+            if document == before || self.save_bulletin(&mut document, etag.as_ref(), marked).await? {
                 return Ok(());
             }
         }
@@ -53,10 +67,20 @@ impl Guard {
 
     /// Says what is broken, or that it is mended.
     pub(super) async fn tell_faults(&self, key: BulletinKey, faults: &[String]) -> Result<(), GuardError> {
+        self.change_bulletin(&key, |document, teller| document.take_faults(faults, teller)).await
+    }
+
+    /// Changes a bulletin, unless `change` says that there is nothing to write. It is called again when somebody else wrote first.
+    pub(super) async fn change_bulletin(
+        &self,
+        key: &BulletinKey,
+        change: impl Fn(&mut Bulletin, Teller<'_>) -> bool + Send + Sync,
+    ) -> Result<(), GuardError> {
         for _ in 0..=CONFLICTS_MAX {
-            let Loaded { mut document, etag } = load_bulletin(&self.0.store, &key).await?;
-            if !document.take_faults(faults, self.teller())
-                || self.save_bulletin(&mut document, etag.as_ref()).await?
+            let Loaded { mut document, etag } = load_bulletin(&self.0.store, key).await?;
+            let marked = Marked::of(&document);
+            if !change(&mut document, self.teller())
+                || self.save_bulletin(&mut document, etag.as_ref(), marked).await?
             {
                 return Ok(());
             }
@@ -64,39 +88,84 @@ impl Guard {
         Err(GuardError::Contended(key.name()))
     }
 
-    async fn save_bulletin(&self, document: &mut Bulletin, etag: Option<&Etag>) -> Result<bool, GuardError> {
+    /// Writes a bulletin. Before one that was over gets something to tell, it gets its marker, so that every sweep finds it.
+    async fn save_bulletin(
+        &self,
+        document: &mut Bulletin,
+        etag: Option<&Etag>,
+        marked: Marked,
+    ) -> Result<bool, GuardError> {
         let Some(path) = bulletin_path(&document.key) else { return Ok(true) };
+        let generation = document.generation();
+        let needs_marker = marked.is_over || marked.generation != generation;
+        if !document.is_over() {
+            if needs_marker && let Some(marker) = marker(&document.key, generation) {
+                self.0.store.put(&marker, Vec::new()).await?;
+            }
+            self.0.bulletins.lock().unwrap_or_else(PoisonError::into_inner).insert(document.key.clone());
+        }
         Ok(matches!(save(&self.0.store, &path, document, etag).await?, Saved::Done(_)))
     }
 
-    /// Tells what changed in all bulletins, and delivers what waits. Returns what went wrong: one that can't be read or written
-    /// doesn't keep the others back.
-    pub(super) async fn look_after_bulletins(&self) -> Result<Vec<String>, GuardError> {
+    /// Tells what changed in all bulletins that are not over, and delivers what waits. Beside those whose markers were listed these
+    /// are the ones that this process opened since. Returns what went wrong: one that can't be read or written doesn't keep the
+    /// others back.
+    pub(super) async fn look_after_bulletins(
+        &self,
+        mut open: BTreeMap<BulletinKey, Vec<u64>>,
+    ) -> Vec<String> {
+        let own = self.0.bulletins.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for key in own {
+            open.entry(key).or_default();
+        }
         let mut failed = Vec::new();
-        let listing = self.0.store.list(&Prefix::bulletins(), BULLETINS_MAX).await?;
-        for entry in listing.entries {
-            let key = entry
-                .path
-                .name()
-                .and_then(|name| BulletinKey::parse(name.as_str().trim_end_matches(".json")));
-            if let Some(key) = key
-                && let Err(error) = self.look_after(&key).await
-            {
+        for (key, markers) in open {
+            if let Err(error) = self.look_after(&key, &markers).await {
                 failed.push(error.to_string());
             }
         }
-        Ok(failed)
+        failed
     }
 
-    async fn look_after(&self, key: &BulletinKey) -> Result<(), GuardError> {
+    async fn look_after(&self, key: &BulletinKey, markers: &[u64]) -> Result<(), GuardError> {
         let Loaded { mut document, etag } = load_bulletin(&self.0.store, key).await?;
-        if document.is_over() {
-            return Ok(());
+        if !document.is_over() {
+            let marked = Marked::of(&document);
+            let is_news = document.look_after(self.teller());
+            if is_news && !self.save_bulletin(&mut document, etag.as_ref(), marked).await? {
+                return Ok(());
+            }
+            self.deliver_bulletin(key).await?;
         }
-        if document.look_after(self.teller()) && !self.save_bulletin(&mut document, etag.as_ref()).await? {
-            return Ok(());
+        self.forget_markers(key, markers).await
+    }
+
+    /// Markers of incidents that are over go; one above the bulletin's generation is burnt first, so that whoever is about to open
+    /// an incident under it can't (as with cases, rule 6).
+    async fn forget_markers(&self, key: &BulletinKey, markers: &[u64]) -> Result<(), GuardError> {
+        let Loaded { mut document, etag } = load_bulletin(&self.0.store, key).await?;
+        let newest = markers.iter().copied().max().unwrap_or(0);
+        if newest > document.generation() {
+            if !document.is_over() {
+                return Ok(());
+            }
+            let marked = Marked::of(&document);
+            document.burn(newest);
+            if !self.save_bulletin(&mut document, etag.as_ref(), marked).await? {
+                return Ok(());
+            }
         }
-        self.deliver_bulletin(key).await
+        let (generation, is_over) = (document.generation(), document.is_over());
+        if is_over {
+            self.0.bulletins.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        }
+        for old in markers.iter().copied().filter(|old| *old < generation || (*old == generation && is_over))
+        {
+            if let Some(marker) = marker(key, old) {
+                self.0.store.delete(&marker).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Delivers what waits in a bulletin.
@@ -108,12 +177,17 @@ impl Guard {
         }
         for _ in 0..=CONFLICTS_MAX {
             let Loaded { mut document, etag } = load_bulletin(&self.0.store, key).await?;
+            let marked = Marked::of(&document);
             let dead = settle_all(&mut document.outbox, &tried, self.now());
             self.bury(&dead).await?;
-            if self.save_bulletin(&mut document, etag.as_ref()).await? {
+            if self.save_bulletin(&mut document, etag.as_ref(), marked).await? {
                 return Ok(());
             }
         }
         Err(GuardError::Contended(key.name()))
     }
+}
+
+fn marker(key: &BulletinKey, generation: u64) -> Option<StatePath> {
+    PathName::parse(&key.name()).map(|name| StatePath::bulletin_marker(&name, generation))
 }

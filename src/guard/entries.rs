@@ -7,8 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ClusterKey;
-use crate::store::{PathName, Prefix, StatePath};
+use crate::store::{PathName, StatePath};
 
+use super::open_work::OpenWork;
 use super::records::GuardError;
 use super::{Guard, nonce};
 
@@ -17,8 +18,6 @@ const KILLS_MAX: u32 = 3;
 /// A sweep's entry that is older than this is a dead process's: a sweep starts nothing after 90 s, and one case takes at most the
 /// time-outs of its calls.
 const DEAD_AFTER: SignedDuration = SignedDuration::from_mins(10);
-/// Entries that are looked at: one a live process, and one a suspect.
-const ENTRIES_MAX: usize = 10_000;
 const SWEEP_PREFIX: &str = "sweep-";
 const CASE_PREFIX: &str = "case-";
 
@@ -56,7 +55,7 @@ impl Suspects {
         let quarantined: BTreeSet<_> = self.0.iter().filter(|(_, kills)| **kills >= KILLS_MAX).collect();
         quarantined
             .iter()
-            .map(|(key, kills)| format!("`clusters/{key}.json` ended {kills} sweeps; it is not worked on until `entries/case-{key}.json` is deleted"))
+            .map(|(key, kills)| format!("`clusters/{key}.json` ended {kills} sweeps; it is not worked on until `open/0-entries/case-{key}.json` is deleted"))
             .collect()
     }
 }
@@ -67,17 +66,12 @@ pub(super) struct Entry(StatePath);
 impl Guard {
     /// Reads who is suspected, and suspects the cases that a dead process was working on. Cases without a marker are over: they end
     /// no sweep any more.
-    pub(super) async fn suspects(
-        &self,
-        markers: &BTreeMap<ClusterKey, Vec<u64>>,
-    ) -> Result<Suspects, GuardError> {
-        let listing = self.0.store.list(&Prefix::entries(), ENTRIES_MAX).await?;
+    pub(super) async fn suspects(&self, open: &OpenWork) -> Result<Suspects, GuardError> {
         let mut suspects = Suspects::default();
-        for entry in &listing.entries {
-            let name = entry.path.name();
-            let name = name.as_ref().map(|name| name.as_str().trim_end_matches(".json")).unwrap_or_default();
+        for entry in &open.entries {
+            let (name, path) = (entry.as_str(), StatePath::entry(entry));
             if let Some(key) = name.strip_prefix(CASE_PREFIX).and_then(ClusterKey::parse) {
-                if !markers.contains_key(&key) {
+                if !open.cases.contains_key(&key) {
                     self.clear(&key).await?;
                     continue;
                 }
@@ -85,13 +79,13 @@ impl Guard {
                 let known = suspects.0.entry(key).or_default();
                 *known = (*known).max(kills);
             } else if name.starts_with(SWEEP_PREFIX)
-                && let Some(left) = self.left_behind(&entry.path).await?
+                && let Some(left) = self.left_behind(&path).await?
             {
-                for key in left.cases.into_iter().filter(|key| markers.contains_key(key)) {
+                for key in left.cases.into_iter().filter(|key| open.cases.contains_key(key)) {
                     let kills = self.suspect(&key).await?;
                     suspects.0.insert(key, kills);
                 }
-                self.0.store.delete(&entry.path).await?;
+                self.0.store.delete(&path).await?;
             }
         }
         Ok(suspects)

@@ -50,6 +50,17 @@ impl Guard {
         events: Vec<StopEvent>,
         durable: oneshot::Sender<Intake>,
     ) -> Result<(), GuardError> {
+        let stops = || events.iter().map(|event| Stop::of_event(event, self.now(), self.times())).collect();
+        self.take_in_stops(cluster, &stops, durable).await.map(drop)
+    }
+
+    /// The same with stops that are known from elsewhere. Says whether one of them was news.
+    pub(super) async fn take_in_stops(
+        &self,
+        cluster: ClusterId,
+        stops: &(dyn Fn() -> Vec<Stop> + Send + Sync),
+        durable: oneshot::Sender<Intake>,
+    ) -> Result<bool, GuardError> {
         let _flight = self.0.flights.take(&cluster.key()).await;
         let mut durable = Some(durable);
         for conflict in 0..=CONFLICTS_MAX {
@@ -60,11 +71,11 @@ impl Guard {
                 continue;
             }
             let mut record = current.document.clone();
-            let (taken, summary) = self.take_all(&mut record, &events);
+            let (taken, summary) = self.take_all(&mut record, stops());
             let intake = Intake { cluster: cluster.clone(), summary };
             if !taken.any_new() {
                 tell(&mut durable, intake);
-                return Ok(());
+                return Ok(false);
             }
             let looked = self.look(&record).await;
             let transition = self.decide(&record, looked.facts, taken.opened).await?;
@@ -73,7 +84,7 @@ impl Guard {
                 self.write_then(transition, etag, looked.since_boot, || tell(&mut durable, intake)).await?;
             if let Some(next) = written {
                 self.reconcile(next).await?;
-                return Ok(());
+                return Ok(true);
             }
             pause(conflict).await;
         }
@@ -85,11 +96,11 @@ impl Guard {
         Ok(loaded.unwrap_or_else(|| Loaded { document: Record::new(cluster.clone()), etag: None }))
     }
 
-    fn take_all(&self, record: &mut Record, events: &[StopEvent]) -> (AllTaken, String) {
+    fn take_all(&self, record: &mut Record, stops: Vec<Stop>) -> (AllTaken, String) {
         let mut all = AllTaken::default();
         let mut words = Vec::new();
-        for event in events {
-            let stop = Stop::of_event(event, self.now(), self.times());
+        for stop in stops {
+            let event = stop.event_id.clone();
             let who = stop.caller.label().to_owned();
             let taken = take_in(record, stop, self.0.gate.mode(), self.now(), self.times());
             let word = match taken {
@@ -101,7 +112,7 @@ impl Guard {
             };
             all.add(taken);
             let line = format!("{}: stop by {who}: {word}", record.cluster.name());
-            tracing::info!(cluster = %record.cluster, event = event.id, who, outcome = word, "stop event");
+            tracing::info!(cluster = %record.cluster, event, who, outcome = word, "stop event");
             if !words.contains(&line) {
                 words.push(line);
             }

@@ -1,6 +1,5 @@
-//! The timer's work: cases that are due, markers left behind, bulletins (rules 6, 19, 26).
+//! The timer's work: cases that are due, markers left behind, discovery, bulletins, the heartbeat (rules 6, 19, 24, 26).
 
-use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -11,21 +10,21 @@ use jiff::{SignedDuration, Timestamp};
 use crate::case::record::Record;
 use crate::case::{BulletinKey, Episode, outbox};
 use crate::domain::{ClusterId, ClusterKey};
-use crate::store::{OpenMarker, Prefix, StatePath};
+use crate::store::{OpenMarker, StatePath};
 
 use super::Guard;
 use super::closing::marker_of;
+use super::open_work::OpenWork;
 use super::records::{GuardError, Loaded, Saved, load, save};
 
 /// Cases worked on at the same time.
 const PARALLEL_CASES: usize = 32;
-/// Markers that one sweep looks at, in the order of their clusters' keys: with more open cases than this, those at the end
-/// wait until others are closed.
-const MARKERS_MAX: usize = 50_000;
 /// However late a case says it is due, its record is read this often: another process may have changed it.
 const READ_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// A sweep starts nothing new after this: the next is not to be kept waiting.
 const SWEEP_BUDGET: Duration = Duration::from_secs(90);
+/// A sweep that took this long leaves discovery to the next: an invocation ends after 120 s, and discovery may take half of that.
+const DISCOVERY_BEGINS_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a sweep did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,8 +33,21 @@ pub struct Swept {
     pub open: usize,
     /// Those that were due.
     pub due: usize,
-    /// Those that could not be worked on, and why.
+    /// Those that wait for people, as far as this process knows.
+    pub held: usize,
+    /// When the oldest open case was opened.
+    pub oldest: Option<Timestamp>,
+    /// Stops that discovery found before any event of them had come.
+    pub discovered: usize,
+    /// What could not be worked on, and why.
     pub failed: Vec<String>,
+}
+
+/// When a case wants attention next, as this process last read its record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Due {
+    at: Timestamp,
+    is_held: bool,
 }
 
 /// Why a case could not be worked on.
@@ -53,33 +65,53 @@ impl Guard {
     /// # Errors
     /// If the open cases can't be listed.
     pub async fn sweep(&self) -> Result<Swept, GuardError> {
-        let markers = self.open_markers().await?;
-        let suspects = self.suspects(&markers).await?;
-        let mut swept = Swept { open: markers.len(), ..Swept::default() };
+        let began = self.0.clock.since_boot();
+        let open = self.open_work().await?;
+        let suspects = self.suspects(&open).await?;
+        let mut swept = Swept { open: open.cases.len(), oldest: open.oldest(), ..Swept::default() };
         let now = self.now();
-        let due =
-            markers.into_iter().filter(|(key, _)| self.is_due(key, now) && !suspects.is_quarantined(key));
+        let due = open.cases.iter().map(|(key, generations)| (key.clone(), generations.clone()));
+        let due = due.filter(|(key, _)| self.is_due(key, now) && !suspects.is_quarantined(key));
         let (alone, mut together): (Vec<_>, Vec<_>) = due.partition(|(key, _)| suspects.is_suspected(key));
         // Who waited longest comes first: a sweep that runs out of time must not pass the same ones over each time.
         together.sort_by_cached_key(|(key, _)| self.due_at(key));
         swept.due = alone.len() + together.len();
-        let began = self.0.clock.since_boot();
         swept.failed = self.sweep_together(together, began).await?;
         for (key, generations) in alone {
             if !self.is_out_of_time(began) {
                 swept.failed.extend(self.sweep_alone(key, generations).await?);
             }
         }
-        swept.failed.extend(self.tell_what_is_wrong(&suspects.faults()).await);
-        swept.failed.extend(self.look_after_bulletins().await?);
+        swept.held = self.count_held(&open);
+        if self.0.clock.since_boot().saturating_sub(began) <= DISCOVERY_BEGINS_WITHIN {
+            let discovered = self.discover_if_due().await;
+            swept.discovered = discovered.found;
+            swept.failed.extend(discovered.failed);
+        }
+        swept.failed.extend(self.tell_what_is_wrong(&suspects.faults(), &open).await);
+        swept.failed.extend(self.look_after_bulletins(open.bulletins).await);
+        swept.failed.extend(self.beat(&swept).await);
         Ok(swept)
     }
 
-    /// What is wrong with the guard itself. Returns what could not be told: that must not keep the storms' news back.
-    async fn tell_what_is_wrong(&self, quarantined: &[String]) -> Vec<String> {
-        let degraded = self.tell_faults(BulletinKey::Degraded, &self.faults()).await;
-        let quarantine = self.tell_faults(BulletinKey::Quarantine, quarantined).await;
-        [degraded, quarantine].into_iter().filter_map(Result::err).map(|error| error.to_string()).collect()
+    /// What is wrong with the guard itself, or is not any more. Returns what could not be told: that must not keep the storms'
+    /// news back.
+    async fn tell_what_is_wrong(&self, quarantined: &[String], open: &OpenWork) -> Vec<String> {
+        let all = [
+            (BulletinKey::Degraded, self.faults()),
+            (BulletinKey::Quarantine, quarantined.to_vec()),
+            (BulletinKey::Discovery, self.discovery_faults()),
+        ];
+        let mut failed = Vec::new();
+        for (key, faults) in all {
+            // Where nothing is wrong and nothing was told there is nothing to read.
+            if (!faults.is_empty() || open.bulletins.contains_key(&key))
+                && let Err(error) = self.tell_faults(key, &faults).await
+            {
+                failed.push(error.to_string());
+            }
+        }
+        failed
     }
 
     fn is_out_of_time(&self, began: Duration) -> bool {
@@ -136,26 +168,18 @@ impl Guard {
         }
     }
 
-    /// The open markers, by cluster.
-    async fn open_markers(&self) -> Result<BTreeMap<ClusterKey, Vec<u64>>, GuardError> {
-        let mut markers: BTreeMap<ClusterKey, Vec<u64>> = BTreeMap::new();
-        let listing = self.0.store.list(&Prefix::open_markers(), MARKERS_MAX).await?;
-        for entry in listing.entries {
-            match entry.path.as_open_marker() {
-                Some(OpenMarker { key, generation }) => markers.entry(key).or_default().push(generation),
-                None => tracing::warn!(path = %entry.path, "something lies among the markers that is none"),
-            }
-        }
-        Ok(markers)
-    }
-
     fn is_due(&self, key: &ClusterKey, now: Timestamp) -> bool {
         self.due_at(key).is_none_or(|at| at <= now)
     }
 
     /// When a case is due; `None` if this process has not read it yet.
     fn due_at(&self, key: &ClusterKey) -> Option<Timestamp> {
-        self.0.due.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied()
+        self.0.due.lock().unwrap_or_else(PoisonError::into_inner).get(key).map(|due| due.at)
+    }
+
+    fn count_held(&self, open: &OpenWork) -> usize {
+        let due = self.0.due.lock().unwrap_or_else(PoisonError::into_inner);
+        open.cases.keys().filter(|key| due.get(*key).is_some_and(|due| due.is_held)).count()
     }
 
     /// One case's panic must not end the sweep.
@@ -252,7 +276,8 @@ impl Guard {
         let mut due = self.0.due.lock().unwrap_or_else(PoisonError::into_inner);
         match next {
             Some(next) => {
-                due.insert(marker_of(record).key, next.min(now + READ_EVERY));
+                let is_held = matches!(record.episode, Episode::Held(_));
+                due.insert(marker_of(record).key, Due { at: next.min(now + READ_EVERY), is_held });
             }
             None => {
                 due.remove(&marker_of(record).key);

@@ -47,6 +47,10 @@ pub struct OpenMarker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StopHour(i64);
 
+/// A folder that no key of a cluster can be.
+const BULLETIN_MARKERS: &str = "open/0-bulletins/";
+/// Another one.
+const ENTRIES: &str = "open/0-entries/";
 /// Seconds in an hour.
 const HOUR_SECONDS: i64 = 3_600;
 
@@ -76,9 +80,30 @@ impl StatePath {
         Self(Path::from(format!("dead-letters/{incident}/{name}.json")))
     }
 
-    /// `entries/<name>.json`: what a sweep is working on, and how often a case ended one.
+    /// `open/0-bulletins/<name>/<generation>`: the marker of such an incident that is not over. The folder comes before those of
+    /// all clusters in a list, however many of these there are.
+    pub fn bulletin_marker(name: &PathName, generation: u64) -> Self {
+        Self(Path::from(format!("{BULLETIN_MARKERS}{name}/{generation}")))
+    }
+
+    /// `discovery.json`: when discovery ran, and what it waits for.
+    pub fn discovery() -> Self {
+        Self(Path::from("discovery.json"))
+    }
+
+    /// `baselines/<subscription>.json`: what was down in a subscription when it was seen first.
+    pub fn baseline(subscription: &SubscriptionId) -> Self {
+        Self(Path::from(format!("baselines/{subscription}.json")))
+    }
+
+    /// `heartbeat.json`: the counts of a sweep of late.
+    pub fn heartbeat() -> Self {
+        Self(Path::from("heartbeat.json"))
+    }
+
+    /// `open/0-entries/<name>.json`: what a sweep is working on, and how often a case ended one.
     pub fn entry(name: &PathName) -> Self {
-        Self(Path::from(format!("entries/{name}.json")))
+        Self(Path::from(format!("{ENTRIES}{name}.json")))
     }
 
     /// `holds.json`: what the guard must not start, until when.
@@ -103,6 +128,18 @@ impl StatePath {
         let (key, generation) = self.0.as_ref().strip_prefix("open/")?.split_once('/')?;
         let marker = OpenMarker { key: ClusterKey::parse(key)?, generation: generation.parse().ok()? };
         (Self::open_marker(&marker) == *self).then_some(marker)
+    }
+
+    /// The name and the generation of the bulletin whose marker this is.
+    pub fn as_bulletin_marker(&self) -> Option<(PathName, u64)> {
+        let (name, generation) = self.0.as_ref().strip_prefix(BULLETIN_MARKERS)?.split_once('/')?;
+        let (name, generation) = (PathName::parse(name)?, generation.parse().ok()?);
+        (Self::bulletin_marker(&name, generation) == *self).then_some((name, generation))
+    }
+
+    /// The name of the entry that this is.
+    pub fn as_entry(&self) -> Option<PathName> {
+        PathName::parse(self.0.as_ref().strip_prefix(ENTRIES)?.strip_suffix(".json")?)
     }
 
     /// The last segment, if it is a name that the guard could have given.
@@ -144,7 +181,7 @@ impl Prefix {
         Self(Path::from("clusters"))
     }
 
-    /// The markers of all open cases.
+    /// All that a sweep has to look at: the markers of open cases and of bulletins, and what sweeps are working on.
     pub fn open_markers() -> Self {
         Self(Path::from("open"))
     }
@@ -162,11 +199,6 @@ impl Prefix {
     /// Incidents that are about more than one cluster.
     pub fn bulletins() -> Self {
         Self(Path::from("bulletins"))
-    }
-
-    /// What sweeps are working on.
-    pub fn entries() -> Self {
-        Self(Path::from("entries"))
     }
 
     /// Messages that were given up.

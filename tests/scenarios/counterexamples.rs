@@ -167,6 +167,27 @@ async fn counterexample_6_event_before_arm_shows_it() {
     assert_eq!(sim.outcomes().await, [Outcome::Restored]);
 }
 
+/// A; somebody starts; U stops and its event is lost → discovery: "explained".
+#[tokio::test(start_paused = true)]
+async fn counterexample_7_an_authorised_stop_explains_for_ever() {
+    let sim = with_ops();
+    let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
+    sim.stop(&aks, &ops());
+    sim.pass(&[&guard], minutes(30)).await;
+    assert_eq!(sim.outcomes().await, [Outcome::Authorised]);
+    // Nobody looks while it runs.
+    sim.start(&aks, &ops());
+    sim.pass(&[], minutes(10)).await;
+    sim.world.lock().unwrap().next_event(EventRule { copies: 0, ..EventRule::default() });
+    sim.stop(&aks, &mallory());
+    sim.pass(&[&guard], minutes(30)).await;
+
+    assert!(sim.is_running(&aks), "the second stop is found and undone");
+    assert_eq!(sim.starts(&aks), 2, "theirs and ours");
+    assert_eq!(sim.outcomes().await, [Outcome::Authorised, Outcome::Restored]);
+    sim.assert_no_violation();
+}
+
 /// Start denied → case closed → opened again → attempts and incidents for ever; and an incident that never resolves.
 #[tokio::test(start_paused = true)]
 async fn counterexample_8_escalation_is_not_an_end() {

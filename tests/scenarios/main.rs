@@ -6,6 +6,7 @@
 
 mod counterexamples;
 mod crashes;
+mod discovery;
 mod main_loop;
 mod modes;
 mod probe;

@@ -164,6 +164,8 @@ impl ObjectStore for Probed {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let folder = prefix.map(ToString::to_string).unwrap_or_default();
+        self.probe.log.lock().unwrap().push(format!("list {}/{folder}", self.name));
         self.inner.list(prefix)
     }
 

@@ -286,12 +286,12 @@ async fn a_case_that_a_killed_process_was_sweeping_is_suspected_and_cleared() {
     let (probe, flag) = (first.probe.clone(), first.probe.clone());
     probe.once_before("GET", move || flag.kill_at(flag.points()));
     sim.pass(&[&first], minutes(1)).await;
-    assert_eq!(sim.paths("entries").await.len(), 1, "the dead process left its entry");
+    assert_eq!(sim.paths("open/0-entries").await.len(), 1, "the dead process left its entry");
     let next = sim.process();
     sim.pass(&[&next], minutes(20)).await;
 
     assert!(sim.is_running(&aks));
-    assert!(sim.paths("entries").await.is_empty(), "{:?}", sim.paths("entries").await);
+    assert!(sim.paths("open").await.is_empty(), "{:?}", sim.paths("open").await);
 }
 
 /// A policy about the rolling counts sees them when it is asked about the stop.

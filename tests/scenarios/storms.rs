@@ -41,6 +41,7 @@ async fn a_storm_is_told_to_its_end_beside_a_bulletin_of_a_newer_program() {
     let guard = sim.process();
     let newer = r#"{"v":2,"min_writer":2,"writer":"x","key":{"about":"degraded"},"gen":1}"#;
     sim.state.put(&"bulletins/degraded.json".into(), newer.into()).await.unwrap();
+    sim.state.put(&"open/0-bulletins/degraded/1".into(), "".into()).await.unwrap();
     for n in 0..5 {
         sim.stop(&sim.cluster(&format!("aks-{n}")), &mallory());
     }

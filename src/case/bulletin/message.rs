@@ -142,6 +142,92 @@ pub(super) fn quarantine(
     about_the_guard(open, state, sequence, teller, title, next)
 }
 
+/// About discovery, when it fails for long.
+pub(super) fn discovery(
+    open: &OpenBulletin,
+    state: IncidentState,
+    sequence: u32,
+    teller: Teller<'_>,
+) -> Incident {
+    let (title, next) = match state {
+        IncidentState::Resolved => ("discovery works again".to_owned(), Vec::new()),
+        IncidentState::Opened | IncidentState::Updated => (
+            "discovery fails: a stop whose event gets lost is not noticed".to_owned(),
+            open.faults.iter().map(|fault| format!("Mend: {fault}")).collect(),
+        ),
+    };
+    let incident = about_the_guard(open, state, sequence, teller, title, next);
+    Incident {
+        severity: Severity::High,
+        done: vec!["Stops whose events come are decided as always.".to_owned()],
+        ..incident
+    }
+}
+
+/// About clusters that are down, and nobody can say that they may be.
+pub(super) fn unexplained(
+    open: &OpenBulletin,
+    state: IncidentState,
+    sequence: u32,
+    teller: Teller<'_>,
+) -> Incident {
+    let down = open.rows.values().filter(|row| !row.ended).count();
+    let (title, next) = match state {
+        IncidentState::Resolved => ("no cluster is down unexplained any more".to_owned(), Vec::new()),
+        IncidentState::Opened | IncidentState::Updated => (
+            format!(
+                "{} down, and nobody can say that they may be; the guard starts none of them",
+                count(down)
+            ),
+            vec![
+                "Find out who stopped them and why: their status says what is known.".to_owned(),
+                "Start those that must run, by hand. What runs or is gone leaves this incident.".to_owned(),
+            ],
+        ),
+    };
+    about_clusters(open, state, sequence, teller, Severity::High, title, next)
+}
+
+/// About clusters that were down before the guard first looked.
+pub(super) fn baseline(
+    open: &OpenBulletin,
+    state: IncidentState,
+    sequence: u32,
+    teller: Teller<'_>,
+) -> Incident {
+    let title = format!("{} down when the guard first looked; they are left alone", count(open.rows.len()));
+    let next = vec!["Start those that must run, by hand: from then on they are guarded.".to_owned()];
+    about_clusters(open, state, sequence, teller, Severity::Info, title, next)
+}
+
+fn count(clusters: usize) -> String {
+    if clusters == 1 { "1 cluster is".to_owned() } else { format!("{clusters} clusters are") }
+}
+
+fn about_clusters(
+    open: &OpenBulletin,
+    state: IncidentState,
+    sequence: u32,
+    teller: Teller<'_>,
+    severity: Severity,
+    title: String,
+    next: Vec<String>,
+) -> Incident {
+    let rows = open.rows.values();
+    let affected = rows.map(|row| Affected { id: row.id.clone(), status: row.status.clone() });
+    let clusters: Vec<Affected> = affected.take(AFFECTED_MAX).collect();
+    let incident = about_the_guard(open, state, sequence, teller, title, next);
+    Incident {
+        severity,
+        clusters,
+        cluster_count: open.rows.len(),
+        caller: open.callers.first().cloned(),
+        done: vec!["Nothing was started.".to_owned()],
+        timeline: open.timeline.clone(),
+        ..incident
+    }
+}
+
 fn about_the_guard(
     open: &OpenBulletin,
     state: IncidentState,

@@ -29,6 +29,10 @@ fn paths_are_those_of_the_protocol() {
         StatePath::bulletin(&name).to_string(),
         StatePath::dead_letter(&PathName::parse("storm-1").unwrap(), &name).to_string(),
         StatePath::entry(&name).to_string(),
+        StatePath::bulletin_marker(&name, 7).to_string(),
+        StatePath::discovery().to_string(),
+        StatePath::baseline(&subscription).to_string(),
+        StatePath::heartbeat().to_string(),
         StatePath::holds().to_string(),
         StatePath::aside(&key(), b"{").to_string(),
         case.to_string(),
@@ -40,7 +44,11 @@ fn paths_are_those_of_the_protocol() {
     stops/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/2026-11-24T22/a-1
     bulletins/a-1.json
     dead-letters/storm-1/a-1.json
-    entries/a-1.json
+    open/0-entries/a-1.json
+    open/0-bulletins/a-1/7
+    discovery.json
+    baselines/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e.json
+    heartbeat.json
     holds.json
     aside/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f/021fb596db81e6d02bf3d2586ee3981f.json
     2026/11/24/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f-1795557600.json
@@ -52,6 +60,24 @@ fn paths_are_those_of_the_protocol() {
 fn a_marker_and_a_record_are_read_back_from_their_paths() {
     assert_eq!(StatePath::open_marker(&marker()).as_open_marker(), Some(marker()));
     assert_eq!(StatePath::cluster(&key()).as_cluster(), Some(key()));
+    let name = PathName::parse("storm-1").unwrap();
+    assert_eq!(StatePath::bulletin_marker(&name, 7).as_bulletin_marker(), Some((name.clone(), 7)));
+    assert_eq!(StatePath::entry(&name).as_entry(), Some(name));
+}
+
+#[test]
+fn markers_of_bulletins_and_entries_come_before_those_of_cases_and_are_none() {
+    let name = PathName::parse("storm-1").unwrap();
+    let first_key = ClusterKey::parse(&"0".repeat(32)).unwrap();
+    let first = StatePath::open_marker(&OpenMarker { key: first_key, generation: 1 });
+    for path in [StatePath::bulletin_marker(&name, 7), StatePath::entry(&name)] {
+        assert!(path.to_string() < first.to_string());
+        assert_eq!(path.as_open_marker(), None);
+    }
+    for junk in ["open/0-bulletins/storm-1", "open/0-bulletins/storm-1/07", "open/0-bulletins/x/1/2"] {
+        assert_eq!(listed(junk).as_bulletin_marker(), None, "{junk}");
+    }
+    assert_eq!(StatePath::bulletin_marker(&name, 7).as_entry(), None);
 }
 
 #[test]

@@ -70,8 +70,12 @@ fn caller() -> impl Strategy<Value = Caller> {
 }
 
 fn any_stop() -> impl Strategy<Value = Stop> {
-    let source =
-        proptest::sample::select(vec![StopSource::Event, StopSource::Log, StopSource::DamagedRecord]);
+    let source = proptest::sample::select(vec![
+        StopSource::Event,
+        StopSource::Log,
+        StopSource::Discovery,
+        StopSource::DamagedRecord,
+    ]);
     let facts = (time(), any::<bool>(), caller().boxed(), option::of(text()), text(), source);
     let later = (any::<bool>(), option::of(caller().boxed()), option::of(vec(text(), 0..3)));
     (facts, later).prop_map(

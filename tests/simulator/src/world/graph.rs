@@ -1,7 +1,7 @@
 //! Resource Graph, as little of it as finds stopped clusters.
 //!
 //! No query language here: the query must name the type of managed clusters, and is then taken as "the clusters whose
-//! power state reads Stopped" if it says `Stopped`, else as "all clusters".
+//! power state reads Stopped" if it says `Stopped`, "or that are being stopped" if it says `Stopping`, else as "all clusters".
 
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::answer::Draft;
 use super::caller::TENANT;
-use super::cluster::{Cluster, PowerState, State};
+use super::cluster::{Cluster, PowerState, ProvisioningState, State};
 
 /// How far the index is behind. That it is behind is common knowledge; by how much is not documented.
 pub const DEFAULT_GRAPH_LAG: SignedDuration = SignedDuration::from_secs(60);
@@ -56,7 +56,11 @@ pub(super) fn answer<'a>(
     let Ok(offset) = query.options.skip_token.as_deref().map_or(Ok(0), str::parse::<usize>) else {
         return bad("InvalidRequest", "The skip token is not one that was given out.");
     };
-    let only_stopped = query.query.contains("Stopped");
+    let (only_stopped, stopping_too) = (query.query.contains("Stopped"), query.query.contains("Stopping"));
+    let is_down = |state: &State| {
+        let is_stopping = stopping_too && state.provisioning == ProvisioningState::Stopping;
+        is_stopping || state.power == PowerState::Stopped
+    };
     let wanted = |cluster: &Cluster| {
         query.subscriptions.is_empty()
             || query.subscriptions.iter().any(|s| s.eq_ignore_ascii_case(&cluster.id.subscription))
@@ -64,7 +68,7 @@ pub(super) fn answer<'a>(
     let rows: Vec<Value> = clusters
         .filter(|cluster| wanted(cluster))
         .filter_map(|cluster| cluster.state_at(indexed).map(|state| (cluster, state)))
-        .filter(|(_, state)| !only_stopped || state.power == PowerState::Stopped)
+        .filter(|(_, state)| !only_stopped || is_down(state))
         .map(|(cluster, state)| row(cluster, state))
         .collect();
     let top = query.options.top.unwrap_or(PAGE_ROWS_MAX).clamp(1, PAGE_ROWS_MAX);
