@@ -12,7 +12,7 @@ use aks_stop_guard::case::{
 };
 use aks_stop_guard::domain::{
     Caller, CallerKind, Cluster, ClusterId, Found, IncidentState, LogReading, Look, Power, PowerOperation,
-    PowerVerb, Provisioning,
+    PowerVerb, Provisioning, Severity,
 };
 use aks_stop_guard::mutant::Mutant;
 use aks_stop_guard::policy::{DEFAULT_POLICIES, Policies, PolicyFile};
@@ -23,9 +23,12 @@ use crate::search::Hasher;
 use crate::state::{Cl, NO_OPERATION, NOTHING, Note, Operations, RecordId, START, StopKind, Tick};
 
 /// Seconds of one tick.
-pub const TICK_SECONDS: i64 = 120;
-/// 2026-09-14T18:00:00Z: tick 0.
-const BASE_SECONDS: i64 = 1_789_408_800;
+pub(crate) const TICK_SECONDS: i64 = 120;
+/// Tick 0: a day of 1970, so that a generation is its forerunner's plus one and no time. Two processes that open a case from one
+/// record then choose the same generation, whenever they do.
+const BASE_SECONDS: i64 = 86_400;
+/// The generation of a cluster that no case was opened for.
+const FIRST_GENERATION: u64 = 1_000_000;
 const PIPELINE: &str = "33333333-3333-4333-8333-333333333333";
 const MALLORY: &str = "11111111-1111-4111-8111-111111111111";
 const POLICY: &str = "@id(\"pipeline\") permit (principal == \
@@ -34,31 +37,32 @@ const ONE_RESTART: &str = "@id(\"one-restart\") forbid (principal == Guard::\"se
     resource) when { context.restartsLast24h >= 1 };";
 
 /// The times of the explored worlds. What safety rests on has its default. The long waits, of which each tick costs states,
-/// are shortened, and keep their order: everything shorter < log_lag = retry_after < confirm_give_up_after < give_up_after.
-pub fn times() -> Times {
+/// are shortened, and keep their order: everything shorter < log_lag = retry_after < confirm_give_up_after < give_up_after, of
+/// which the last two are longer than any world's horizon: people are asked at the fair end only.
+pub(crate) fn times() -> Times {
     let secs = SignedDuration::from_secs;
     Times {
         log_lag: secs(300),
         retry_after: secs(300),
-        confirm_give_up_after: secs(420),
-        give_up_after: secs(540),
+        confirm_give_up_after: secs(1_440),
+        give_up_after: secs(1_500),
         held_look_every: secs(120),
         ..Times::default()
     }
 }
 
 /// Ticks until the activity log shows an operation for certain (T3).
-pub const LOG_LAG: Tick = 3;
+pub(crate) const LOG_LAG: Tick = 3;
 /// Ticks that a start takes at least (T2).
-pub const START_TAKES: Tick = 2;
+pub(crate) const START_TAKES: Tick = 2;
 /// From the look of an intent to the last tick at which its POST may land (T1): VALID + QUIET is 140 s.
-pub const POST_LANDS_FOR: Tick = 1;
+pub(crate) const POST_LANDS_FOR: Tick = 1;
 /// From a stop to the last tick at which a GET may not show it yet (T4): SETTLE is 180 s.
-pub const STALE_FOR: Tick = 1;
+pub(crate) const STALE_FOR: Tick = 1;
 
 /// What a record is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     None,
     Open,
     Held,
@@ -67,7 +71,7 @@ pub enum Phase {
 
 /// What the modelled shell reads of a record.
 #[derive(Debug, Clone, Copy)]
-pub struct View {
+pub(crate) struct View {
     pub phase: Phase,
     /// The generation, as [`generation`] counts it.
     pub generation: u16,
@@ -80,13 +84,11 @@ pub struct View {
     pub history_until: i64,
     /// Number of the frozen bytes, if the case is closing.
     pub body: u16,
-    /// Starts in the history, for the budgets.
-    pub starts: u8,
 }
 
 /// What a step decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     AskLog,
     Write { next: RecordId, starts: bool },
 }
@@ -94,7 +96,7 @@ pub enum Decision {
 type LookKey = (RecordId, Cl, Tick, Tick, Operations, u8);
 
 /// The real core, memoised.
-pub struct Core {
+pub(crate) struct Core {
     policies: Policies,
     zone: TimeZone,
     times: Times,
@@ -120,14 +122,13 @@ fn past() -> Timestamp {
     Timestamp::from_second(BASE_SECONDS - 36_000).unwrap()
 }
 
-/// A real generation as a small number: 1 at tick 0.
+/// A real generation as a small number: that of the first case is 1.
 fn small(generation: u64) -> u16 {
-    let base = u64::try_from(BASE_SECONDS).unwrap();
-    if generation == 0 { 0 } else { u16::try_from(generation + 1 - base).unwrap() }
+    u16::try_from(generation - FIRST_GENERATION).unwrap()
 }
 
 fn large(generation: u16) -> u64 {
-    u64::try_from(BASE_SECONDS).unwrap() + u64::from(generation) - 1
+    FIRST_GENERATION + u64::from(generation)
 }
 
 fn caller(kind: StopKind) -> Caller {
@@ -158,7 +159,7 @@ fn mask(case: &Case) -> u8 {
 }
 
 impl Core {
-    pub fn new(confirm: Confirm, one_restart: bool) -> Self {
+    pub(crate) fn new(confirm: Confirm, one_restart: bool) -> Self {
         let more = if one_restart { format!("{POLICY}\n{ONE_RESTART}") } else { POLICY.to_owned() };
         let policies = Policies::load(&[DEFAULT_POLICIES, PolicyFile { name: "more.cedar", text: &more }]);
         let id = "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg/providers/\
@@ -183,24 +184,26 @@ impl Core {
             steps: 0,
         };
         // Record 0 is the one that is not there yet.
-        core.intern(Record::new(core.cluster.clone()), 0);
+        let mut absent = Record::new(core.cluster.clone());
+        absent.generation = FIRST_GENERATION;
+        core.intern(absent, 0);
         core
     }
 
-    pub fn records(&self) -> usize {
+    pub(crate) fn records(&self) -> usize {
         self.records.len()
     }
 
-    pub fn view(&self, id: RecordId) -> View {
+    pub(crate) fn view(&self, id: RecordId) -> View {
         self.records[id as usize].1
     }
 
-    pub fn record(&self, id: RecordId) -> &Record {
+    pub(crate) fn record(&self, id: RecordId) -> &Record {
         &self.records[id as usize].0
     }
 
     /// The frozen bytes with this number, as they are told apart.
-    pub fn body(&self, id: u16) -> &str {
+    pub(crate) fn body(&self, id: u16) -> &str {
         &self.bodies[usize::from(id)]
     }
 
@@ -243,12 +246,11 @@ impl Core {
             knows,
             history_until: until.map_or(i64::MIN, |until| until.as_second() - BASE_SECONDS),
             body,
-            starts: u8::try_from(history.starts.len()).unwrap(),
         }
     }
 
     /// The record as it is at `now`: what has become too old to matter is struck out.
-    pub fn aged(&mut self, id: RecordId, now: Tick) -> RecordId {
+    pub(crate) fn aged(&mut self, id: RecordId, now: Tick) -> RecordId {
         if let Some(aged) = self.aged.get(&(id, now)) {
             return *aged;
         }
@@ -259,7 +261,7 @@ impl Core {
     }
 
     /// `case::take_in`.
-    pub fn take_in(
+    pub(crate) fn take_in(
         &mut self,
         id: RecordId,
         index: u8,
@@ -281,7 +283,7 @@ impl Core {
 
     /// `case::advance`, on a look that was sent at `looked` and what the log showed, if it was asked. `kinds` has a bit for each
     /// stop that is authorised.
-    pub fn advance(
+    pub(crate) fn advance(
         &mut self,
         id: RecordId,
         shown: Cl,
@@ -353,7 +355,7 @@ impl Core {
     }
 
     /// `case::note_start` for the intent of the look at `looked`.
-    pub fn note(&mut self, id: RecordId, note: Note, looked: Tick, now: Tick) -> RecordId {
+    pub(crate) fn note(&mut self, id: RecordId, note: Note, looked: Tick, now: Tick) -> RecordId {
         let key = (id, note, looked, now);
         if let Some(known) = self.noted.get(&key) {
             return *known;
@@ -375,7 +377,7 @@ impl Core {
     }
 
     /// The message that is due, by generation of its case and state, and the record without it (`outbox::due`, `outbox::settle`).
-    pub fn deliver(&mut self, id: RecordId, now: Tick) -> Option<(u16, IncidentState, RecordId)> {
+    pub(crate) fn deliver(&mut self, id: RecordId, now: Tick) -> Option<(u16, IncidentState, RecordId)> {
         let mut record = self.record(id).clone();
         let (incident, sink) = outbox::due(&record.outbox, at(now)).into_iter().next()?;
         let (name, sequence, state, sink) =
@@ -386,14 +388,14 @@ impl Core {
     }
 
     /// `close::reset`.
-    pub fn reset(&mut self, id: RecordId, now: Tick) -> RecordId {
+    pub(crate) fn reset(&mut self, id: RecordId, now: Tick) -> RecordId {
         let mut record = self.record(id).clone();
         close::reset(&mut record);
         self.intern(record, now)
     }
 
     /// The record with its generation raised.
-    pub fn burnt(&mut self, id: RecordId, generation: u16, now: Tick) -> RecordId {
+    pub(crate) fn burnt(&mut self, id: RecordId, generation: u16, now: Tick) -> RecordId {
         let mut record = self.record(id).clone();
         record.generation = large(generation);
         self.intern(record, now)
@@ -428,7 +430,9 @@ fn canonical(record: &mut Record, now: Tick, times: &Times) {
     record.outbox.iter_mut().for_each(canonical_message);
     match &mut record.episode {
         Episode::None => {}
-        Episode::Open(case) | Episode::Held(case) => canonical_case(case, at(now), times),
+        Episode::Open(case) | Episode::Held(case) => {
+            canonical_case(case, record.outbox.is_empty(), at(now), times);
+        }
         Episode::Closing(closing) => {
             closing.closed_at = past();
             if closing.body.starts_with('{') {
@@ -439,9 +443,10 @@ fn canonical(record: &mut Record, now: Tick, times: &Times) {
     }
 }
 
-fn canonical_case(case: &mut Case, now: Timestamp, times: &Times) {
+fn canonical_case(case: &mut Case, nothing_to_tell: bool, now: Timestamp, times: &Times) {
     case.timeline.clear();
-    case.opened_at = case.opened_at.max(case.newest_stop_time());
+    // Waits are counted from the later of the two. No world's horizon is far enough for them to end.
+    case.opened_at = case.newest_stop_time();
     let unbroken = case.last_look_at.is_some_and(|last| now.duration_since(last) <= times.look_gap);
     if !unbroken || case.watched_since.is_none() {
         case.watched_since = None;
@@ -468,8 +473,16 @@ fn canonical_case(case: &mut Case, now: Timestamp, times: &Times) {
         stop.source = StopSource::Event;
         stop.allowed_by.iter_mut().for_each(Vec::clear);
     }
+    if let Some(intent) = &mut case.intent {
+        intent.n = 1;
+    }
     if let Some(told) = &mut case.told {
         told.opened_at = past();
+        told.severity = Severity::Medium;
+        // Numbers tell the messages of one outbox apart, and no more.
+        if nothing_to_tell {
+            told.next_sequence = 1;
+        }
     }
 }
 
@@ -479,6 +492,7 @@ fn canonical_message(message: &mut Message) {
         pending.next_at = past();
     }
     let incident = &mut message.incident;
+    incident.severity = Severity::Medium;
     incident.opened_at = past();
     incident.at = past();
     incident.title.clear();

@@ -7,9 +7,9 @@ use crate::world::World;
 
 /// A quick hash for small keys; full keys are compared, so that nothing rests on it.
 #[derive(Default, Clone, Copy)]
-pub struct Mix(u64);
+pub(crate) struct Mix(u64);
 
-pub type Hasher = BuildHasherDefault<Mix>;
+pub(crate) type Hasher = BuildHasherDefault<Mix>;
 
 impl std::hash::Hasher for Mix {
     fn finish(&self) -> u64 {
@@ -40,7 +40,7 @@ impl std::hash::Hasher for Mix {
 }
 
 /// What may come next.
-pub struct Next {
+pub(crate) struct Next {
     pub state: State,
     /// What happened, if words are wanted.
     pub words: String,
@@ -49,21 +49,21 @@ pub struct Next {
 }
 
 /// Collects what may come next.
-pub struct Nexts {
+pub(crate) struct Nexts {
     pub items: Vec<Next>,
     in_words: bool,
 }
 
 impl Nexts {
-    pub fn new(in_words: bool) -> Self {
+    pub(crate) fn new(in_words: bool) -> Self {
         Self { items: Vec::new(), in_words }
     }
 
-    pub fn push(&mut self, state: State, words: impl FnOnce() -> String) {
+    pub(crate) fn push(&mut self, state: State, words: impl FnOnce() -> String) {
         self.push_checked(state, None, words);
     }
 
-    pub fn push_checked(&mut self, state: State, broken: Option<String>, words: impl FnOnce() -> String) {
+    pub(crate) fn push_checked(&mut self, state: State, broken: Option<String>, words: impl FnOnce() -> String) {
         let words = if self.in_words { words() } else { String::new() };
         self.items.push(Next { state, words, broken });
     }
@@ -121,7 +121,7 @@ impl Seen {
 }
 
 /// What an exploration came to.
-pub struct Explored {
+pub(crate) struct Explored {
     pub states: usize,
     /// Steps on the longest shortest way.
     pub depth: usize,
@@ -131,21 +131,21 @@ pub struct Explored {
 }
 
 /// A broken promise, and the shortest way to it.
-pub struct Broken {
+pub(crate) struct Broken {
     pub promise: String,
     pub trace: Vec<String>,
 }
 
 impl Explored {
     /// Panics with the way to the broken promise, if there is one.
-    pub fn holds(&self) {
+    pub(crate) fn holds(&self) {
         if let Some(broken) = &self.broken {
             panic!("{}\n{}", broken.promise, broken.trace.join("\n"));
         }
     }
 
     /// The promise that was broken. Panics if none was.
-    pub fn finds(&self) -> &Broken {
+    pub(crate) fn finds(&self) -> &Broken {
         let broken = self.broken.as_ref();
         broken.unwrap_or_else(|| panic!("nothing was found in {} states", self.states))
     }
@@ -153,7 +153,7 @@ impl Explored {
 
 /// Explores a world to its end, or to the first broken promise. A world of more states than it was given is no result, and
 /// panics.
-pub fn explore(world: &mut World) -> Explored {
+pub(crate) fn explore(world: &mut World) -> Explored {
     let mut seen = Seen::new();
     seen.insert(world.first(), FREE);
     let mut at = 0;

@@ -23,7 +23,7 @@ use crate::world::World;
 
 impl World {
     /// What the processes may do next.
-    pub fn processes(&mut self, s: &State, out: &mut Nexts) {
+    pub(crate) fn processes(&mut self, s: &State, out: &mut Nexts) {
         for i in 0..2 {
             if s.procs[i].pc != Pc::Idle {
                 self.step(s, i, out);
@@ -63,13 +63,13 @@ impl World {
             written.procs[1 - i].fresh = false;
             out.push(written, || format!("{{{i}}}: writes the record and is killed before it answers"));
         }
-        if p.pc == Pc::Send && self.may_still_send(s, &p) && room_for_a_post(s) {
+        if p.pc == Pc::Send && self.may_still_send(s, &p) && room_for_a_post(s) && s.faults.late > 0 {
             send_away(&mut dead, &p);
             out.push(dead, || format!("{{{i}}}: is killed while its start is on its way"));
         }
     }
 
-    pub fn step(&mut self, s: &State, i: usize, out: &mut Nexts) {
+    pub(crate) fn step(&mut self, s: &State, i: usize, out: &mut Nexts) {
         match s.procs[i].pc {
             Pc::Idle => {}
             Pc::TakeIn => self.take_in(s, i, out),
@@ -319,7 +319,7 @@ impl World {
             true => Note::PutOff,
         };
         out.push_checked(noted(&answered, note), broken, || format!("{{{i}}}: sends the start: {note:?}"));
-        if room_for_a_post(s) {
+        if room_for_a_post(s) && s.faults.late > 0 {
             let mut next = noted(s, Note::Unanswered);
             send_away(&mut next, &p);
             out.push(next, || format!("{{{i}}}: sends the start, no answer comes"));
@@ -452,6 +452,8 @@ impl World {
             out.push(next, || format!("{{{i}}}: somebody used g{} meanwhile: leaves its marker", p.generation));
             return;
         }
+        let Some(burn) = s.faults.burn.checked_sub(1) else { return };
+        next.faults.burn = burn;
         let record = self.core.burnt(s.record, p.generation, s.now);
         next.written(i, record);
         let is_over = self.core.view(record).outbox_empty;
@@ -464,7 +466,7 @@ impl World {
 
     /// Strikes out what a process can't use any more. One whose ETag is old loses its next write, whatever it says: it will read,
     /// look and decide again (`intake::take_in`, `work::reconcile`).
-    pub fn forget_locals(&self, s: &mut State, i: usize) {
+    pub(crate) fn forget_locals(&self, s: &mut State, i: usize) {
         let p = s.procs[i];
         let is_lost = !p.fresh && !self.has(Mutant::ForgetEtag);
         let again = if p.event > 0 {
@@ -474,11 +476,11 @@ impl World {
         };
         s.procs[i] = match p.pc {
             Pc::Idle => Proc::default(),
-            Pc::TakeIn | Pc::Work => Proc { pc: p.pc, ..again },
+            Pc::TakeIn | Pc::Work => Proc { pc: p.pc, paused: p.paused, ..again },
             Pc::AskLog | Pc::Write | Pc::Verify | Pc::Reset if is_lost => again,
             Pc::Archive if is_lost && !self.has(Mutant::ArchiveFirst) => again,
             Pc::PutMarker if is_lost => {
-                Proc { pc: p.pc, event: p.event, generation: p.generation, ..Proc::default() }
+                Proc { pc: p.pc, paused: p.paused, event: p.event, generation: p.generation, ..Proc::default() }
             }
             Pc::AskLog => Proc { next: 0, risk: false, generation: 0, ..p },
             Pc::Write | Pc::Verify if !p.starts => Proc { base: 0, look: None, risk: false, generation: 0, body: 0, ..p },
@@ -490,7 +492,7 @@ impl World {
             Pc::Archive | Pc::Reset => {
                 Proc { base: 0, next: 0, look: None, starts: false, opening: false, risk: false, ..p }
             }
-            Pc::Deliver => Proc { pc: p.pc, markers: p.markers, ..Proc::default() },
+            Pc::Deliver => Proc { pc: p.pc, paused: p.paused, markers: p.markers, ..Proc::default() },
             Pc::DeleteMarkers | Pc::Burn => p,
         };
     }
@@ -509,6 +511,7 @@ fn room_for_a_post(s: &State) -> bool {
 fn send_away(s: &mut State, p: &Proc) {
     let looked = p.look.map_or(s.now, |(_, looked)| looked);
     let lands_until: Tick = looked.max(s.now.saturating_sub(1)) + POST_LANDS_FOR;
+    s.faults.late -= 1;
     s.posts.sort_unstable();
     s.posts[0] = Post { on_its_way: true, lands_until, risk: p.risk };
     s.posts.sort_unstable();

@@ -1,23 +1,22 @@
 //! One state of an explored world: the cluster and what Azure knows, the store, and two processes of the guard.
 
 /// A point in time; 120 s lie between two.
-pub type Tick = u8;
+pub(crate) type Tick = u8;
 /// A record in [`crate::core::Core`]; 0 is the one that is not there yet.
-pub type RecordId = u32;
+pub(crate) type RecordId = u32;
 /// What the activity log shows, newest first: `what << 6 | tick`, where what is [`START`] or the stop's index + 1.
-pub type Operations = [u8; 8];
+pub(crate) type Operations = [u8; 8];
 
-pub const START: u8 = 0;
-pub const NO_OPERATION: u8 = 0xff;
+pub(crate) const START: u8 = 0;
+pub(crate) const NO_OPERATION: u8 = 0xff;
 /// The log was not asked. (A log without any operation ends with a zero of its own, see `World::shown`.)
-pub const NOTHING: Operations = [0xfe; 8];
-pub const STOPS_MAX: usize = 3;
+pub(crate) const NOTHING: Operations = [0xfe; 8];
+pub(crate) const STOPS_MAX: usize = 3;
 const STARTS_MAX: usize = 4;
-const MARKERS_MAX: usize = 5;
 
 /// Who stopped the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub enum StopKind {
+pub(crate) enum StopKind {
     #[default]
     Unauthorised,
     Authorised,
@@ -25,7 +24,7 @@ pub enum StopKind {
 
 /// The cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Cl {
+pub(crate) enum Cl {
     Running,
     Stopping,
     Stopped,
@@ -36,7 +35,7 @@ pub enum Cl {
 
 /// An event on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub enum Event {
+pub(crate) enum Event {
     #[default]
     None,
     /// Not acknowledged yet: Event Grid goes on delivering it.
@@ -48,7 +47,7 @@ pub enum Event {
 
 /// What came of a start, as its process heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub enum Note {
+pub(crate) enum Note {
     #[default]
     Sent,
     Unanswered,
@@ -59,7 +58,7 @@ pub enum Note {
 
 /// A start request between its process and ARM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Post {
+pub(crate) struct Post {
     pub on_its_way: bool,
     /// After this it can't land any more (T1).
     pub lands_until: Tick,
@@ -69,7 +68,7 @@ pub struct Post {
 
 /// Where a process is: the next thing that it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub enum Pc {
+pub(crate) enum Pc {
     /// Nothing; an invocation may begin.
     #[default]
     Idle,
@@ -102,12 +101,14 @@ pub enum Pc {
 }
 
 /// Generations, in order; 0 is none.
-pub type Generations = [u16; MARKERS_MAX];
+pub(crate) type Generations = [u16; 5];
 
 /// One process of the guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Proc {
+pub(crate) struct Proc {
     pub pc: Pc,
+    /// It sleeps: time has passed since its step before.
+    pub paused: bool,
     /// Index + 1 of the event whose delivery it has to answer.
     pub event: u8,
     /// Nobody wrote the record since this process read or wrote it: its ETag is the stored one.
@@ -134,7 +135,7 @@ pub struct Proc {
 
 /// How much may still go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     pub crash: u8,
     pub dup: u8,
     pub lost: u8,
@@ -144,11 +145,17 @@ pub struct Faults {
     pub fail: u8,
     /// Writes that are done, and whose answer is lost.
     pub own412: u8,
+    /// Starts whose answer is lost: they may land late, or never.
+    pub late: u8,
+    /// Invocations that sleep, for any time, between two of their steps.
+    pub pause: u8,
+    /// Generations that sweeps burn. It is no fault; a delivery and a sweep could go on for ever in one tick.
+    pub burn: u8,
 }
 
 /// Everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct State {
+pub(crate) struct State {
     pub now: Tick,
     pub cl: Cl,
     pub stops: [(StopKind, Tick); STOPS_MAX],
@@ -173,7 +180,7 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(faults: Faults) -> Self {
+    pub(crate) fn new(faults: Faults) -> Self {
         Self {
             now: 0,
             cl: Cl::Running,
@@ -194,18 +201,18 @@ impl State {
         }
     }
 
-    pub fn newest_stop(&self) -> Option<(StopKind, Tick)> {
+    pub(crate) fn newest_stop(&self) -> Option<(StopKind, Tick)> {
         let index = usize::from(self.stops_len).checked_sub(1)?;
         Some(self.stops[index])
     }
 
     /// One bit for each authorised stop.
-    pub fn kinds(&self) -> u8 {
+    pub(crate) fn kinds(&self) -> u8 {
         let stops = self.stops.iter().enumerate();
         stops.fold(0, |bits, (i, (kind, _))| bits | u8::from(*kind == StopKind::Authorised) << i)
     }
 
-    pub fn add_start(&mut self) {
+    pub(crate) fn add_start(&mut self) {
         let len = usize::from(self.starts_len);
         if len == STARTS_MAX {
             // Only the newest can be named last.
@@ -219,7 +226,7 @@ impl State {
 
     /// Accepted operations, newest first. A stop and a start of one tick: the stop came first, since a cluster that was started
     /// runs two ticks later at the earliest.
-    pub fn operations(&self) -> Vec<(u8, Tick)> {
+    pub(crate) fn operations(&self) -> Vec<(u8, Tick)> {
         let stops = self.stops.iter().take(usize::from(self.stops_len)).enumerate();
         let stops = stops.map(|(i, (_, tick))| (u8::try_from(i).unwrap() + 1, *tick));
         let starts = self.starts.iter().take(usize::from(self.starts_len)).map(|tick| (START, *tick));
@@ -229,7 +236,7 @@ impl State {
     }
 
     /// Forgets starts that a newer operation, in the log for certain, will always hide.
-    pub fn forget_hidden_starts(&mut self, certain: impl Fn(Tick) -> bool) {
+    pub(crate) fn forget_hidden_starts(&mut self, certain: impl Fn(Tick) -> bool) {
         let newest_certain = self.operations().into_iter().find(|(_, tick)| certain(*tick));
         let Some((_, tick)) = newest_certain else { return };
         let starts = self.starts.iter().take(usize::from(self.starts_len)).copied();
@@ -240,7 +247,7 @@ impl State {
     }
 
     /// In an order of their own: which of two processes is which makes no difference. Returns whether they were exchanged.
-    pub fn sort_procs(&mut self) -> bool {
+    pub(crate) fn sort_procs(&mut self) -> bool {
         let exchange = self.procs[1] < self.procs[0];
         if exchange {
             self.procs.swap(0, 1);
@@ -249,14 +256,14 @@ impl State {
     }
 
     /// Somebody wrote the record: the others' ETags are old.
-    pub fn written(&mut self, by: usize, record: RecordId) {
+    pub(crate) fn written(&mut self, by: usize, record: RecordId) {
         self.record = record;
         self.procs[1 - by].fresh = false;
     }
 }
 
 /// Puts one in.
-pub fn insert(generations: &mut Generations, generation: u16) {
+pub(crate) fn insert(generations: &mut Generations, generation: u16) {
     if generation == 0 || generations.contains(&generation) {
         return;
     }
@@ -266,7 +273,7 @@ pub fn insert(generations: &mut Generations, generation: u16) {
 }
 
 /// Takes one out.
-pub fn remove(generations: &mut Generations, generation: u16) {
+pub(crate) fn remove(generations: &mut Generations, generation: u16) {
     generations.iter_mut().filter(|g| **g == generation).for_each(|g| *g = 0);
     sort(generations);
 }

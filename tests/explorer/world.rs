@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use aks_stop_guard::case::Confirm;
 use aks_stop_guard::mutant::Mutant;
 
-use crate::core::{Core, LOG_LAG, START_TAKES};
+use crate::core::{Core, LOG_LAG, Phase, START_TAKES};
 use crate::search::{Hasher, Nexts};
-use crate::state::{Cl, Event, Faults, Post, STOPS_MAX, State, StopKind, Tick};
+use crate::state::{Cl, Event, Faults, Pc, Post, STOPS_MAX, State, StopKind, Tick};
 
 /// A small world.
-pub struct World {
+pub(crate) struct World {
     pub core: Core,
     pub faults: Faults,
     /// Who stops the cluster, at most and in this order; `None` is either.
@@ -34,7 +34,7 @@ pub struct World {
 const STARTS_OF_ONE_STOP_MAX: u8 = 3;
 
 impl World {
-    pub fn new(confirm: Confirm, one_restart: bool) -> Self {
+    pub(crate) fn new(confirm: Confirm, one_restart: bool) -> Self {
         Self {
             core: Core::new(confirm, one_restart),
             faults: Faults::default(),
@@ -45,21 +45,21 @@ impl World {
             strict: false,
             one_restart,
             mutant: None,
-            states_max: 4_000_000,
+            states_max: 700_000,
             end_well: HashSet::default(),
         }
     }
 
-    pub fn first(&self) -> State {
+    pub(crate) fn first(&self) -> State {
         State::new(self.faults)
     }
 
-    pub fn has(&self, mutant: Mutant) -> bool {
+    pub(crate) fn has(&self, mutant: Mutant) -> bool {
         self.mutant == Some(mutant)
     }
 
     /// Everything that may come next.
-    pub fn nexts(&mut self, s: &State, out: &mut Nexts) {
+    pub(crate) fn nexts(&mut self, s: &State, out: &mut Nexts) {
         self.people(s, out);
         self.azure(s, out);
         event_grid(s, out);
@@ -72,6 +72,9 @@ impl World {
         for next in &mut out.items {
             for i in 0..2 {
                 self.forget_locals(&mut next.state, i);
+            }
+            if !self.has(Mutant::ArchiveFirst) && self.core.view(next.state.record).phase != Phase::Closing {
+                next.state.archived = (0, 0);
             }
         }
     }
@@ -125,7 +128,7 @@ impl World {
     }
 
     /// A start request reaches ARM. Returns the promise that this breaks.
-    pub fn arrive(&self, s: &mut State, post: Post) -> Option<String> {
+    pub(crate) fn arrive(&self, s: &mut State, post: Post) -> Option<String> {
         if self.denied || !matches!(s.cl, Cl::Stopped | Cl::FailedStopped) {
             return None;
         }
@@ -144,9 +147,13 @@ impl World {
     }
 
     /// 120 s pass.
-    pub fn tick(&mut self, s: &State) -> Option<State> {
+    pub(crate) fn tick(&mut self, s: &State) -> Option<State> {
         let mut next = *s;
         next.now += 1;
+        for proc in next.procs.iter_mut().filter(|proc| proc.pc != Pc::Idle && !proc.paused) {
+            next.faults.pause = next.faults.pause.checked_sub(1)?;
+            proc.paused = true;
+        }
         for post in &mut next.posts {
             if post.on_its_way && post.lands_until < next.now {
                 *post = Post::default();
@@ -154,13 +161,14 @@ impl World {
         }
         next.posts.sort_unstable();
         next.record = self.core.aged(s.record, next.now);
-        next.forget_hidden_starts(|tick| next.now - tick >= LOG_LAG);
+        let now = next.now;
+        next.forget_hidden_starts(|tick| now - tick >= LOG_LAG);
         // Before the first stop nothing depends on the time.
         (s.stops_len > 0).then_some(next)
     }
 }
 
-pub fn start_is_over(s: &State) -> bool {
+pub(crate) fn start_is_over(s: &State) -> bool {
     let newest = s.operations().first().map_or(0, |(_, tick)| *tick);
     s.cl == Cl::Starting && s.now >= newest + START_TAKES
 }
