@@ -3,6 +3,7 @@
 
 mod core;
 mod end;
+mod mutants;
 mod scenarios;
 mod search;
 mod shell;

@@ -145,9 +145,9 @@ impl Explored {
     }
 
     /// The promise that was broken. Panics if none was.
-    pub(crate) fn finds(&self) -> &Broken {
-        let broken = self.broken.as_ref();
-        broken.unwrap_or_else(|| panic!("nothing was found in {} states", self.states))
+    pub(crate) fn finds(self) -> Broken {
+        let states = self.states;
+        self.broken.unwrap_or_else(|| panic!("nothing was found in {states} states"))
     }
 }
 
