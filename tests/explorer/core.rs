@@ -5,20 +5,20 @@
 
 use std::collections::HashMap;
 
-use aks_stop_guard::case::outbox::{self, Delivery, Message};
+use aks_stop_guard::case::outbox::{self, Delivery};
 use aks_stop_guard::case::{
     Advance, Case, Confirm, Context, Episode, Facts, IntentState, Mode, RecentStops, Record, Stop,
     StopSource, Taken, Times, advance, close, note_start, take_in,
 };
 use aks_stop_guard::domain::{
     Caller, CallerKind, Cluster, ClusterId, Found, IncidentState, LogReading, Look, Power, PowerOperation,
-    PowerVerb, Provisioning, Severity,
+    PowerVerb, Provisioning,
 };
-use aks_stop_guard::mutant::Mutant;
 use aks_stop_guard::policy::{DEFAULT_POLICIES, Policies, PolicyFile};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::canonical::canonical;
 use crate::search::Hasher;
 use crate::state::{Cl, NO_OPERATION, NOTHING, Note, Operations, RecordId, START, StopKind, Tick};
 
@@ -114,16 +114,16 @@ pub(crate) struct Core {
     pub steps: usize,
 }
 
-fn at(tick: Tick) -> Timestamp {
+pub(crate) fn at(tick: Tick) -> Timestamp {
     Timestamp::from_second(BASE_SECONDS + i64::from(tick) * TICK_SECONDS).unwrap()
 }
 
-fn past() -> Timestamp {
+pub(crate) fn past() -> Timestamp {
     Timestamp::from_second(BASE_SECONDS - 36_000).unwrap()
 }
 
 /// A real generation as a small number: that of the first case is 1.
-fn small(generation: u64) -> u16 {
+pub(crate) fn small(generation: u64) -> u16 {
     u16::try_from(generation - FIRST_GENERATION).unwrap()
 }
 
@@ -153,7 +153,7 @@ fn stop(index: u8, kind: StopKind, tick: Tick) -> Stop {
     }
 }
 
-fn mask(case: &Case) -> u8 {
+pub(crate) fn mask(case: &Case) -> u8 {
     let indexes = case.stops.iter().filter_map(|stop| stop.correlation_id.as_ref()?.parse::<u8>().ok());
     indexes.fold(0, |mask, index| mask | 1 << index)
 }
@@ -188,10 +188,6 @@ impl Core {
         absent.generation = FIRST_GENERATION;
         core.intern(absent, 0);
         core
-    }
-
-    pub(crate) fn records(&self) -> usize {
-        self.records.len()
     }
 
     pub(crate) fn view(&self, id: RecordId) -> View {
@@ -420,90 +416,4 @@ fn reading(log: Operations, kinds: u8) -> LogReading {
         }
     });
     LogReading { operations: operations.collect() }
-}
-
-fn canonical(record: &mut Record, now: Tick, times: &Times) {
-    record.writer.clear();
-    for start in &mut record.history.starts {
-        *start = past();
-    }
-    record.outbox.iter_mut().for_each(canonical_message);
-    match &mut record.episode {
-        Episode::None => {}
-        Episode::Open(case) | Episode::Held(case) => {
-            canonical_case(case, record.outbox.is_empty(), at(now), times);
-        }
-        Episode::Closing(closing) => {
-            closing.closed_at = past();
-            if closing.body.starts_with('{') {
-                let case: Case = serde_json::from_str(&closing.body).unwrap();
-                closing.body = format!("{} {} {}", small(record.generation), closing.outcome.as_str(), mask(&case));
-            }
-        }
-    }
-}
-
-fn canonical_case(case: &mut Case, nothing_to_tell: bool, now: Timestamp, times: &Times) {
-    case.timeline.clear();
-    // Waits are counted from the later of the two. No world's horizon is far enough for them to end.
-    case.opened_at = case.newest_stop_time();
-    let unbroken = case.last_look_at.is_some_and(|last| now.duration_since(last) <= times.look_gap);
-    if !unbroken || case.watched_since.is_none() {
-        case.watched_since = None;
-        case.last_look_at = None;
-    }
-    if !Mutant::SkipLook.is_on() {
-        case.last_situation = None;
-    }
-    case.log_asked_at = case.log_asked_at.filter(|asked| now.duration_since(*asked) < times.log_every);
-    if case.next_at <= now {
-        case.next_at = past();
-    }
-    if let Some(restart) = &mut case.restart {
-        restart.permitted = true;
-        restart.policies.clear();
-        restart.severity = None;
-    }
-    if let Some(verdict) = &mut case.verdict {
-        verdict.policies.clear();
-        verdict.policy_hash.clear();
-        verdict.severity = None;
-    }
-    for stop in &mut case.stops {
-        stop.source = StopSource::Event;
-        stop.allowed_by.iter_mut().for_each(Vec::clear);
-    }
-    if let Some(intent) = &mut case.intent {
-        intent.n = 1;
-    }
-    if let Some(told) = &mut case.told {
-        told.opened_at = past();
-        told.severity = Severity::Medium;
-        // Numbers tell the messages of one outbox apart, and no more.
-        if nothing_to_tell {
-            told.next_sequence = 1;
-        }
-    }
-}
-
-fn canonical_message(message: &mut Message) {
-    message.queued_at = past();
-    for pending in &mut message.pending {
-        pending.next_at = past();
-    }
-    let incident = &mut message.incident;
-    incident.severity = Severity::Medium;
-    incident.opened_at = past();
-    incident.at = past();
-    incident.title.clear();
-    incident.caller = None;
-    incident.stopped_at = None;
-    incident.correlation_id = None;
-    incident.verdict = None;
-    incident.policies.clear();
-    incident.clusters.clear();
-    incident.mode.clear();
-    incident.done.clear();
-    incident.next.clear();
-    incident.timeline.clear();
 }

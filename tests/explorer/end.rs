@@ -9,9 +9,11 @@ use crate::world::{World, start_is_over};
 
 /// Ticks of a fair run at most.
 const TICKS_MAX: usize = 40;
-/// Ticks in a row without any change of what counts, after which nothing will change any more: longer than every wait of
-/// `core::times`.
-const QUIET_TICKS: usize = 6;
+/// Ticks in a row without any change of what counts, after which nothing will change any more: for an open case longer than
+/// the longest wait of `core::times`, 1,500 s.
+const QUIET_TICKS_OPEN: usize = 14;
+/// The same where no case is at hand, or people have it.
+const QUIET_TICKS: usize = 4;
 /// Steps of one invocation at most.
 const STEPS_MAX: usize = 40;
 
@@ -67,7 +69,7 @@ impl World {
                 self.runs(&mut s, sweep, way)?;
             }
             same = if self.gist(&s) == before { same + 1 } else { 0 };
-            if same >= QUIET_TICKS {
+            if self.is_quiet(&s, same) {
                 break;
             }
             if let Some(next) = self.tick(&s) {
@@ -76,10 +78,17 @@ impl World {
             }
         }
         if !self.end_well.contains(&s) {
-            self.is_a_good_end(&s, same >= QUIET_TICKS)?;
+            self.is_a_good_end(&s, self.is_quiet(&s, same))?;
         }
         self.end_well.extend(passed);
         Ok(())
+    }
+
+    fn is_quiet(&self, s: &State, same: usize) -> bool {
+        match self.core.view(s.record).phase {
+            Phase::None | Phase::Held => same >= QUIET_TICKS,
+            Phase::Open | Phase::Closing => same >= QUIET_TICKS_OPEN,
+        }
     }
 
     /// What a state is at, whatever the time.
@@ -90,7 +99,11 @@ impl World {
 
     fn azure_goes_on(&mut self, s: &mut State, way: &mut Vec<String>) -> Verdict {
         while let Some(post) = s.posts.iter().copied().find(|post| post.on_its_way) {
-            s.posts.iter_mut().find(|other| **other == post).into_iter().for_each(|p| *p = Default::default());
+            s.posts
+                .iter_mut()
+                .find(|other| **other == post)
+                .into_iter()
+                .for_each(|p| *p = Default::default());
             s.posts.sort_unstable();
             way.push("arm: the start that was on its way arrives".to_owned());
             if let Some(broken) = self.arrive(s, post) {
@@ -139,7 +152,8 @@ impl World {
 
     fn is_a_good_end(&self, s: &State, is_quiet: bool) -> Verdict {
         let view = self.core.view(s.record);
-        let fault = |what: &str| Err(format!("{what} (the cluster is {:?}, the case {:?})", s.cl, view.phase));
+        let fault =
+            |what: &str| Err(format!("{what} (the cluster is {:?}, the case {:?})", s.cl, view.phase));
         if !is_quiet || matches!(view.phase, Phase::Open | Phase::Closing) {
             return fault("a case never ends");
         }

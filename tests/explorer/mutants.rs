@@ -19,7 +19,7 @@ fn found(mutant: Mutant, faults: Faults, set: impl FnOnce(&mut World)) -> Broken
     world.mutant = Some(mutant);
     set(&mut world);
     let broken = explore(&mut world).finds();
-    println!("{mutant:?}: {}\n  {}", broken.promise, broken.trace.join("\n  "));
+    println!("{mutant:?}: {}\n  {}\n", broken.promise, broken.trace.join("\n  "));
     broken
 }
 
@@ -39,14 +39,25 @@ fn goes_by(broken: &Broken, steps: &[&str]) {
 fn a_verdict_for_all_stops_undoes_an_authorised_stop() {
     let broken = found(Mutant::VerdictForAllStops, Faults { user: 1, ..NO_FAULTS }, two_stops);
     assert_eq!(broken.promise, "the guard started a cluster whose last stop was authorised");
-    goes_by(&broken, &["stop 0 is accepted (Unauthorised)", "stop 1 is accepted (Authorised)", "sends the start: Sent"]);
+    goes_by(
+        &broken,
+        &["stop 0 is accepted (Unauthorised)", "stop 1 is accepted (Authorised)", "sends the start: Sent"],
+    );
 }
 
 #[test]
 fn a_restart_without_proof_undoes_an_authorised_stop() {
     let broken = found(Mutant::NoProof, Faults { user: 1, ..NO_FAULTS }, |world| world.stops = vec![U, A]);
     assert_eq!(broken.promise, "the guard started a cluster whose last stop was authorised");
-    goes_by(&broken, &["somebody starts the cluster", "stop 1 is accepted (Authorised)", "event 0: Opened", "sends the start: Sent"]);
+    goes_by(
+        &broken,
+        &[
+            "somebody starts the cluster",
+            "stop 1 is accepted (Authorised)",
+            "event 0: Opened",
+            "sends the start: Sent",
+        ],
+    );
 }
 
 #[test]
@@ -71,7 +82,12 @@ fn a_held_case_that_is_over_leaves_a_cluster_down_and_nobody_told() {
 #[test]
 fn a_budget_that_is_off_by_one_lets_one_start_too_many_out() {
     let broken = found(Mutant::BudgetOffByOne, NO_FAULTS, |world| {
-        *world = World { faults: world.faults, mutant: world.mutant, horizon: 5, ..World::new(Confirm::Prefer, true) };
+        *world = World {
+            faults: world.faults,
+            mutant: world.mutant,
+            horizon: 5,
+            ..World::new(Confirm::Prefer, true)
+        };
         world.stops = vec![U, U];
     });
     assert_eq!(broken.promise, "more starts than the policies allow in a day");
@@ -82,21 +98,25 @@ fn an_intent_without_a_deadline_meets_another() {
     let broken = found(Mutant::NoDeadline, Faults { pause: 1, user: 1, late: 1, ..NO_FAULTS }, |world| {
         world.stops = vec![U, A];
     });
-    assert!(broken.promise.contains("while another may still land") || broken.promise.contains("authorised"), "{}", broken.promise);
+    assert!(
+        broken.promise.contains("while another may still land") || broken.promise.contains("authorised"),
+        "{}",
+        broken.promise
+    );
 }
 
 #[test]
 fn a_marker_that_names_no_case_is_deleted_under_a_new_one() {
     let broken = found(Mutant::MarkerWithoutGeneration, Faults { dup: 1, ..NO_FAULTS }, two_stops);
     assert!(broken.promise.contains("has no marker"), "{}", broken.promise);
-    goes_by(&broken, &["puts marker", "writes the record", "deletes markers"]);
+    goes_by(&broken, &["puts marker", "writes the record", "deletes marker"]);
 }
 
 #[test]
 fn a_marker_that_is_deleted_without_burning_is_deleted_under_a_new_case() {
     let broken = found(Mutant::NoBurning, NO_FAULTS, |world| world.stops = vec![U]);
     assert!(broken.promise.contains("has no marker"), "{}", broken.promise);
-    goes_by(&broken, &["puts marker g1", "deletes markers [1, 0, 0, 0, 0]"]);
+    goes_by(&broken, &["puts marker g1", "deletes marker g1"]);
 }
 
 #[test]
@@ -107,21 +127,33 @@ fn a_case_that_is_archived_first_has_two_final_forms() {
 }
 
 #[test]
-fn a_write_that_forgets_its_etag_breaks_a_promise() {
+fn a_write_that_forgets_its_etag_opens_a_case_under_a_burnt_generation() {
     let broken = found(Mutant::ForgetEtag, NO_FAULTS, two_stops);
-    println!("{}", broken.promise);
+    assert_eq!(broken.promise, "a case is Open or has news to tell, and has no marker");
+    insta::assert_snapshot!(broken.trace.join("\n"), @r"
+    world: stop 0 is accepted (Unauthorised)
+    P0: event 0: Opened, looks: Stopping, puts its marker next
+    P0: puts marker g1
+    P1: reads the record: nothing is due
+    P1: burns generation g1
+    P0: writes the record (Open), tells people next
+    P1: deletes marker g1
+    ");
 }
 
 #[test]
 fn a_start_before_its_intent_is_sent_twice() {
-    let broken = found(Mutant::RecordAfterEffect, Faults { late: 1, ..NO_FAULTS }, |world| world.stops = vec![U]);
+    let broken =
+        found(Mutant::RecordAfterEffect, Faults { late: 1, ..NO_FAULTS }, |world| world.stops = vec![U]);
     assert!(broken.promise.contains("while another may still land"), "{}", broken.promise);
 }
 
+/// What is found is a case that never ends. No way was found to undo an authorised stop by this alone: a start that relies on the
+/// old look is stopped by the proof, or refused by ARM.
 #[test]
-fn a_look_that_is_older_than_it_says_breaks_a_promise() {
+fn a_case_that_looks_once_never_ends() {
     let broken = found(Mutant::SkipLook, Faults { user: 1, ..NO_FAULTS }, |world| world.stops = vec![U, A]);
-    println!("{}", broken.promise);
+    assert!(broken.promise.starts_with("a case never ends"), "{}", broken.promise);
 }
 
 /// The risk that the default takes, and docs/RELIABILITY.md tells: the late event of an earlier stop undoes an authorised one that
@@ -133,7 +165,16 @@ fn under_prefer_a_late_event_may_undo_an_authorised_stop_that_the_log_does_not_s
     world.strict = true;
     let broken = explore(&mut world).finds();
     assert_eq!(broken.promise, "the guard started a cluster whose last stop was authorised");
-    goes_by(&broken, &["somebody starts the cluster", "stop 1 is accepted (Authorised)", "event 0: Opened", "the log names stop 0 last", "sends the start: Sent"]);
+    goes_by(
+        &broken,
+        &[
+            "somebody starts the cluster",
+            "stop 1 is accepted (Authorised)",
+            "event 0: Opened",
+            "the log names stop 0 last",
+            "sends the start: Sent",
+        ],
+    );
 }
 
 #[test]
@@ -141,6 +182,6 @@ fn under_require_no_late_event_undoes_an_authorised_stop() {
     let mut world = world(Confirm::Require, Faults { user: 1, ..NO_FAULTS });
     world.stops = vec![U, A];
     world.strict = true;
-    world.horizon = 8;
+    world.horizon = 6;
     explore(&mut world).holds();
 }

@@ -63,7 +63,12 @@ impl Nexts {
         self.push_checked(state, None, words);
     }
 
-    pub(crate) fn push_checked(&mut self, state: State, broken: Option<String>, words: impl FnOnce() -> String) {
+    pub(crate) fn push_checked(
+        &mut self,
+        state: State,
+        broken: Option<String>,
+        words: impl FnOnce() -> String,
+    ) {
         let words = if self.in_words { words() } else { String::new() };
         self.items.push(Next { state, words, broken });
     }
@@ -167,7 +172,7 @@ pub(crate) fn explore(world: &mut World) -> Explored {
         }
         let id = u32::try_from(at).unwrap();
         if let Some((promise, end)) = world.broken_in(&state) {
-            let mut trace = way_to(world, &seen, id);
+            let (mut trace, _) = way_to(world, &seen, id);
             trace.extend(end);
             broken = Some(Broken { promise, trace });
             break;
@@ -175,10 +180,10 @@ pub(crate) fn explore(world: &mut World) -> Explored {
         let mut nexts = Nexts::new(false);
         world.nexts(&state, &mut nexts);
         if let Some(n) = nexts.items.iter().position(|next| next.broken.is_some()) {
-            let mut trace = way_to(world, &seen, id);
+            let (mut trace, names) = way_to(world, &seen, id);
             let mut worded = Nexts::new(true);
             world.nexts(&state, &mut worded);
-            trace.push(worded.items[n].words.clone());
+            trace.push(named(&worded.items[n].words, names));
             let promise = nexts.items[n].broken.clone().unwrap();
             broken = Some(Broken { promise, trace });
             break;
@@ -194,7 +199,7 @@ pub(crate) fn explore(world: &mut World) -> Explored {
 }
 
 /// The way to a state, in words. A process keeps its name on the way, whichever place the order of processes gives it.
-fn way_to(world: &mut World, seen: &Seen, id: u32) -> Vec<String> {
+fn way_to(world: &mut World, seen: &Seen, id: u32) -> (Vec<String>, [&'static str; 2]) {
     let mut way = vec![id];
     while let Some(from) = way.last().map(|id| seen.from[*id as usize]).filter(|from| *from != FREE) {
         way.push(from);
@@ -211,10 +216,14 @@ fn way_to(world: &mut World, seen: &Seen, id: u32) -> Vec<String> {
             (next.state == to).then_some((next.words, exchanged))
         });
         let (text, exchanged) = found.unwrap();
-        words.push(text.replace("{0}", names[0]).replace("{1}", names[1]));
+        words.push(named(&text, names));
         if exchanged {
             names.swap(0, 1);
         }
     }
-    words
+    (words, names)
+}
+
+fn named(words: &str, names: [&str; 2]) -> String {
+    words.replace("{0}", names[0]).replace("{1}", names[1])
 }

@@ -10,14 +10,13 @@
 //! * A decision that asks no log falls into the tick of its look. The write that follows may come at any time.
 
 use aks_stop_guard::case::{Confirm, Taken};
-use aks_stop_guard::domain::IncidentState;
 use aks_stop_guard::mutant::Mutant;
 
 use crate::core::{Decision, LOG_LAG, POST_LANDS_FOR, Phase, STALE_FOR};
 use crate::search::Nexts;
 use crate::state::{
-    Cl, Event, Generations, NO_OPERATION, NOTHING, Note, Operations, Pc, Post, Proc, START, State, StopKind, Tick,
-    insert, remove,
+    Cl, Event, Generations, NO_OPERATION, NOTHING, Note, Operations, Pc, Post, Proc, START, State, StopKind,
+    Tick, insert,
 };
 use crate::world::World;
 
@@ -86,12 +85,7 @@ impl World {
             Pc::Archive => self.archive(s, i, out),
             Pc::Reset => self.reset(s, i, out),
             Pc::Deliver => self.deliver(s, i, out),
-            Pc::DeleteMarkers => {
-                let mut next = with(s, i, Proc::default());
-                let doomed = s.procs[i].markers;
-                doomed.iter().filter(|g| **g > 0).for_each(|g| remove(&mut next.markers, *g));
-                out.push(next, || format!("{{{i}}}: deletes markers {doomed:?}"));
-            }
+            Pc::DeleteMarkers => self.delete_markers(s, i, out),
             Pc::Burn => self.burn(s, i, out),
         }
     }
@@ -201,7 +195,7 @@ impl World {
         out.push(next, || format!("{{{i}}}: puts marker g{}", p.generation));
     }
 
-    fn marker(&self, generation: u16) -> u16 {
+    pub(crate) fn marker(&self, generation: u16) -> u16 {
         if self.has(Mutant::MarkerWithoutGeneration) { 1 } else { generation }
     }
 
@@ -212,7 +206,8 @@ impl World {
             (0..operations.len()).filter(|n| s.now - operations[*n].1 < LOG_LAG).collect();
         let knows = self.core.view(s.procs[i].base).knows;
         for hidden in 0..1_u32 << young.len() {
-            let is_hidden = |n: usize| young.iter().position(|y| *y == n).is_some_and(|at| hidden >> at & 1 == 1);
+            let is_hidden =
+                |n: usize| young.iter().position(|y| *y == n).is_some_and(|at| hidden >> at & 1 == 1);
             let shown = (0..operations.len()).filter(|n| !is_hidden(*n)).map(|n| operations[n]);
             let mut next = *s;
             // The documented risk of `prefer`: an authorised stop that is too young for the log, and whose own event is not on
@@ -277,7 +272,7 @@ impl World {
     }
 
     /// `work::reconcile` on the record that this process just read or wrote.
-    fn go_on(&mut self, s: &mut State, i: usize) {
+    pub(crate) fn go_on(&mut self, s: &mut State, i: usize) {
         let view = self.core.view(s.record);
         match view.phase {
             Phase::Closing => self.begin_archive(s, i),
@@ -286,7 +281,7 @@ impl World {
         }
     }
 
-    fn begin_archive(&mut self, s: &mut State, i: usize) {
+    pub(crate) fn begin_archive(&mut self, s: &mut State, i: usize) {
         let view = self.core.view(s.record);
         let p = s.procs[i];
         s.procs[i] = Proc { pc: Pc::Archive, fresh: true, body: view.body, generation: view.generation, ..p };
@@ -303,7 +298,9 @@ impl World {
         let note_next = if self.has(Mutant::RecordAfterEffect) { Pc::Write } else { Pc::Note };
         let noted = |s: &State, note: Note| with(s, i, Proc { pc: note_next, note, ..p });
         if !self.may_still_send(s, &p) {
-            out.push(noted(s, Note::NotSent), || format!("{{{i}}}: its look is too old by now: sends nothing"));
+            out.push(noted(s, Note::NotSent), || {
+                format!("{{{i}}}: its look is too old by now: sends nothing")
+            });
             return;
         }
         if self.has(Mutant::RecordAfterEffect) && is_start_under_way(self, s, i) {
@@ -338,132 +335,6 @@ impl World {
         out.push(next, || format!("{{{i}}}: writes down what came of the start: {:?}", p.note));
     }
 
-    /// `closing::archive_and_reset`: `Store::archive`.
-    fn archive(&mut self, s: &State, i: usize, out: &mut Nexts) {
-        let p = s.procs[i];
-        let (generation, body) = s.archived;
-        let differs = generation == p.generation && body != p.body;
-        let mut next = *s;
-        if p.generation >= generation {
-            next.archived = (p.generation, p.body);
-        }
-        let stops: u8 = self.core.body(p.body).split(' ').nth(2).unwrap().parse().unwrap();
-        next.archived_stops |= stops;
-        let pc = if self.has(Mutant::ArchiveFirst) { Pc::Write } else { Pc::Reset };
-        next.procs[i].pc = pc;
-        let broken = differs.then(|| {
-            format!("one case has two final forms: `{}` and `{}`", self.core.body(body), self.core.body(p.body))
-        });
-        let body = self.core.body(p.body).to_owned();
-        out.push_checked(next, broken, || format!("{{{i}}}: archives the case: `{body}`"));
-    }
-
-    /// `closing::archive_and_reset`: `close::reset` and the write.
-    fn reset(&mut self, s: &State, i: usize, out: &mut Nexts) {
-        let p = s.procs[i];
-        let mut next = *s;
-        let record = self.core.reset(s.record, s.now);
-        next.written(i, record);
-        next.procs[i] = Proc { fresh: true, ..p };
-        let lost = s.archived.0 < p.generation;
-        let broken = lost.then(|| "a case leaves its record and is not in the archive".to_owned());
-        if p.event > 0 {
-            next.procs[i].pc = Pc::TakeIn;
-        } else {
-            self.go_on(&mut next, i);
-        }
-        out.push_checked(next, broken, || format!("{{{i}}}: takes the closed case off the record"));
-    }
-
-    /// `work::finish`: `deliver_outbox` and, in a sweep, `forget_leftovers`, as far as they have something to do.
-    fn finish(&mut self, s: &mut State, i: usize) {
-        if self.core.view(s.record).outbox_empty {
-            self.tidy(s, i);
-        } else {
-            s.procs[i].pc = Pc::Deliver;
-        }
-    }
-
-    /// `outbox::deliver_outbox`: one message, and what came of it.
-    fn deliver(&mut self, s: &State, i: usize, out: &mut Nexts) {
-        let mut next = *s;
-        next.procs[i].fresh = true;
-        let Some((generation, state, record)) = self.core.deliver(s.record, s.now) else {
-            self.tidy(&mut next, i);
-            out.push(next, || format!("{{{i}}}: finds nothing to deliver any more"));
-            return;
-        };
-        let broken = match state {
-            IncidentState::Opened => {
-                next.incident = generation;
-                None
-            }
-            IncidentState::Updated | IncidentState::Resolved if s.incident != generation => {
-                Some(format!("an incident is told as {} before it is opened", state.as_str()))
-            }
-            IncidentState::Updated => None,
-            IncidentState::Resolved => {
-                next.incident = 0;
-                None
-            }
-        };
-        next.written(i, record);
-        self.finish(&mut next, i);
-        out.push_checked(next, broken, || format!("{{{i}}}: tells people: g{generation} {}", state.as_str()));
-    }
-
-    /// `closing::forget_if_over`, `sweep::forget_leftovers`: which markers go, by the record as it was read or written.
-    fn tidy(&mut self, s: &mut State, i: usize) {
-        let p = s.procs[i];
-        let view = self.core.view(s.record);
-        let is_over = view.phase == Phase::None && view.outbox_empty;
-        let mut doomed = Generations::default();
-        if is_over && view.generation > 0 {
-            insert(&mut doomed, self.marker(view.generation));
-        }
-        let newest = p.markers.iter().copied().max().unwrap_or(0);
-        let with_generations = !self.has(Mutant::MarkerWithoutGeneration);
-        let is_above = with_generations && newest > view.generation;
-        if is_above && view.phase == Phase::None && !self.has(Mutant::NoBurning) {
-            s.procs[i] = Proc { pc: Pc::Burn, generation: newest, markers: p.markers, ..Proc::default() };
-            return;
-        }
-        if with_generations && (!is_above || view.phase == Phase::None) {
-            let burnt = self.has(Mutant::NoBurning) && is_above;
-            let goes = |g: u16| g > 0 && (g < view.generation || burnt || (g == view.generation && is_over));
-            p.markers.iter().copied().filter(|g| goes(*g)).for_each(|g| insert(&mut doomed, g));
-        }
-        self.delete(s, i, doomed);
-    }
-
-    fn delete(&self, s: &mut State, i: usize, doomed: Generations) {
-        let any = doomed.iter().any(|g| *g > 0 && s.markers.contains(g));
-        let pc = if any { Pc::DeleteMarkers } else { Pc::Idle };
-        s.procs[i] = Proc { pc, markers: if any { doomed } else { Generations::default() }, ..Proc::default() };
-    }
-
-    /// `sweep::burn`, and `sweep::burn_orphans` where there is no record yet.
-    fn burn(&mut self, s: &State, i: usize, out: &mut Nexts) {
-        let p = s.procs[i];
-        let view = self.core.view(s.record);
-        let mut next = *s;
-        if view.generation >= p.generation || view.phase != Phase::None {
-            next.procs[i] = Proc::default();
-            out.push(next, || format!("{{{i}}}: somebody used g{} meanwhile: leaves its marker", p.generation));
-            return;
-        }
-        let Some(burn) = s.faults.burn.checked_sub(1) else { return };
-        next.faults.burn = burn;
-        let record = self.core.burnt(s.record, p.generation, s.now);
-        next.written(i, record);
-        let is_over = self.core.view(record).outbox_empty;
-        let mut doomed = Generations::default();
-        let goes = |g: &u16| *g > 0 && (*g < p.generation || is_over);
-        p.markers.iter().copied().filter(goes).for_each(|g| insert(&mut doomed, g));
-        self.delete(&mut next, i, doomed);
-        out.push(next, || format!("{{{i}}}: burns generation g{}", p.generation));
-    }
-
     /// Strikes out what a process can't use any more. One whose ETag is old loses its next write, whatever it says: it will read,
     /// look and decide again (`intake::take_in`, `work::reconcile`).
     pub(crate) fn forget_locals(&self, s: &mut State, i: usize) {
@@ -479,15 +350,23 @@ impl World {
             Pc::TakeIn | Pc::Work => Proc { pc: p.pc, paused: p.paused, ..again },
             Pc::AskLog | Pc::Write | Pc::Verify | Pc::Reset if is_lost => again,
             Pc::Archive if is_lost && !self.has(Mutant::ArchiveFirst) => again,
-            Pc::PutMarker if is_lost => {
-                Proc { pc: p.pc, paused: p.paused, event: p.event, generation: p.generation, ..Proc::default() }
-            }
+            Pc::PutMarker if is_lost => Proc {
+                pc: p.pc,
+                paused: p.paused,
+                event: p.event,
+                generation: p.generation,
+                ..Proc::default()
+            },
             Pc::AskLog => Proc { next: 0, risk: false, generation: 0, ..p },
-            Pc::Write | Pc::Verify if !p.starts => Proc { base: 0, look: None, risk: false, generation: 0, body: 0, ..p },
+            Pc::Write | Pc::Verify if !p.starts => {
+                Proc { base: 0, look: None, risk: false, generation: 0, body: 0, ..p }
+            }
             Pc::Write | Pc::Verify => Proc { base: 0, generation: 0, body: 0, ..p },
             Pc::PutMarker => p,
             Pc::Send if self.has(Mutant::RecordAfterEffect) => p,
-            Pc::Send | Pc::Note => Proc { fresh: false, base: 0, next: 0, starts: false, generation: 0, body: 0, ..p },
+            Pc::Send | Pc::Note => {
+                Proc { fresh: false, base: 0, next: 0, starts: false, generation: 0, body: 0, ..p }
+            }
             Pc::Archive | Pc::Reset if self.has(Mutant::ArchiveFirst) => p,
             Pc::Archive | Pc::Reset => {
                 Proc { base: 0, next: 0, look: None, starts: false, opening: false, risk: false, ..p }
@@ -498,7 +377,7 @@ impl World {
     }
 }
 
-fn with(s: &State, i: usize, p: Proc) -> State {
+pub(crate) fn with(s: &State, i: usize, p: Proc) -> State {
     let mut next = *s;
     next.procs[i] = p;
     next

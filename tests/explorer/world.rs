@@ -137,7 +137,8 @@ impl World {
         let stop = usize::from(s.stops_len).checked_sub(1)?;
         s.accepted[stop] += 1;
         let total: u8 = s.accepted.iter().sum();
-        if s.newest_stop().map(|(kind, _)| kind) == Some(StopKind::Authorised) && (self.strict || !post.risk) {
+        if s.newest_stop().map(|(kind, _)| kind) == Some(StopKind::Authorised) && (self.strict || !post.risk)
+        {
             return Some("the guard started a cluster whose last stop was authorised".to_owned());
         }
         if s.accepted[stop] > STARTS_OF_ONE_STOP_MAX {
