@@ -148,8 +148,7 @@ fn a_start_before_its_intent_is_sent_twice() {
     assert!(broken.promise.contains("while another may still land"), "{}", broken.promise);
 }
 
-/// What is found is a case that never ends. No way was found to undo an authorised stop by this alone: a start that relies on the
-/// old look is stopped by the proof, or refused by ARM.
+/// The shortest way to a broken promise is a case that never ends; the search stops there.
 #[test]
 fn a_case_that_looks_once_never_ends() {
     let broken = found(Mutant::SkipLook, Faults { user: 1, ..NO_FAULTS }, |world| world.stops = vec![U, A]);

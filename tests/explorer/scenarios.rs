@@ -38,6 +38,21 @@ fn holds(name: &str, faults: Faults) {
     explored(name, world(Confirm::Prefer, faults)).holds();
 }
 
+/// Where the first stop is one that nobody was allowed to: the worlds of several faults.
+fn holds_from_an_unauthorised_stop(name: &str, faults: Faults) {
+    let mut world = world(Confirm::Prefer, faults);
+    world.stops = vec![U, None];
+    explored(name, world).holds();
+}
+
+/// One tick shorter, and an authorised stop second: the worlds of three faults.
+fn holds_for_three_ticks(name: &str, faults: Faults) {
+    let mut world = world(Confirm::Prefer, faults);
+    world.stops = vec![U, A];
+    world.horizon = 3;
+    explored(name, world).holds();
+}
+
 /// With both ways to prove who stopped the cluster last.
 fn holds_in_both(name: &str, faults: Faults) {
     holds(name, faults);
@@ -48,6 +63,7 @@ fn holds_for_one_stop(name: &str, faults: Faults, denied: bool) {
     let mut world = world(Confirm::Prefer, faults);
     world.stops = vec![U];
     world.denied = denied;
+    world.horizon = 3;
     explored(name, world).holds();
 }
 
@@ -58,7 +74,7 @@ fn crash_a_process_that_is_killed_at_any_step_breaks_no_promise() {
 
 #[test]
 fn crash2_two_deaths_break_no_promise() {
-    holds("crash2", Faults { crash: 2, ..NO_FAULTS });
+    holds_from_an_unauthorised_stop("crash2", Faults { crash: 2, ..NO_FAULTS });
 }
 
 #[test]
@@ -73,7 +89,7 @@ fn user_a_start_by_somebody_else_breaks_no_promise() {
 
 #[test]
 fn userdup_a_start_by_somebody_else_and_an_event_that_comes_twice_break_no_promise() {
-    holds("userdup", Faults { user: 1, dup: 1, ..NO_FAULTS });
+    holds_from_an_unauthorised_stop("userdup", Faults { user: 1, dup: 1, ..NO_FAULTS });
 }
 
 #[test]
@@ -98,7 +114,7 @@ fn own412_a_write_whose_answer_is_lost_breaks_no_promise() {
 
 #[test]
 fn late_a_start_that_lands_late_or_never_breaks_no_promise() {
-    holds("late", Faults { late: 1, user: 1, ..NO_FAULTS });
+    holds_from_an_unauthorised_stop("late", Faults { late: 1, user: 1, ..NO_FAULTS });
 }
 
 #[test]
@@ -121,17 +137,17 @@ fn one2_one_stop_and_every_fault_once_break_no_promise() {
 
 #[test]
 fn mix_a_death_a_repeat_and_a_failed_start_break_no_promise() {
-    holds("mix", Faults { crash: 1, dup: 1, fail: 1, ..NO_FAULTS });
+    holds_for_three_ticks("mix", Faults { crash: 1, dup: 1, fail: 1, ..NO_FAULTS });
 }
 
 #[test]
 fn mix2_a_death_a_start_by_somebody_else_and_a_failed_start_break_no_promise() {
-    holds("mix2", Faults { crash: 1, user: 1, fail: 1, ..NO_FAULTS });
+    holds_for_three_ticks("mix2", Faults { crash: 1, user: 1, fail: 1, ..NO_FAULTS });
 }
 
 #[test]
 fn three_stops_and_a_start_by_somebody_else_break_no_promise() {
     let mut three = world(Confirm::Prefer, Faults { user: 1, ..NO_FAULTS });
-    three.stops = vec![U, None, None];
+    three.stops = vec![U, U, A];
     explored("three", three).holds();
 }

@@ -45,7 +45,7 @@ impl World {
             strict: false,
             one_restart,
             mutant: None,
-            states_max: 700_000,
+            states_max: 1_500_000,
             end_well: HashSet::default(),
         }
     }
