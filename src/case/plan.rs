@@ -9,6 +9,7 @@ use super::step::{Context, Facts};
 use super::times::ATTEMPTS_MAX;
 use super::verdict::{Asker, newest_episode};
 use crate::domain::{Cluster, Found, LogReading, Look, Situation};
+use crate::mutant::Mutant;
 use crate::policy::{Answer, RestartQuestion};
 
 /// What to do.
@@ -146,7 +147,7 @@ impl Planner<'_> {
     /// ARM may show Running for a while after it accepted a stop (rule 17, counterexample 6).
     fn running(&self, case: &Case) -> Plan {
         let final_from = case.newest_stop_time() + self.context.times.settle;
-        if self.look.sent_at >= final_from {
+        if self.look.sent_at >= final_from || Mutant::NoSettling.is_on() {
             let outcome = if case.may_have_started() { Outcome::Restored } else { Outcome::AlreadyRunning };
             return Plan::Close(outcome);
         }
@@ -212,7 +213,8 @@ impl Planner<'_> {
     /// An intent that has not expired for QUIET blocks every other, whosever (rule 16). One that certainly was not sent
     /// does not.
     fn is_blocked(&self, case: &Case) -> bool {
-        case.intent.as_ref().is_some_and(|intent| {
+        let counts = !Mutant::NoDeadline.is_on();
+        case.intent.as_ref().filter(|_| counts).is_some_and(|intent| {
             let not_sent = matches!(intent.state, IntentState::NotSent { .. });
             !not_sent && self.context.now < intent.expires_at + self.context.times.quiet
         })

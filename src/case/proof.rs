@@ -7,6 +7,7 @@ use super::record::History;
 use super::times::Times;
 use super::verdict::is_this_stop;
 use crate::domain::{LogReading, PowerOperation, PowerVerb};
+use crate::mutant::Mutant;
 
 /// When the activity log is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,6 +54,9 @@ pub struct Evidence<'a> {
 impl Evidence<'_> {
     /// Looks for the proof.
     pub fn proof(&self) -> Proof {
+        if Mutant::NoProof.is_on() {
+            return Proof::Proven;
+        }
         if self.is_watched_fresh() && self.confirm != Confirm::Require {
             return Proof::Proven;
         }

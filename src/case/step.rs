@@ -13,6 +13,7 @@ use super::report;
 use super::times::Times;
 use super::verdict::{Asker, fold_log, judge};
 use crate::domain::{Cluster, Found, LogReading, Look, Situation};
+use crate::mutant::Mutant;
 use crate::policy::{Counts, Policies};
 
 /// What a step is decided with, beside the record and the look.
@@ -135,6 +136,9 @@ pub fn advance(record: &Record, facts: &Facts, context: &Context<'_>) -> Advance
             report::waiting(&mut record, &mut case, context);
             settle(record, case, was_held)
         }
+        Plan::Hold(_) if Mutant::HeldIsTheEnd.is_on() => {
+            close::close(record, case, Outcome::AlreadyRunning, facts, context)
+        }
         Plan::Hold(held) => hold(record, case, held, context),
         Plan::Start => start(record, case, look_time(facts, context.now), context),
     }
@@ -203,10 +207,14 @@ fn with_look(
     let counts = Counts {
         unauthorised_stops_by_caller_last_hour: stops.by_caller,
         unauthorised_stops_in_subscription_last_hour: stops.in_subscription,
-        restarts_last_24h: record.history.starts_last_24h(context.now),
+        restarts_last_24h: record
+            .history
+            .starts_last_24h(context.now)
+            .saturating_sub(Mutant::BudgetOffByOne.is_on().into()),
     };
     let asker = Asker { policies, zone: context.zone, cluster: &cluster_id, facts: cluster, counts };
-    let verdict = judge(case, &asker, context.times);
+    let stands = case.verdict.clone().filter(|_| Mutant::VerdictForAllStops.is_on());
+    let verdict = stands.unwrap_or_else(|| judge(case, &asker, context.times));
     let mark = !verdict.authorised;
     if facts.stops.is_none_or(|stops| mark && !stops.marked) {
         return Err(CountFirst { mark });
