@@ -5,6 +5,7 @@ mod closing;
 mod entries;
 mod evaluate;
 mod flight;
+mod foreign;
 mod gate;
 mod holds;
 mod intake;
@@ -35,6 +36,7 @@ pub use records::GuardError;
 pub use sweep::Swept;
 
 use flight::{Flights, Pace};
+use foreign::Foreign;
 use gate::Gate;
 
 /// How the guard is set.
@@ -72,6 +74,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     flights: Flights,
     pace: Pace,
+    foreign: Foreign,
     /// When each open case wants attention next, as far as this process knows.
     due: Mutex<HashMap<ClusterKey, Timestamp>>,
 }
@@ -102,6 +105,7 @@ impl Guard {
             clock: ports.clock,
             flights: Flights::default(),
             pace: Pace::default(),
+            foreign: Foreign::default(),
             due: Mutex::default(),
         }))
     }

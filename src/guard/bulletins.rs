@@ -79,9 +79,11 @@ impl Guard {
                 .path
                 .name()
                 .and_then(|name| BulletinKey::parse(name.as_str().trim_end_matches(".json")));
-            if let Some(key) = key
-                && let Err(error) = self.look_after(&key).await
-            {
+            let Some(key) = key else {
+                self.0.foreign.name_once(&entry.path, "it is no bulletin");
+                continue;
+            };
+            if let Err(error) = self.look_after(&key).await {
                 failed.push(error.to_string());
             }
         }
