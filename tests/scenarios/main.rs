@@ -4,10 +4,15 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails the test")]
 
+mod bad_input;
+mod clocks;
 mod counterexamples;
 mod crashes;
+mod histories;
 mod main_loop;
 mod modes;
+mod outage;
+mod policies;
 mod probe;
 mod rules;
 mod sim;
