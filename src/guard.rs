@@ -6,6 +6,7 @@ mod discovery;
 mod entries;
 mod evaluate;
 mod flight;
+mod foreign;
 mod gate;
 mod heartbeat;
 mod holds;
@@ -39,6 +40,7 @@ pub use records::GuardError;
 pub use sweep::Swept;
 
 use flight::{Flights, Pace};
+use foreign::Foreign;
 use gate::Gate;
 use holds::Board;
 use marks::Lists;
@@ -81,6 +83,7 @@ struct Inner {
     pace: Pace,
     holds: Board,
     mark_lists: Lists,
+    foreign: Foreign,
     /// When each open case wants attention next, as far as this process knows.
     due: Mutex<HashMap<ClusterKey, Due>>,
     /// The bulletins that this process left with something to tell.
@@ -119,6 +122,7 @@ impl Guard {
             pace: Pace::default(),
             holds: Board::default(),
             mark_lists: Lists::default(),
+            foreign: Foreign::default(),
             due: Mutex::default(),
             bulletins: Mutex::default(),
             discovery: Mutex::default(),

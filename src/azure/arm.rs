@@ -200,14 +200,16 @@ impl Arm {
         }
     }
 
-    /// How far ARM's clock is ahead of this machine's, as last heard. Zero under `OFFSET_NOISE`.
+    /// How far ARM's clock is ahead of this machine's, as last heard; zero under `OFFSET_NOISE`. A wall clock that was set since is
+    /// seen by the boot clock.
     pub fn clock_offset(&self) -> SignedDuration {
-        self.0.offset.get()
+        self.0.offset.at(self.0.clock.now(), self.0.clock.since_boot())
     }
 
     /// The time on ARM's clock.
     pub fn arm_now(&self) -> Timestamp {
-        shift(self.0.clock.now(), self.clock_offset())
+        let wall = self.0.clock.now();
+        shift(wall, self.0.offset.at(wall, self.0.clock.since_boot()))
     }
 
     /// How long a subscription is still left alone because it throttled a request. Nothing is sent to it until then.
@@ -248,7 +250,8 @@ impl Arm {
         let method = request.method().clone();
         let sent = self.0.clock.now();
         let response = self.0.transport.send(request, timeout).await?;
-        let trip = RoundTrip { sent, received: self.0.clock.now() };
+        let trip =
+            RoundTrip { sent, received: self.0.clock.now(), received_since_boot: self.0.clock.since_boot() };
         let offset = self.0.offset.learn(trip, headers::date(response.headers()));
         tracing::debug!(
             %method,

@@ -1,6 +1,7 @@
 //! ARM's clock, as seen from here (protocol rules 1 and 2).
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -21,12 +22,22 @@ pub struct RoundTrip {
     pub sent: Timestamp,
     /// Just after the response was read.
     pub received: Timestamp,
+    /// The same by the clock that nobody can set.
+    pub received_since_boot: Duration,
 }
 
 /// How far ARM's clock is ahead of this machine's.
 #[derive(Debug, Default)]
 pub struct ClockOffset {
-    known: Mutex<Option<SignedDuration>>,
+    known: Mutex<Option<Known>>,
+}
+
+/// What was heard last.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    offset: SignedDuration,
+    /// How far the wall clock was ahead of the boot clock then. When that changes somebody has set the wall clock.
+    wall_over_boot: SignedDuration,
 }
 
 impl ClockOffset {
@@ -38,20 +49,40 @@ impl ClockOffset {
         if let Some(date) = date
             && (is_sharp || known.is_none())
         {
-            *known = Some(measure(trip.sent, took, date));
+            *known = Some(Known {
+                offset: measure(trip.sent, took, date),
+                wall_over_boot: wall_over_boot(trip.received, trip.received_since_boot),
+            });
         }
-        known.unwrap_or(SignedDuration::ZERO)
+        drop(known);
+        self.at(trip.received, trip.received_since_boot)
     }
 
-    /// The last known offset; zero when nothing was heard yet, or under `OFFSET_NOISE`.
-    pub fn get(&self) -> SignedDuration {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(SignedDuration::ZERO)
+    /// The offset at a moment, by both of this machine's clocks: zero when nothing was heard yet, or under `OFFSET_NOISE`. A wall
+    /// clock that was set since is allowed for, so that nobody waits for a time that lies hours ahead by mistake.
+    pub fn at(&self, wall: Timestamp, since_boot: Duration) -> SignedDuration {
+        let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = known else { return SignedDuration::ZERO };
+        let set_by = wall_over_boot(wall, since_boot).saturating_sub(known.wall_over_boot);
+        if set_by.abs() < OFFSET_NOISE {
+            return known.offset;
+        }
+        quiet(known.offset.saturating_sub(set_by))
     }
+}
+
+fn wall_over_boot(wall: Timestamp, since_boot: Duration) -> SignedDuration {
+    let since_boot = SignedDuration::try_from(since_boot).unwrap_or(SignedDuration::MAX);
+    wall.duration_since(Timestamp::UNIX_EPOCH).saturating_sub(since_boot)
 }
 
 fn measure(sent: Timestamp, took: SignedDuration, date: Timestamp) -> SignedDuration {
     let midpoint = shift(sent, took / 2);
-    let offset = date.duration_since(midpoint) + DATE_CUT;
+    quiet(date.duration_since(midpoint) + DATE_CUT)
+}
+
+/// An offset without noise, and within bounds.
+fn quiet(offset: SignedDuration) -> SignedDuration {
     if offset.abs() < OFFSET_NOISE { SignedDuration::ZERO } else { offset.clamp(-OFFSET_MAX, OFFSET_MAX) }
 }
 
@@ -68,8 +99,32 @@ mod tests {
         text.parse().unwrap()
     }
 
+    /// A machine that was booted at the beginning of that day.
+    fn boot(wall: Timestamp) -> Duration {
+        wall.duration_since(at("2026-09-14T00:00:00Z")).unsigned_abs()
+    }
+
     fn trip(sent: &str, received: &str) -> RoundTrip {
-        RoundTrip { sent: at(sent), received: at(received) }
+        let received = at(received);
+        RoundTrip { sent: at(sent), received, received_since_boot: boot(received) }
+    }
+
+    impl ClockOffset {
+        /// While nobody sets the clock.
+        fn get(&self) -> SignedDuration {
+            let wall = at("2026-09-14T18:30:00Z");
+            self.at(wall, boot(wall))
+        }
+    }
+
+    #[test]
+    fn a_wall_clock_that_was_set_since_is_allowed_for() {
+        let offset = ClockOffset::default();
+        offset.learn(trip("2026-09-14T18:00:00Z", "2026-09-14T18:00:00Z"), Some(at("2026-09-14T18:01:00Z")));
+        let heard = offset.get();
+        let (set, boot) = (at("2026-09-14T21:30:00Z"), boot(at("2026-09-14T18:30:00Z")));
+        assert_eq!(offset.at(set, boot), heard - SignedDuration::from_hours(3));
+        assert_eq!(shift(set, offset.at(set, boot)), shift(at("2026-09-14T18:30:00Z"), heard));
     }
 
     #[test]

@@ -78,8 +78,11 @@ pub fn take_in(record: &mut Record, stop: Stop, mode: Mode, now: Timestamp, time
     }
 }
 
-/// Whether a stop is over already (rule 7).
+/// Whether a stop is over already (rule 7). One whose time is not known is not: it counts from our clock, which may be behind.
 pub(super) fn history(record: &Record, stop: &Stop) -> Option<&'static str> {
+    if !stop.time_known {
+        return None;
+    }
     let history = &record.history;
     if history.running_seen_at.is_some_and(|seen| stop.time <= seen) {
         return Some("the cluster was seen running after it");

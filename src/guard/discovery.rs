@@ -248,7 +248,8 @@ impl Guard {
         baselines: &BTreeMap<SubscriptionId, Baseline>,
     ) -> Result<Option<(ClusterId, Standing)>, GuardError> {
         let Some(baseline) = baselines.get(cluster.subscription()) else { return Ok(None) };
-        let loaded = load(&self.0.store, &cluster.key(), self.0.gate.mode(), self.now()).await?;
+        let loaded =
+            load(&self.0.store, &cluster.key(), Some(&cluster), self.0.gate.mode(), self.now()).await?;
         let standing = standing(loaded.as_ref().map(|loaded| &loaded.document), &cluster, baseline);
         Ok(Some((cluster, standing)))
     }

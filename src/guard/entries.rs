@@ -78,9 +78,9 @@ impl Guard {
                 let kills = self.kills(&key).await?;
                 let known = suspects.0.entry(key).or_default();
                 *known = (*known).max(kills);
-            } else if name.starts_with(SWEEP_PREFIX)
-                && let Some(left) = self.left_behind(&path).await?
-            {
+            } else if !name.starts_with(SWEEP_PREFIX) {
+                self.0.foreign.name_once(&path, "it is no sweep's entry");
+            } else if let Some(left) = self.left_behind(&path).await? {
                 for key in left.cases.into_iter().filter(|key| open.cases.contains_key(key)) {
                     let kills = self.suspect(&key).await?;
                     suspects.0.insert(key, kills);

@@ -92,7 +92,8 @@ impl Guard {
     }
 
     async fn load_or_new(&self, cluster: &ClusterId) -> Result<Loaded<Record>, GuardError> {
-        let loaded = load(&self.0.store, &cluster.key(), self.0.gate.mode(), self.now()).await?;
+        let loaded =
+            load(&self.0.store, &cluster.key(), Some(cluster), self.0.gate.mode(), self.now()).await?;
         Ok(loaded.unwrap_or_else(|| Loaded { document: Record::new(cluster.clone()), etag: None }))
     }
 

@@ -52,7 +52,7 @@ impl Guard {
             {
                 open.bulletins.entry(key).or_default().push(generation);
             } else {
-                tracing::warn!(%path, "something lies among the markers that is none");
+                self.0.foreign.name_once(&path, "it is no marker");
             }
         }
         Ok(open)

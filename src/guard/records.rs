@@ -5,9 +5,12 @@ use jiff::Timestamp;
 use crate::case::record::RecordError;
 use crate::case::{Bulletin, BulletinKey, Mode, Record};
 use crate::domain::{ClusterId, ClusterKey};
-use crate::store::{Etag, OpenMarker, PathName, StatePath, Store, StoreError, Stored, Written};
+use crate::store::{Etag, OpenMarker, PathName, Prefix, StatePath, Store, StoreError, Stored, Written};
 
 use super::nonce::nonce;
+
+/// Markers of one cluster that are asked for its id: one is there as a rule, and some more if processes died.
+const MARKERS_READ_MAX: usize = 8;
 
 /// Something of ours in the store.
 pub(super) trait Document {
@@ -69,10 +72,12 @@ pub enum GuardError {
     Settings(String),
 }
 
-/// Reads the record of a cluster; `None` if there is none.
+/// Reads the record of a cluster; `None` if there is none. `known` is the cluster, where the caller knows it from elsewhere: what
+/// takes the place of a damaged record needs it.
 pub(super) async fn load(
     store: &Store,
     key: &ClusterKey,
+    known: Option<&ClusterId>,
     mode: Mode,
     now: Timestamp,
 ) -> Result<Option<Loaded<Record>>, GuardError> {
@@ -80,7 +85,7 @@ pub(super) async fn load(
     match Record::decode(&stored.bytes) {
         Ok(document) => Ok(Some(Loaded { document, etag: Some(stored.etag) })),
         Err(RecordError::Damaged(why)) => {
-            let id = set_aside(store, key, &stored, &why).await?;
+            let id = set_aside(store, key, known, &stored, &why).await?;
             let document = Record::replacing_damaged(id, mode, now);
             let marker = OpenMarker { key: key.clone(), generation: document.generation };
             let id = document.cluster.to_string();
@@ -91,22 +96,37 @@ pub(super) async fn load(
     }
 }
 
-/// A damaged record is copied aside before anything else happens to it (rule 25). Returns the cluster it was about: one
-/// whose id can't be read any more can't be replaced, and stays where it is.
+/// A damaged record is copied aside before anything else happens to it (rule 25). Returns the cluster it was about: from its
+/// bytes, from whoever asks, or from a marker. One whose id nobody knows any more can't be replaced, and stays where it is.
 async fn set_aside(
     store: &Store,
     key: &ClusterKey,
+    known: Option<&ClusterId>,
     stored: &Stored,
     why: &str,
 ) -> Result<ClusterId, GuardError> {
     let path = StatePath::aside(key, &stored.bytes);
     store.create(&path, stored.bytes.clone()).await?;
     tracing::error!(record = %key, copy = %path, why, "a record is damaged: its copy was set aside");
-    let id = serde_json::from_slice::<IdOnly>(&stored.bytes).ok().map(|only| only.resource_id);
-    id.filter(|id| id.key() == *key).ok_or_else(|| GuardError::Record {
-        key: key.to_string(),
-        error: RecordError::Damaged(why.to_owned()),
-    })
+    let said = serde_json::from_slice::<IdOnly>(&stored.bytes).ok().map(|only| only.resource_id);
+    let id = match said.filter(|id| id.key() == *key).or_else(|| known.cloned()) {
+        Some(id) => Some(id),
+        None => named_by_a_marker(store, key).await?,
+    };
+    id.ok_or_else(|| GuardError::Record { key: key.to_string(), error: RecordError::Damaged(why.to_owned()) })
+}
+
+/// The cluster that a marker of this key names.
+async fn named_by_a_marker(store: &Store, key: &ClusterKey) -> Result<Option<ClusterId>, GuardError> {
+    let markers = store.list(&Prefix::open_markers_of(key), MARKERS_READ_MAX).await?;
+    for marker in markers.entries {
+        let stored = store.read(&marker.path).await?;
+        let id = stored.and_then(|stored| ClusterId::parse(std::str::from_utf8(&stored.bytes).ok()?).ok());
+        if let Some(id) = id.filter(|id| id.key() == *key) {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
 }
 
 #[derive(serde::Deserialize)]

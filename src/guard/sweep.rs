@@ -169,7 +169,8 @@ impl Guard {
     }
 
     fn is_due(&self, key: &ClusterKey, now: Timestamp) -> bool {
-        self.due_at(key).is_none_or(|at| at <= now)
+        // None is remembered further ahead than this: the clock was set back since.
+        self.due_at(key).is_none_or(|at| at <= now || at > now + READ_EVERY)
     }
 
     /// When a case is due; `None` if this process has not read it yet.
@@ -199,7 +200,7 @@ impl Guard {
 
     async fn sweep_one(&self, key: &ClusterKey, generations: &[u64]) -> Result<(), GuardError> {
         let _flight = self.0.flights.take(key).await;
-        let loaded = load(&self.0.store, key, self.0.gate.mode(), self.now()).await?;
+        let loaded = load(&self.0.store, key, None, self.0.gate.mode(), self.now()).await?;
         let Some(loaded) = loaded else {
             return self.burn_orphans(key, generations).await;
         };
@@ -216,7 +217,7 @@ impl Guard {
         let Some(stored) = self.0.store.read(&marker).await? else { return Ok(()) };
         let id = std::str::from_utf8(&stored.bytes).ok().and_then(|id| ClusterId::parse(id).ok());
         let Some(cluster) = id.filter(|id| id.key() == *key) else {
-            tracing::warn!(path = %marker, "a marker without a record names no cluster: it is left alone");
+            self.0.foreign.name_once(&marker, "it is a marker without a record that names no cluster");
             return Ok(());
         };
         let mut record = Record::new(cluster);
@@ -253,7 +254,7 @@ impl Guard {
     async fn burn(&self, record: &Record, generation: u64) -> Result<Option<Record>, GuardError> {
         let key = record.cluster.key();
         let Some(Loaded { document: mut fresh, etag }) =
-            load(&self.0.store, &key, self.0.gate.mode(), self.now()).await?
+            load(&self.0.store, &key, None, self.0.gate.mode(), self.now()).await?
         else {
             return Ok(None);
         };

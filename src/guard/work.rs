@@ -70,9 +70,8 @@ impl Guard {
     }
 
     pub(super) async fn read(&self, key: &ClusterKey) -> Result<Loaded<Record>, GuardError> {
-        load(&self.0.store, key, self.0.gate.mode(), self.now()).await?.ok_or_else(|| GuardError::Record {
-            key: key.to_string(),
-            error: RecordError::Damaged("it is gone".to_owned()),
+        load(&self.0.store, key, None, self.0.gate.mode(), self.now()).await?.ok_or_else(|| {
+            GuardError::Record { key: key.to_string(), error: RecordError::Damaged("it is gone".to_owned()) }
         })
     }
 

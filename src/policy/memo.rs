@@ -32,6 +32,13 @@ struct Kept {
     entities: Arc<Entities>,
 }
 
+/// A copy of a set of policies begins with nothing remembered.
+impl Clone for Memo {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
 impl Memo {
     /// The entities of a question, made anew unless the very same ones are at hand.
     pub(super) fn entities(

@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use simulator::world::{Caller, ClusterId};
 
-use crate::theatre::{EDGE, RETAIL, Theatre};
+use crate::theatre::Theatre;
 
-/// Hosts that are started one after the other; each is killed with its handler in the end.
-const HOSTS: u32 = 3;
-/// Times that one host's handler is killed: at three the host gives up.
-const KILLS_OF_A_HOST: u32 = 2;
+/// How often a process is killed, unless [`KILLS_SETTING`] says otherwise.
+const KILLS: u32 = 42;
+/// The environment variable with another number of kills (`make soak`: 200).
+const KILLS_SETTING: &str = "STOP_GUARD_TEST_KILLS";
+/// Times that one host's handler is killed: at three the host gives up. The third kill takes the host with it.
+const KILLS_OF_A_HOST: u32 = 3;
+/// Stopped clusters in one subscription: fewer than the default policies call a storm.
+const STOPS_OF_A_SUBSCRIPTION: u32 = 4;
 /// The longest time between two kills: what a start takes from its event to its end, at this speed.
 const LONGEST_LIFE: Duration = Duration::from_millis(1_500);
 /// Fixed, so that a run that fails fails again.
@@ -29,22 +33,26 @@ impl Chance {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_random_moments_the_guard_starts_each_stopped_cluster_once_and_closes_every_case() {
-    let mut theatre = Theatre::set("e2e-crashes").await;
-    let clusters: Vec<ClusterId> = [(RETAIL, "aks-1"), (RETAIL, "aks-2"), (EDGE, "aks-3"), (EDGE, "aks-4")]
-        .map(|(subscription, name)| theatre.cluster(subscription, name))
-        .into();
-    let mut stopped = clusters.iter().zip(1..);
+    let hosts = kills_wanted().div_ceil(KILLS_OF_A_HOST);
+    let subscriptions: Vec<String> = (0..hosts.div_ceil(STOPS_OF_A_SUBSCRIPTION))
+        .map(|n| format!("cccc2c2c-dd3d-ee4e-ff5f-{n:012x}"))
+        .collect();
+    let mut theatre = Theatre::with_subscriptions("e2e-crashes", &subscriptions).await;
+    let clusters: Vec<ClusterId> = (0..hosts)
+        .map(|n| {
+            let subscription = &subscriptions[usize::try_from(n / STOPS_OF_A_SUBSCRIPTION).unwrap()];
+            theatre.cluster(subscription, &format!("aks-{n}"))
+        })
+        .collect();
     let mut chance = Chance(SEED);
     let mut kills = 0;
-    for host in 0..HOSTS {
-        if host > 0 {
+    for (cluster, n) in clusters.iter().zip(0..) {
+        if n > 0 {
             theatre.stage.start_host().await.unwrap();
         }
-        // A stop before each of the first kills, so that there is always something under way.
-        if let Some((cluster, n)) = stopped.next() {
-            theatre.stop(cluster, &Caller::user(&format!("user-{n}")));
-        }
-        for _ in 0..KILLS_OF_A_HOST {
+        // A stop for each host, so that there is always something under way.
+        theatre.stop(cluster, &Caller::user(&format!("user-{n}")));
+        for _ in 1..KILLS_OF_A_HOST {
             tokio::time::sleep(chance.life()).await;
             theatre.stage.host().unwrap().kill_child().await;
             kills += 1;
@@ -56,13 +64,19 @@ async fn killed_at_random_moments_the_guard_starts_each_stopped_cluster_once_and
             kills += 1;
         }
     }
-    for (cluster, n) in stopped {
-        theatre.stop(cluster, &Caller::user(&format!("user-{n}")));
-    }
     theatre.stage.start_host().await.unwrap();
     theatre.until_restored(&clusters).await;
-    assert!(kills >= HOSTS * KILLS_OF_A_HOST, "{kills}");
+    assert!(kills >= hosts * (KILLS_OF_A_HOST - 1), "{kills}");
+    for cluster in &clusters {
+        assert_eq!(theatre.incidents_of(cluster).len(), 1, "{cluster}: one story");
+    }
     theatre.curtain();
+}
+
+fn kills_wanted() -> u32 {
+    #[expect(clippy::disallowed_methods, reason = "the tests' own setting")]
+    let wanted = std::env::var(KILLS_SETTING);
+    wanted.map_or(KILLS, |kills| kills.parse().expect("a number of kills"))
 }
 
 /// SIGKILL.

@@ -6,6 +6,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test fails by panicking, in its helper functions too"
 )]
@@ -14,8 +15,15 @@ mod crashes;
 mod degraded;
 mod evaluate;
 mod host_ends;
+mod pauses;
+mod processes;
 mod restarts;
 mod theatre;
 
 #[path = "../support/azurite.rs"]
 mod azurite;
+#[path = "../support/blob_proxy.rs"]
+#[expect(dead_code, reason = "the store's own tests need more of it")]
+mod blob_proxy;
+
+use theatre::client;

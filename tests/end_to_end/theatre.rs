@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aks_stop_guard::store::{BLOB_SUFFIX_PUBLIC, Location, LocationSettings, Prefix, Store, Transport};
+use aks_stop_guard::case::Record;
+use aks_stop_guard::domain;
+use aks_stop_guard::store::{
+    BLOB_SUFFIX_PUBLIC, CasePath, Location, LocationSettings, OpenMarker, Prefix, StatePath, Store, Transport,
+};
 use jiff::SignedDuration;
 use simulator::delivery::{Duplicates, Schema};
 use simulator::demo::facts::{self, Incident};
@@ -14,6 +18,7 @@ use simulator::http::now;
 use simulator::world::{Caller, ClusterId, Deed, Durations, Happening, NewCluster, RequestKind};
 
 use crate::azurite::Azurite;
+use crate::blob_proxy::{Meddling, Proxy, Seen};
 
 /// Its events come in the Event Grid schema.
 pub(crate) const RETAIL: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
@@ -43,20 +48,43 @@ impl Theatre {
 
     /// With another policy file beside the project's.
     pub(crate) async fn with_policy(container: &str, policy: &str) -> Self {
-        // Another test may have been first: it is the same provider.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self::build(container, policy, &[], None).await
+    }
+
+    /// With more subscriptions than [`RETAIL`] and [`EDGE`].
+    pub(crate) async fn with_subscriptions(container: &str, more: &[String]) -> Self {
+        Self::build(container, &pipeline_policy(), more, None).await
+    }
+
+    /// With something between the guard and its store that does what the script says.
+    pub(crate) async fn with_proxy(
+        container: &str,
+        script: impl Fn(&Seen<'_>) -> Meddling + Send + Sync + 'static,
+    ) -> Self {
+        install_provider();
+        // Held until the theatre holds it as well: the proxy belongs to this one.
+        let azurite = Azurite::shared();
+        let proxy = Proxy::start(&azurite.url, script).await;
+        Self::build(container, &pipeline_policy(), &[], Some(proxy.url)).await
+    }
+
+    async fn build(container: &str, policy: &str, more: &[String], store_url: Option<String>) -> Self {
+        install_provider();
         let azurite = Azurite::shared();
         let guarded = |id: &str, schema, duplicates| Guarded { id: id.to_owned(), schema, duplicates };
         let plan = Plan {
             project: PathBuf::from(env!("CARGO_MANIFEST_DIR")),
             guard: PathBuf::from(env!("CARGO_BIN_EXE_aks-stop-guard")),
-            azurite_url: azurite.url.clone(),
+            azurite_url: store_url.unwrap_or_else(|| azurite.url.clone()),
             container: container.to_owned(),
             speed_up: SPEED_UP,
-            subscriptions: vec![
+            subscriptions: [
                 guarded(RETAIL, Schema::EventGrid, Duplicates::None),
                 guarded(EDGE, Schema::CloudEvents, Duplicates::Extra(1)),
-            ],
+            ]
+            .into_iter()
+            .chain(more.iter().map(|id| guarded(id, Schema::EventGrid, Duplicates::None)))
+            .collect(),
             policies: vec![("test.cedar".to_owned(), policy.to_owned())],
         };
         let store = store(&azurite.url, container);
@@ -137,6 +165,19 @@ impl Theatre {
         }
     }
 
+    /// The newest case of a cluster, as it lies in the archive since today, or since yesterday if it is just after midnight.
+    pub(crate) async fn archived_case(&self, cluster: &ClusterId) -> String {
+        let key = domain::ClusterId::parse(&cluster.to_string()).unwrap().key();
+        let stored = self.store.read(&StatePath::cluster(&key)).await.unwrap().unwrap();
+        let marker = OpenMarker { key, generation: Record::decode(&stored.bytes).unwrap().generation };
+        for closed_at in [now(), now() - SignedDuration::from_hours(24)] {
+            if let Some(case) = self.store.read_case(&CasePath::new(&marker, closed_at)).await.unwrap() {
+                return String::from_utf8(case.bytes.to_vec()).unwrap();
+            }
+        }
+        panic!("there is no archived case of {cluster}");
+    }
+
     async fn open_cases(&self) -> usize {
         self.store.list(&Prefix::open_markers(), 1_000).await.unwrap().entries.len()
     }
@@ -177,6 +218,11 @@ impl Theatre {
         let allowed = least_privilege();
         assert!(self.requests().is_subset(&allowed), "{:?}", self.requests());
     }
+}
+
+/// Another test may have been first: it is the same provider.
+fn install_provider() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// All that the guard's role may do in Azure.

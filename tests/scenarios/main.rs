@@ -4,11 +4,16 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails the test")]
 
+mod bad_input;
+mod clocks;
 mod counterexamples;
 mod crashes;
 mod discovery;
+mod histories;
 mod main_loop;
 mod modes;
+mod outage;
+mod policies;
 mod probe;
 mod rules;
 mod sim;

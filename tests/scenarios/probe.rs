@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _};
 use object_store::memory::InMemory;
@@ -18,6 +19,25 @@ use tokio::sync::Notify;
 
 /// What a test does before a certain call.
 type Hook = Box<dyn FnOnce() -> futures::future::BoxFuture<'static, ()> + Send>;
+
+/// Which calls are done twice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Twice {
+    #[default]
+    None,
+    /// All but POSTs to Azure, which no client and no proxy may repeat (RFC 9110, section 9.2.2).
+    AllButPosts,
+    All,
+}
+
+/// What a process did that another one would have to know to take its place.
+#[derive(Debug)]
+pub(crate) enum Noted {
+    /// It wrote this record.
+    Record(Bytes),
+    /// Azure accepted its start.
+    Start,
+}
 
 /// One process's view of the outside.
 #[derive(Default)]
@@ -32,7 +52,16 @@ pub(crate) struct Probe {
     poison: Mutex<Option<String>>,
     /// How long each write takes, on tokio's clock.
     write_takes: Mutex<Duration>,
+    /// Effects so far: calls that change something outside.
+    effects: AtomicUsize,
+    /// The process dies right after this effect, before it sees the answer.
+    kill_after_effect: Mutex<Option<usize>>,
+    /// Which calls are done twice; the second answer is the one that is seen.
+    twice: Mutex<Twice>,
+    /// Whether the store answers nothing but 503.
+    store_is_down: AtomicBool,
     log: Mutex<Vec<String>>,
+    noted: Mutex<Vec<Noted>>,
 }
 
 impl Probe {
@@ -57,13 +86,73 @@ impl Probe {
         self.step().await;
     }
 
+    /// The same after a call that changed something.
+    pub(crate) async fn after_effect(&self) {
+        let effect = self.effects.fetch_add(1, Ordering::SeqCst);
+        if *self.kill_after_effect.lock().unwrap() == Some(effect) {
+            self.die().await;
+        }
+        self.step().await;
+    }
+
     async fn step(&self) {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
         if *self.kill_at.lock().unwrap() == Some(call) {
-            self.dead.store(true, Ordering::SeqCst);
-            self.killed.notify_one();
-            std::future::pending::<()>().await;
+            self.die().await;
         }
+    }
+
+    async fn die(&self) {
+        self.dead.store(true, Ordering::SeqCst);
+        self.killed.notify_one();
+        std::future::pending::<()>().await;
+    }
+
+    pub(crate) fn note(&self, noted: Noted) {
+        self.noted.lock().unwrap().push(noted);
+    }
+
+    /// What was noted since the last time.
+    pub(crate) fn take_noted(&self) -> Vec<Noted> {
+        std::mem::take(&mut *self.noted.lock().unwrap())
+    }
+
+    /// Lets the process die right after its effect of this number, counted from 0.
+    pub(crate) fn kill_after_effect(&self, effect: usize) {
+        *self.kill_after_effect.lock().unwrap() = Some(effect);
+    }
+
+    /// Whether it was killed.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
+    }
+
+    /// Does calls twice from here on.
+    pub(crate) fn do_twice(&self, which: Twice) {
+        *self.twice.lock().unwrap() = which;
+    }
+
+    /// Whether a call that may be repeated is to be done once more, before the one whose answer counts.
+    pub(crate) fn is_twice(&self) -> bool {
+        *self.twice.lock().unwrap() != Twice::None
+    }
+
+    /// The same for a POST, which may not be.
+    pub(crate) fn is_post_twice(&self) -> bool {
+        *self.twice.lock().unwrap() == Twice::All
+    }
+
+    /// Takes the store away, or gives it back.
+    pub(crate) fn store_is_down(&self, down: bool) {
+        self.store_is_down.store(down, Ordering::SeqCst);
+    }
+
+    /// What the store says while it is away.
+    fn store(&self) -> Result<()> {
+        if self.store_is_down.load(Ordering::SeqCst) {
+            return Err(object_store::Error::Generic { store: "probe", source: "503 `ServerBusy`".into() });
+        }
+        Ok(())
     }
 
     /// Does something once, right before the first call whose name begins with `call`.
@@ -153,35 +242,53 @@ impl ObjectStore for Probed {
         self.probe.before(&self.call("put", path)).await;
         let takes = *self.probe.write_takes.lock().unwrap();
         tokio::time::sleep(takes).await;
+        self.probe.store()?;
+        if self.probe.is_twice() {
+            let _ = self.inner.put_opts(path, payload.clone(), options.clone()).await;
+        }
+        let bytes: Vec<u8> = payload.iter().flat_map(|part| part.to_vec()).collect();
         let put = self.inner.put_opts(path, payload, options).await;
-        self.probe.after().await;
+        if put.is_ok() && path.as_ref().starts_with("clusters/") {
+            self.probe.note(Noted::Record(bytes.into()));
+        }
+        self.probe.after_effect().await;
         put
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
         self.probe.before(&self.call("get", path)).await;
+        self.probe.store()?;
         self.inner.get_opts(path, options).await
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let folder = prefix.map(ToString::to_string).unwrap_or_default();
-        self.probe.log.lock().unwrap().push(format!("list {}/{folder}", self.name));
-        self.inner.list(prefix)
+        self.probe.log.lock().unwrap().push(self.call("list", &prefix.cloned().unwrap_or_default()));
+        match self.probe.store() {
+            Ok(()) => self.inner.list(prefix),
+            Err(down) => futures::stream::once(async { Err(down) }).boxed(),
+        }
     }
 
     fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        let probe = Arc::clone(&self.probe);
-        let name = self.name;
+        let (name, before, after) = (self.name, Arc::clone(&self.probe), Arc::clone(&self.probe));
         let paths = paths.then(move |path| {
-            let probe = Arc::clone(&probe);
+            let probe = Arc::clone(&before);
             async move {
-                if let Ok(path) = &path {
-                    probe.before(&format!("delete {name}/{path}")).await;
-                }
-                path
+                let path = path?;
+                probe.before(&format!("delete {name}/{path}")).await;
+                probe.store()?;
+                Ok(path)
             }
         });
-        self.inner.delete_stream(paths.boxed())
+        let deleted = self.inner.delete_stream(paths.boxed());
+        let deleted = deleted.then(move |deleted| {
+            let probe = Arc::clone(&after);
+            async move {
+                probe.after_effect().await;
+                deleted
+            }
+        });
+        deleted.boxed()
     }
 
     async fn put_multipart_opts(

@@ -13,7 +13,6 @@ use aks_stop_guard::domain::event::{Parsed, parse};
 use aks_stop_guard::domain::{ClusterId, Incident, IncidentState, StopEvent, SubscriptionId};
 use aks_stop_guard::guard::{Guard, GuardError, Ports, Settings};
 use aks_stop_guard::incident::{Delivered, DeliveryError, Sink};
-use aks_stop_guard::policy::{DEFAULT_POLICIES, Policies, PolicyFile};
 use aks_stop_guard::store::{StatePath, Store};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,7 +24,9 @@ use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use simulator::world::{self, Deed, NewCluster, Reply, ResourceEvent, World};
 use tokio::sync::oneshot;
 
-use crate::probe::{Probe, Probed};
+use crate::clocks::{LocalClock, VirtualClock};
+use crate::policies;
+use crate::probe::{Noted, Probe, Probed};
 
 /// The subscription that is guarded.
 pub(crate) const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
@@ -33,33 +34,6 @@ pub(crate) const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
 const TICK: SignedDuration = SignedDuration::from_secs(5);
 /// How often the timer sweeps.
 const SWEEP_EVERY: SignedDuration = SignedDuration::from_secs(30);
-
-/// A clock that stands until the scenario moves it.
-#[derive(Debug)]
-pub(crate) struct VirtualClock(Mutex<(Timestamp, Duration)>);
-
-impl VirtualClock {
-    fn new() -> Arc<Self> {
-        let start: Timestamp = "2026-11-02T10:00:00Z".parse().unwrap();
-        Arc::new(Self(Mutex::new((start, Duration::from_secs(1_000)))))
-    }
-
-    pub(crate) fn advance(&self, by: SignedDuration) {
-        let mut clock = self.0.lock().unwrap();
-        clock.0 += by;
-        clock.1 += Duration::try_from(by).unwrap();
-    }
-}
-
-impl Clock for VirtualClock {
-    fn now(&self) -> Timestamp {
-        self.0.lock().unwrap().0
-    }
-
-    fn since_boot(&self) -> Duration {
-        self.0.lock().unwrap().1
-    }
-}
 
 /// What a sink got, and what it should say.
 #[derive(Debug, Default)]
@@ -81,8 +55,10 @@ impl Sink for InboxSink {
         if *self.0.down.lock().unwrap() {
             return Err(DeliveryError::Retry { after: None, why: "it is down".to_owned() });
         }
-        self.0.messages.lock().unwrap().push(incident.clone());
-        self.1.after().await;
+        for _ in 0..=usize::from(self.1.is_twice()) {
+            self.0.messages.lock().unwrap().push(incident.clone());
+        }
+        self.1.after_effect().await;
         Ok(Delivered { status: 200 })
     }
 }
@@ -103,8 +79,20 @@ impl Transport for Wire {
     ) -> Result<Response<Bytes>, TransportError> {
         self.probe.before(&format!("{} {}", request.method(), request.uri().path())).await;
         let now = self.clock.now();
+        let is_get = request.method() == http::Method::GET;
+        if if is_get { self.probe.is_twice() } else { self.probe.is_post_twice() } {
+            let _ = self.world.lock().unwrap().handle(&request, now);
+        }
         let reply = self.world.lock().unwrap().handle(&request, now);
-        self.probe.after().await;
+        if !is_get && matches!(&reply, Reply::Answer(answer) if answer.status() == http::StatusCode::ACCEPTED)
+        {
+            self.probe.note(Noted::Start);
+        }
+        if is_get {
+            self.probe.after().await;
+        } else {
+            self.probe.after_effect().await;
+        }
         match reply {
             Reply::Answer(answer) => Ok(answer),
             Reply::Late { after, answer } if Duration::try_from(after).unwrap() < timeout => {
@@ -132,8 +120,7 @@ impl TokenSource for Tokens {
     async fn token(&self, scope: &str) -> Result<Secret, CredentialError> {
         self.probe.before("token").await;
         let audience = scope.trim_end_matches("/.default");
-        let caller = world::Caller::user_assigned_identity("aks-stop-guard", "/subscriptions/x/identity");
-        Ok(Secret::new(self.world.lock().unwrap().token_for(&caller, audience, self.clock.now())))
+        Ok(Secret::new(self.world.lock().unwrap().token_for(&guard(), audience, self.clock.now())))
     }
 
     fn reject(&self, _scope: &str, _token: &Secret) {}
@@ -144,6 +131,7 @@ impl TokenSource for Tokens {
 pub(crate) struct Process {
     pub(crate) guard: Guard,
     pub(crate) probe: Arc<Probe>,
+    pub(crate) clock: Arc<LocalClock>,
 }
 
 /// How a process is set.
@@ -203,9 +191,16 @@ impl Sim {
         let container = |name, inner: &Arc<InMemory>| {
             Arc::new(Probed { name, inner: Arc::clone(inner), probe: Arc::clone(&probe) })
         };
+        let store = Store::over(container("state", &self.state), container("cases", &self.cases));
+        self.process_over(store, probe)
+    }
+
+    /// Starts a process with a store of its own.
+    pub(crate) fn process_over(&self, store: Store, probe: Arc<Probe>) -> Process {
         let wire = Wire { world: self.world.clone(), clock: self.clock.clone(), probe: probe.clone() };
         let tokens = Tokens { world: self.world.clone(), clock: self.clock.clone(), probe: probe.clone() };
-        let clock: Arc<dyn Clock> = self.clock.clone();
+        let local = LocalClock::of(&self.clock);
+        let clock: Arc<dyn Clock> = local.clone();
         let arm = Arm::new(
             ArmOptions::new(Endpoint::of(Cloud::Public)),
             Arc::new(wire),
@@ -214,7 +209,7 @@ impl Sim {
         );
         let ports = Ports {
             arm,
-            store: Store::over(container("state", &self.state), container("cases", &self.cases)),
+            store,
             sinks: vec![Arc::new(InboxSink(Arc::clone(&self.inbox), Arc::clone(&probe)))],
             clock,
         };
@@ -227,11 +222,8 @@ impl Sim {
             faults: self.setup.faults.clone(),
         };
         let extra = self.setup.extra.clone();
-        let load = move || {
-            Policies::load(&[DEFAULT_POLICIES, PolicyFile { name: "extra.cedar", text: &extra }])
-                .map_err(|faults| faults.iter().map(ToString::to_string).collect())
-        };
-        Process { guard: Guard::new(settings, Box::new(load), ports), probe }
+        let load = move || policies::load(&extra);
+        Process { guard: Guard::new(settings, Box::new(load), ports), probe, clock: local }
     }
 
     /// Makes a running cluster.
@@ -247,6 +239,11 @@ impl Sim {
 
     pub(crate) fn start(&self, cluster: &world::ClusterId, caller: &world::Caller) {
         self.world.lock().unwrap().start(cluster, caller, self.clock.now()).unwrap();
+    }
+
+    /// A start as the guard sends one.
+    pub(crate) fn start_as_guard(&self, cluster: &world::ClusterId) {
+        self.start(cluster, &guard());
     }
 
     /// Takes the events that have come to Event Grid.
@@ -354,6 +351,12 @@ impl Sim {
         self.inbox.messages.lock().unwrap().iter().filter(|incident| incident.state == state).count()
     }
 
+    /// How many incidents people know of, however often each was told.
+    pub(crate) fn stories(&self) -> usize {
+        let messages = self.inbox.messages.lock().unwrap();
+        messages.iter().map(|incident| incident.id.as_str()).collect::<BTreeSet<_>>().len()
+    }
+
     /// What must hold at the end of every scenario.
     pub(crate) fn assert_no_violation(&self) {
         let world = self.world.lock().unwrap();
@@ -371,6 +374,11 @@ fn read(event: &ResourceEvent) -> StopEvent {
 /// So many minutes.
 pub(crate) fn minutes(count: i64) -> SignedDuration {
     SignedDuration::from_mins(count)
+}
+
+/// Who the guard is in Azure.
+fn guard() -> world::Caller {
+    world::Caller::user_assigned_identity("aks-stop-guard", "/subscriptions/x/identity")
 }
 
 /// Somebody whom no policy allows to stop a cluster.

@@ -75,7 +75,7 @@ impl Guard {
         // What is being stopped is not down already: it is looked into by the next run.
         let stopped = down.iter().filter(|(_, row)| !row.is_stopping);
         for (key, row) in stopped.filter(|(_, row)| *row.cluster.subscription() == subscription) {
-            let loaded = load(&self.0.store, key, self.0.gate.mode(), self.now()).await?;
+            let loaded = load(&self.0.store, key, Some(&row.cluster), self.0.gate.mode(), self.now()).await?;
             if is_unknown(loaded.as_ref().map(|loaded| &loaded.document)) {
                 clusters.push(row.cluster.clone());
             }

@@ -66,7 +66,8 @@ impl Guard {
         cluster: &ClusterId,
         unnamed_since: Option<Timestamp>,
     ) -> Result<Outcome, Trouble> {
-        let loaded = load(&self.0.store, &cluster.key(), self.0.gate.mode(), self.now()).await?;
+        let loaded =
+            load(&self.0.store, &cluster.key(), Some(cluster), self.0.gate.mode(), self.now()).await?;
         let record = loaded.map(|loaded| loaded.document);
         if record.as_ref().is_some_and(|record| !matches!(record.episode, Episode::None)) {
             return Ok(Outcome::HasCase);
@@ -130,7 +131,7 @@ impl Guard {
         let key = cluster.key();
         let _flight = self.0.flights.take(&key).await;
         for _ in 0..=CONFLICTS_MAX {
-            let loaded = load(&self.0.store, &key, self.0.gate.mode(), self.now()).await?;
+            let loaded = load(&self.0.store, &key, Some(cluster), self.0.gate.mode(), self.now()).await?;
             let Loaded { mut document, etag } =
                 loaded.unwrap_or_else(|| Loaded { document: Record::new(cluster.clone()), etag: None });
             let known = document.history.authorised.as_ref().map(|known| known.stop_time);

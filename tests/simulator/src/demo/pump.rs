@@ -66,6 +66,11 @@ impl Pump {
         Some(first.id.clone())
     }
 
+    /// The first stop event of a cluster, if it has come.
+    pub(super) fn first_stop(&self, cluster: &ClusterId) -> Option<ResourceEvent> {
+        self.first_stops.lock().unwrap_or_else(PoisonError::into_inner).get(cluster).cloned()
+    }
+
     pub(super) fn topics(&self) -> &Topics {
         &self.topics
     }

@@ -15,7 +15,7 @@ use crate::host::log::Level;
 use crate::host::{HandlerSource, Host, HostConfig, Keys};
 use crate::http::Azure;
 use crate::sink::{Receiver, Secret};
-use crate::world::{AssignedIdentity, Caller, ClusterId, Settings};
+use crate::world::{AssignedIdentity, Caller, ClusterId, ResourceEvent, Settings};
 
 /// The name under which the guard's identity appears in the world's journal.
 pub const GUARD: &str = "aks-stop-guard";
@@ -119,6 +119,28 @@ impl Stage {
         self.host = Some(host);
         ensure!(ready, "the guard did not come up:\n{log}");
         Ok(())
+    }
+
+    /// Starts another host beside the first, as when the platform scales out: a process of its own, on the same settings and
+    /// the same state. Events do not come to it by themselves.
+    ///
+    /// # Errors
+    /// When the guard does not come up.
+    pub async fn another_host(&self) -> Result<Host> {
+        let host = Host::start(HostConfig { port: 0, ..self.config.clone() }).await?;
+        ensure!(host.ready().await, "the guard did not come up:\n{}", tail(&host, 20));
+        Ok(host)
+    }
+
+    /// Where Event Grid sends events on this host.
+    #[must_use]
+    pub fn webhook_url(host: &Host) -> String {
+        host.webhook_url(FUNCTION)
+    }
+
+    /// The first stop event of a cluster, once it has come to Event Grid.
+    pub fn first_stop(&self, cluster: &ClusterId) -> Option<ResourceEvent> {
+        self.pump.as_ref()?.first_stop(cluster)
     }
 
     /// Takes the host away, to end it in some way.

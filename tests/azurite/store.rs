@@ -1,108 +1,16 @@
-//! The store against a real server: Azurite, the storage emulator. It shows neither immutability nor failover.
+//! What each call of the store does on a server.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking, in its helper functions too"
-)]
-
-use std::sync::Arc;
-
-use aks_stop_guard::domain::{ClusterKey, SubscriptionId};
+use aks_stop_guard::domain::SubscriptionId;
 use aks_stop_guard::store::{
-    Archived, BLOB_SUFFIX_PUBLIC, CasePath, Created, Etag, Location, LocationSettings, OpenMarker, PathName,
-    Prefix, RECORD_BYTES_MAX, StatePath, StopHour, Store, StoreError, Transport, Written,
+    Archived, CasePath, Created, OpenMarker, PathName, Prefix, RECORD_BYTES_MAX, StatePath, StopHour, Store,
+    StoreError, Written,
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use hmac::{Hmac, Mac as _};
 use jiff::Timestamp;
-use sha2::Sha256;
 
-#[path = "support/azurite.rs"]
-mod azurite;
-#[path = "support/blob_proxy.rs"]
-mod blob_proxy;
-
-use azurite::Azurite;
-use blob_proxy::{Meddling, Proxy};
-
-/// The emulator's key: documented, the same for everybody.
-const EMULATOR_KEY: &str =
-    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-
-fn client() -> reqwest::Client {
-    // Another test may have been first: it is the same provider.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
-}
-
-/// A store with two containers of its own in the shared server.
-struct Fixture {
-    azurite: Arc<Azurite>,
-    container: String,
-    store: Store,
-}
-
-impl Fixture {
-    /// With its containers made. The name tells the tests apart.
-    async fn new(container: &str) -> Self {
-        let fixture = Self::without_containers(container);
-        fixture.store.init().await.unwrap();
-        fixture
-    }
-
-    fn without_containers(container: &str) -> Self {
-        let azurite = Azurite::shared();
-        let store = open("UseDevelopmentStorage=true", container, &azurite.url);
-        Self { azurite, container: container.to_owned(), store }
-    }
-
-    /// Another store over the same containers, with a client of its own.
-    fn another(&self, state: &str) -> Store {
-        open(state, &self.container, &self.azurite.url)
-    }
-}
-
-fn open(state: &str, container: &str, emulator_url: &str) -> Store {
-    let location = Location::parse(LocationSettings {
-        state,
-        container: Some(container),
-        emulator_url: Some(emulator_url),
-        blob_suffix: BLOB_SUFFIX_PUBLIC,
-    });
-    Store::open(&location.unwrap(), Transport { http: Arc::new(|| Ok(client())), tokens: None }).unwrap()
-}
-
-/// A connection string with a signature for everything, by way of a server.
-fn signed(url: &str) -> String {
-    format!("BlobEndpoint={url}/devstoreaccount1;SharedAccessSignature={}", signature())
-}
-
-fn key(n: u8) -> ClusterKey {
-    ClusterKey::parse(&format!("{n:02x}").repeat(16)).unwrap()
-}
-
-fn record() -> StatePath {
-    StatePath::cluster(&key(1))
-}
-
-fn marker(generation: u64) -> StatePath {
-    StatePath::open_marker(&OpenMarker { key: key(1), generation })
-}
-
-fn done(written: Written) -> Etag {
-    match written {
-        Written::Done(etag) => etag,
-        Written::Lost => panic!("lost"),
-    }
-}
-
-async fn text(store: &Store, path: &StatePath) -> String {
-    let stored = store.read(path).await.unwrap().expect("it is there");
-    String::from_utf8(stored.bytes.to_vec()).unwrap()
-}
+use crate::blob_proxy::{Meddling, Proxy};
+use crate::{Fixture, client, done, key, marker, open, record, signature, signed, text};
 
 #[tokio::test]
 async fn containers_are_made_once_and_left_alone_afterwards() {
@@ -183,7 +91,7 @@ async fn of_two_writers_racing_fifty_times_exactly_one_wins_each_time() {
 async fn a_list_goes_on_past_its_first_page() {
     let fixture = Fixture::new("pages").await;
     // A page has 5,000 entries unless the request asks for fewer, which the signature leaves to whoever sends it.
-    let proxy = Proxy::start(&fixture.azurite, Meddling::PagesOf(10)).await;
+    let proxy = Proxy::start(&fixture.azurite.url, |_| Meddling::PagesOf(10)).await;
     let store = fixture.another(&signed(&proxy.url));
     let subscription = SubscriptionId::parse("aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e").unwrap();
     let hour = StopHour::of(Timestamp::UNIX_EPOCH);
@@ -207,7 +115,10 @@ async fn a_list_goes_on_past_its_first_page() {
 #[tokio::test]
 async fn a_write_that_was_done_and_answered_with_503_is_known_by_its_own_bytes() {
     let fixture = Fixture::new("after-write").await;
-    let proxy = Proxy::start(&fixture.azurite, Meddling::BusyAfterWrites).await;
+    let proxy = Proxy::start(&fixture.azurite.url, |seen| {
+        if seen.is_write() { Meddling::BusyAfter } else { Meddling::Pass }
+    })
+    .await;
     let store = fixture.another(&signed(&proxy.url));
     let created = store.create(&record(), "mine").await;
     assert!(matches!(created, Err(StoreError::Unavailable(_))), "{created:?}");
@@ -308,19 +219,4 @@ async fn a_server_that_is_not_there_is_unavailable() {
     let store = open("UseDevelopmentStorage=true", "nowhere", &format!("http://{port}"));
     let answer = store.create(&record(), "x").await;
     assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
-}
-
-/// An account signature for everything in blobs, signed as "Create an account SAS" (Azure Storage documentation) says.
-fn signature() -> String {
-    let fields =
-        ["devstoreaccount1", "rwdlac", "b", "sco", "", "2035-01-01T00:00:00Z", "", "http", "2020-12-06", ""];
-    let to_sign: String = fields.iter().map(|field| format!("{field}\n")).collect();
-    let key = BASE64_STANDARD.decode(EMULATOR_KEY).unwrap();
-    let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
-    mac.update(to_sign.as_bytes());
-    let signed = BASE64_STANDARD.encode(mac.finalize().into_bytes());
-    url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs([("sv", "2020-12-06"), ("ss", "b"), ("srt", "sco"), ("sp", "rwdlac")])
-        .extend_pairs([("se", "2035-01-01T00:00:00Z"), ("spr", "http"), ("sig", &signed)])
-        .finish()
 }
