@@ -29,7 +29,7 @@ pub(super) const LOOKS_MAX: usize = 50;
 /// What looking into a cluster came to.
 pub(super) enum Outcome {
     /// This, and it was done.
-    Done(Finding, Timestamp),
+    Done(Box<Finding>, Timestamp),
     /// A stop that was found got its case; false if an event had come meanwhile.
     Opened(bool),
     /// It has a case by now.
@@ -94,13 +94,13 @@ impl Guard {
             Finding::Stopped(stop) => Ok(Outcome::Opened(self.open_found(cluster, *stop).await?)),
             Finding::Allowed(stop) => {
                 self.remember_allowed(cluster, &stop).await?;
-                Ok(Outcome::Done(Finding::Allowed(stop), unnamed_since))
+                Ok(Outcome::Done(Box::new(Finding::Allowed(stop)), unnamed_since))
             }
             finding @ (Finding::Up
             | Finding::Explained
             | Finding::Unexplained { .. }
             | Finding::Unnamed
-            | Finding::Undecided(_)) => Ok(Outcome::Done(finding, unnamed_since)),
+            | Finding::Undecided(_)) => Ok(Outcome::Done(Box::new(finding), unnamed_since)),
         }
     }
 
@@ -186,7 +186,7 @@ impl Run {
                 self.unnamed.remove(&key);
                 return self.report_ended(cluster, "has a case of its own");
             }
-            Ok(Outcome::Done(finding, unnamed_since)) => (finding, unnamed_since),
+            Ok(Outcome::Done(finding, unnamed_since)) => (*finding, unnamed_since),
         };
         tracing::debug!(%cluster, ?finding, "a cluster that is down was looked into");
         match finding {
