@@ -73,6 +73,7 @@ fn kind(error: &ArmError) -> String {
         ArmError::Capacity(_) => "capacity".to_owned(),
         ArmError::Refused(_) => "refused".to_owned(),
         ArmError::NoToken(_) => "no token".to_owned(),
+        ArmError::LeftAlone { after } => format!("left alone for {}", after.as_secs()),
         ArmError::Malformed(_) => "malformed".to_owned(),
     }
 }
