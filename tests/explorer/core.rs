@@ -95,6 +95,9 @@ pub(crate) enum Decision {
 
 type LookKey = (RecordId, Cl, Tick, Tick, Operations, u8);
 
+/// A record, an event of it and of whom, and when the stop was and when it is taken in.
+type TakenKey = (RecordId, u8, StopKind, Tick, Tick);
+
 /// The real core, memoised.
 pub(crate) struct Core {
     policies: Policies,
@@ -108,7 +111,7 @@ pub(crate) struct Core {
     bodies: Vec<String>,
     aged: HashMap<(RecordId, Tick), RecordId, Hasher>,
     decided: HashMap<LookKey, Decision, Hasher>,
-    taken: HashMap<(RecordId, u8, StopKind, Tick, Tick), (Taken, RecordId), Hasher>,
+    taken: HashMap<TakenKey, (Taken, RecordId), Hasher>,
     noted: HashMap<(RecordId, Note, Tick, Tick), RecordId, Hasher>,
     /// Real steps taken.
     pub steps: usize,

@@ -87,7 +87,6 @@ async fn a_process_killed_before_or_after_any_call_leaves_a_case_that_the_next_o
 /// dies after each of its own effects on what the first left behind.
 #[tokio::test(start_paused = true)]
 async fn two_processes_killed_one_after_the_other_leave_a_case_that_the_third_one_finishes() {
-    #[expect(clippy::disallowed_methods, reason = "the tests' own setting")]
     let stride = if std::env::var_os(ALL_PAIRS).is_some() { 1 } else { PAIRS_STRIDE };
     let mut pairs = 0;
     for first in 0.. {

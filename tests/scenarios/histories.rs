@@ -280,7 +280,6 @@ async fn whatever_version_1_left_behind_ends_as_it_would_have() {
 }
 
 async fn write_if_asked(kind: &Kind) {
-    #[expect(clippy::disallowed_methods, reason = "the tests' own setting")]
     let asked = std::env::var_os(WRITE).is_some();
     if asked && !kind.file().exists() {
         let history = kind.play().await;

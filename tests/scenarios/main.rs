@@ -2,7 +2,13 @@
 //!
 //! Nothing here waits: a clock is handed in, and Azure's durations pass as the scenario says.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of a test fails the test"
+)]
 
 mod bad_input;
 mod clocks;
