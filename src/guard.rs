@@ -31,6 +31,7 @@ use crate::policy::Policies;
 use crate::store::Store;
 
 pub use intake::Intake;
+pub use nonce::{Entropy, SystemEntropy};
 pub use records::GuardError;
 pub use sweep::Swept;
 
@@ -70,6 +71,7 @@ struct Inner {
     gate: Gate,
     sink_names: Vec<String>,
     clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
     flights: Flights,
     pace: Pace,
     /// When each open case wants attention next, as far as this process knows.
@@ -86,6 +88,8 @@ pub struct Ports {
     pub sinks: Vec<Arc<dyn Sink>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Random bytes, for nonces and jitter.
+    pub entropy: Arc<dyn Entropy>,
 }
 
 impl Guard {
@@ -100,6 +104,7 @@ impl Guard {
             store: ports.store,
             sink_names,
             clock: ports.clock,
+            entropy: ports.entropy,
             flights: Flights::default(),
             pace: Pace::default(),
             due: Mutex::default(),

@@ -47,7 +47,7 @@ pub struct PolicyFile<'a> {
 }
 
 /// A validated set of policies.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Policies {
     validator: Validator,
     vocabulary: Vocabulary,
@@ -61,7 +61,7 @@ pub struct Policies {
 }
 
 /// What one policy asks for when it determines, and where it stands in the files: answers list policies in that order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Ranked {
     rank: usize,
     determining: Determining,

@@ -5,8 +5,7 @@ use crate::case::{Bulletin, BulletinKey, Record, StormRow};
 use crate::store::{Etag, Prefix};
 
 use super::Guard;
-use super::outbox::settle_all;
-use super::records::{GuardError, Loaded, Saved, bulletin_path, load_bulletin, save};
+use super::records::{GuardError, Loaded, Saved, bulletin_path, load_bulletin};
 use super::work::CONFLICTS_MAX;
 
 /// Clusters whose stops led up to a storm and that it lists from the start.
@@ -66,7 +65,7 @@ impl Guard {
 
     async fn save_bulletin(&self, document: &mut Bulletin, etag: Option<&Etag>) -> Result<bool, GuardError> {
         let Some(path) = bulletin_path(&document.key) else { return Ok(true) };
-        Ok(matches!(save(&self.0.store, &path, document, etag).await?, Saved::Done(_)))
+        Ok(matches!(self.save(&path, document, etag).await?, Saved::Done(_)))
     }
 
     /// Tells what changed in all bulletins, and delivers what waits. Returns what went wrong: one that can't be read or written
@@ -108,7 +107,7 @@ impl Guard {
         }
         for _ in 0..=CONFLICTS_MAX {
             let Loaded { mut document, etag } = load_bulletin(&self.0.store, key).await?;
-            let dead = settle_all(&mut document.outbox, &tried, self.now());
+            let dead = self.settle_all(&mut document.outbox, &tried);
             self.bury(&dead).await?;
             if self.save_bulletin(&mut document, etag.as_ref()).await? {
                 return Ok(());

@@ -5,7 +5,7 @@ use crate::case::{Closing, Episode, Record};
 use crate::store::{Archived, CasePath, OpenMarker, StatePath};
 
 use super::Guard;
-use super::records::{GuardError, Loaded, Saved, save};
+use super::records::{GuardError, Loaded, Saved};
 
 /// Paths tried for a case whose place in the archive is taken by something else.
 const ARCHIVE_CONFLICTS_MAX: u32 = 9;
@@ -28,7 +28,7 @@ impl Guard {
         }
         reset(&mut record);
         let key = record.cluster.key();
-        match save(&self.0.store, &StatePath::cluster(&key), &mut record, current.etag.as_ref()).await? {
+        match self.save(&StatePath::cluster(&key), &mut record, current.etag.as_ref()).await? {
             Saved::Done(etag) => {
                 let (cluster, outcome) = (&record.cluster, closing.outcome.as_str());
                 tracing::info!(%cluster, case = %closing.id, outcome, "case closed");

@@ -8,9 +8,9 @@ use crate::case::record::Record;
 use crate::case::{Episode, Stop, Taken, take_in};
 use crate::domain::{ClusterId, StopEvent, SubscriptionId};
 
+use super::Guard;
 use super::records::{GuardError, Loaded, load};
 use super::work::CONFLICTS_MAX;
-use super::{Guard, nonce};
 
 /// First wait after somebody else wrote the record; random up to this, times the number of the try (rule 30).
 const CONFLICT_PAUSE_MAX: Duration = Duration::from_millis(40);
@@ -75,9 +75,15 @@ impl Guard {
                 self.reconcile(next).await?;
                 return Ok(());
             }
-            pause(conflict).await;
+            self.pause(conflict).await;
         }
         Err(GuardError::Contended(cluster.key().to_string()))
+    }
+
+    /// Lets whoever wrote the record get on.
+    pub(super) async fn pause(&self, conflict: u32) {
+        let jitter = u32::from(self.jitter()) + 1;
+        tokio::time::sleep(CONFLICT_PAUSE_MAX * (conflict + 1) * jitter / 256).await;
     }
 
     async fn load_or_new(&self, cluster: &ClusterId) -> Result<Loaded<Record>, GuardError> {
@@ -137,10 +143,4 @@ fn tell(durable: &mut Option<oneshot::Sender<Intake>>, intake: Intake) {
     if let Some(durable) = durable.take() {
         let _ = durable.send(intake);
     }
-}
-
-/// Lets whoever wrote the record get on.
-pub(super) async fn pause(conflict: u32) {
-    let jitter = u32::from(nonce::jitter()) + 1;
-    tokio::time::sleep(CONFLICT_PAUSE_MAX * (conflict + 1) * jitter / 256).await;
 }

@@ -7,7 +7,7 @@ use crate::case::{Bulletin, BulletinKey, Mode, Record};
 use crate::domain::{ClusterId, ClusterKey};
 use crate::store::{Etag, OpenMarker, PathName, StatePath, Store, StoreError, Stored, Written};
 
-use super::nonce::nonce;
+use super::Guard;
 
 /// Something of ours in the store.
 pub(super) trait Document {
@@ -137,28 +137,31 @@ pub(super) fn bulletin_path(key: &BulletinKey) -> Option<StatePath> {
     PathName::parse(&key.name()).map(|name| StatePath::bulletin(&name))
 }
 
-/// Writes a document if nobody else did meanwhile. A lost answer is looked up: our own writer means it was our write.
-pub(super) async fn save<D: Document>(
-    store: &Store,
-    path: &StatePath,
-    document: &mut D,
-    etag: Option<&Etag>,
-) -> Result<Saved, GuardError> {
-    let writer = nonce();
-    document.set_writer(writer.clone());
-    let bytes = document.encode().map_err(|error| GuardError::Record { key: path.to_string(), error })?;
-    let written = match etag {
-        Some(etag) => store.replace(path, bytes, etag).await,
-        None => store.create(path, bytes).await,
-    };
-    match written {
-        Ok(Written::Done(etag)) => Ok(Saved::Done(etag)),
-        Ok(Written::Lost) => Ok(ours(store, path, &writer).await?.map_or(Saved::Lost, Saved::Done)),
-        Err(StoreError::Unavailable(why)) => match ours(store, path, &writer).await? {
-            Some(etag) => Ok(Saved::Done(etag)),
-            None => Err(StoreError::Unavailable(why).into()),
-        },
-        Err(error) => Err(error.into()),
+impl Guard {
+    /// Writes a document if nobody else did meanwhile. A lost answer is looked up: our own writer means it was our write.
+    pub(super) async fn save<D: Document>(
+        &self,
+        path: &StatePath,
+        document: &mut D,
+        etag: Option<&Etag>,
+    ) -> Result<Saved, GuardError> {
+        let store = &self.0.store;
+        let writer = self.nonce();
+        document.set_writer(writer.clone());
+        let bytes = document.encode().map_err(|error| GuardError::Record { key: path.to_string(), error })?;
+        let written = match etag {
+            Some(etag) => store.replace(path, bytes, etag).await,
+            None => store.create(path, bytes).await,
+        };
+        match written {
+            Ok(Written::Done(etag)) => Ok(Saved::Done(etag)),
+            Ok(Written::Lost) => Ok(ours(store, path, &writer).await?.map_or(Saved::Lost, Saved::Done)),
+            Err(StoreError::Unavailable(why)) => match ours(store, path, &writer).await? {
+                Some(etag) => Ok(Saved::Done(etag)),
+                None => Err(StoreError::Unavailable(why).into()),
+            },
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

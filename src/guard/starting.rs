@@ -9,7 +9,7 @@ use crate::case::{Intent, IntentState, Mode, Record, note_start};
 use crate::domain::text;
 use crate::store::StatePath;
 
-use super::records::{GuardError, Loaded, Saved, save};
+use super::records::{GuardError, Loaded, Saved};
 use super::{Guard, holds};
 
 /// Longest error code that is kept, in characters.
@@ -74,7 +74,7 @@ impl Guard {
         for _ in 0..super::work::CONFLICTS_MAX {
             let mut record = current.document.clone();
             note_start(&mut record, &intent.nonce, state.clone(), self.now(), self.times());
-            match save(&self.0.store, &path, &mut record, current.etag.as_ref()).await {
+            match self.save(&path, &mut record, current.etag.as_ref()).await {
                 Ok(Saved::Done(etag)) => return Ok(Loaded { document: record, etag: Some(etag) }),
                 Ok(Saved::Lost) => current = self.read(&record.cluster.key()).await?,
                 Err(error) => {

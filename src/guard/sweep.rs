@@ -15,7 +15,7 @@ use crate::store::{OpenMarker, Prefix, StatePath};
 
 use super::Guard;
 use super::closing::marker_of;
-use super::records::{GuardError, Loaded, Saved, load, save};
+use super::records::{GuardError, Loaded, Saved, load};
 
 /// Cases worked on at the same time.
 const PARALLEL_CASES: usize = 32;
@@ -197,7 +197,7 @@ impl Guard {
         };
         let mut record = Record::new(cluster);
         record.generation = newest;
-        if let Saved::Done(_) = save(&self.0.store, &StatePath::cluster(key), &mut record, None).await? {
+        if let Saved::Done(_) = self.save(&StatePath::cluster(key), &mut record, None).await? {
             self.forget_leftovers(record, generations).await?;
         }
         Ok(())
@@ -237,7 +237,7 @@ impl Guard {
             return Ok(None);
         }
         fresh.generation = generation;
-        let saved = save(&self.0.store, &StatePath::cluster(&key), &mut fresh, etag.as_ref()).await?;
+        let saved = self.save(&StatePath::cluster(&key), &mut fresh, etag.as_ref()).await?;
         Ok(match saved {
             Saved::Done(_) => Some(fresh),
             Saved::Lost => None,

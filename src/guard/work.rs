@@ -11,9 +11,8 @@ use crate::domain::{ClusterKey, LogReading};
 use crate::store::{Etag, StatePath};
 
 use super::closing::marker_of;
-use super::intake::pause;
-use super::records::{GuardError, Loaded, Saved, load, save};
-use super::{Guard, holds, nonce};
+use super::records::{GuardError, Loaded, Saved, load};
+use super::{Guard, holds};
 
 /// How often a step is taken anew because others changed the record (rule 30).
 pub(super) const CONFLICTS_MAX: u32 = 5;
@@ -61,7 +60,7 @@ impl Guard {
             match self.step(&current).await? {
                 Stepped::On(next) => current = *next,
                 Stepped::Lost => {
-                    pause(step).await;
+                    self.pause(step).await;
                     current = self.read(&key).await?;
                 }
             }
@@ -107,7 +106,7 @@ impl Guard {
         mut facts: Facts,
         opening: bool,
     ) -> Result<Transition, GuardError> {
-        let intent_nonce = nonce::nonce();
+        let intent_nonce = self.nonce();
         let hold = holds::hold_on(&self.0.store, &record.cluster, self.now()).await?;
         let subscription = record.cluster.subscription();
         let mut marker_due = opening;
@@ -187,7 +186,7 @@ impl Guard {
     ) -> Result<Option<Loaded<Record>>, GuardError> {
         let Transition { mut record, start, storm } = transition;
         let path = StatePath::cluster(&record.cluster.key());
-        let Saved::Done(etag) = save(&self.0.store, &path, &mut record, etag).await? else { return Ok(None) };
+        let Saved::Done(etag) = self.save(&path, &mut record, etag).await? else { return Ok(None) };
         written();
         let mut current = Loaded { document: record, etag: Some(etag) };
         if let Some(intent) = start {

@@ -32,7 +32,7 @@ impl<E: std::error::Error + 'static> From<E> for Unaskable {
 }
 
 /// The names of the schema, parsed once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Vocabulary {
     caller: EntityTypeName,
     caller_kind: EntityTypeName,
