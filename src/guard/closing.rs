@@ -2,6 +2,7 @@
 
 use crate::case::close::{conflict, reset};
 use crate::case::{Closing, Episode, Record};
+use crate::mutant::Mutant;
 use crate::store::{Archived, CasePath, OpenMarker, StatePath};
 
 use super::Guard;
@@ -27,6 +28,9 @@ impl Guard {
             self.archive_beside(&path, &mut record, closing).await?;
         }
         reset(&mut record);
+        if Mutant::ForgetOutbox.is_on() {
+            record.outbox.clear();
+        }
         let key = record.cluster.key();
         match self.save(&StatePath::cluster(&key), &mut record, current.etag.as_ref()).await? {
             Saved::Done(etag) => {
@@ -68,5 +72,6 @@ impl Guard {
 
 /// The marker of the record's newest case.
 pub(super) fn marker_of(record: &Record) -> OpenMarker {
-    OpenMarker { key: record.cluster.key(), generation: record.generation }
+    let generation = if Mutant::MarkerWithoutGeneration.is_on() { 0 } else { record.generation };
+    OpenMarker { key: record.cluster.key(), generation }
 }

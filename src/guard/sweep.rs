@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::case::record::Record;
 use crate::case::{BulletinKey, Episode, outbox};
 use crate::domain::{ClusterId, ClusterKey};
+use crate::mutant::Mutant;
 use crate::store::{OpenMarker, Prefix, StatePath};
 
 use super::Guard;
@@ -207,7 +208,7 @@ impl Guard {
     /// case under it can't (rule 6, counterexample 4).
     async fn forget_leftovers(&self, mut record: Record, generations: &[u64]) -> Result<(), GuardError> {
         let Some(newest) = generations.iter().copied().max() else { return Ok(()) };
-        if newest > record.generation {
+        if newest > record.generation && !Mutant::NoBurning.is_on() {
             if !matches!(record.episode, Episode::None) {
                 return Ok(());
             }
@@ -217,8 +218,11 @@ impl Guard {
         }
         let generation = record.generation;
         let is_over = matches!(record.episode, Episode::None) && record.outbox.is_empty();
-        for marker in generations.iter().copied().filter(|g| *g < generation || (*g == generation && is_over))
-        {
+        let is_left_over = |marker: &u64| {
+            let is_of_another_case = *marker != generation && !Mutant::MarkerWithoutGeneration.is_on();
+            is_of_another_case || is_over
+        };
+        for marker in generations.iter().copied().filter(is_left_over) {
             let marker = OpenMarker { key: record.cluster.key(), generation: marker };
             self.0.store.delete(&StatePath::open_marker(&marker)).await?;
         }
