@@ -1,12 +1,11 @@
 //! The processes that are up: the platform starts a new one where one died.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::time::sleep;
 
 use crate::process::Process;
-use crate::stage::Stage;
+use crate::stage::{Stage, std};
 
 /// The processes.
 #[derive(Default)]
@@ -42,14 +41,9 @@ pub(crate) async fn keep_up(stage: Arc<Stage>, fleet: Arc<Fleet>, slot: u32) {
         let died = Arc::clone(&process.life);
         fleet.replace(process);
         died.died.notified().await;
-        let down = {
-            let mut state = stage.state();
-            let now = stage.now();
-            if state.trouble {
-                state.judge.disturb_all(now)
-            }
-            state.dice.seconds(1, 300)
-        };
-        sleep(Duration::try_from(down).unwrap_or_default()).await;
+        let down = stage.state().dice.seconds(1, 300);
+        sleep(std(down)).await;
+        let now = stage.now();
+        stage.state().judge.disturb_all(now);
     }
 }

@@ -8,6 +8,7 @@ mod fleet;
 mod host;
 mod judge;
 mod people;
+mod plants;
 mod process;
 mod run;
 mod runner;

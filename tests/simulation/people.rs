@@ -1,7 +1,6 @@
 //! What people do meanwhile: they stop clusters, allowed or not, start them, delete and make them, hold and deploy.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aks_stop_guard::case::Mode;
 use jiff::{SignedDuration, Timestamp};
@@ -115,15 +114,15 @@ pub(crate) async fn hold(stage: Arc<Stage>) {
             if !state.trouble {
                 return;
             }
-            let until = now + lasts;
+            let until = now + lasts + SignedDuration::from_secs(60);
             let holds =
                 format!(r#"{{"holds":[{{"scope":"/","until":"{until}","by":"ops","why":"maintenance"}}]}}"#);
             let _ = state.records.put("holds.json", holds.into(), &Condition::None);
             state.judge.on_hold(true, now);
             stage.trace(&mut state, || "somebody holds everything".to_owned());
         }
-        // Lifted a moment before it ends: whose clock says that it ended is not the question here.
-        sleep(std(lasts).saturating_sub(Duration::from_secs(1))).await;
+        // Lifted before it ends: whose clock says that it ended is not the question here.
+        sleep(std(lasts)).await;
         let mut state = stage.state();
         state.records.delete("holds.json");
         let now = stage.now();

@@ -114,7 +114,7 @@ impl Life {
         u64::try_from(self.stage.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn pause_left(&self) -> Duration {
+    pub(crate) fn pause_left(&self) -> Duration {
         let until = self.paused_until.load(Ordering::Relaxed);
         Duration::from_millis(until.saturating_sub(self.millis()))
     }

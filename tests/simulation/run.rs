@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aks_stop_guard::case::Mode;
 use jiff::SignedDuration;
 use tokio::time::{sleep, timeout};
 
 use crate::fleet::{Fleet, keep_up};
 use crate::judge::Broken;
 use crate::seed::{Aim, Knobs};
-use crate::stage::{Stage, std};
+use crate::stage::{Stage, State, std};
 use crate::{host, people};
 
 /// How long the guard gets at most once faults are over; it is done earlier as a rule. A case that is late is found before.
@@ -99,7 +100,9 @@ async fn watch(stage: &Arc<Stage>) {
         sleep(TICK).await;
         let now = stage.now();
         let mut state = stage.state();
-        let all_over = state.judge.on_tick(now);
+        let State { judge, world, .. } = &mut *state;
+        world.advance(now);
+        let all_over = judge.on_tick(world, now);
         let azure_rests = state.world.next_due().is_none();
         let nothing_left = all_over && azure_rests && state.events_under_way == 0;
         if state.judge.broken().is_some() || nothing_left {
@@ -110,13 +113,19 @@ async fn watch(stage: &Arc<Stage>) {
 
 /// Nothing goes wrong any more, people go home, and clocks are right.
 fn calm_down(stage: &Arc<Stage>, fleet: &Fleet) {
+    let mut paused = Duration::ZERO;
     for process in fleet.alive() {
         process.life.mend_clock();
+        paused = paused.max(process.life.pause_left());
+        if stage.knobs.deploys {
+            process.life.kill();
+        }
     }
     let now = stage.now();
     let mut state = stage.state();
     state.trouble = false;
-    state.judge.on_calm(now);
+    state.deployed.mode = Mode::Act;
+    state.judge.on_calm(now + paused);
     stage.trace(&mut state, || "faults are over".to_owned());
 }
 
@@ -125,7 +134,7 @@ fn end(stage: &Arc<Stage>) -> Outcome {
     let now = stage.now();
     {
         let mut state = stage.state();
-        let crate::stage::State { judge, world, .. } = &mut *state;
+        let State { judge, world, .. } = &mut *state;
         world.advance(now);
         judge.on_end(&stage.knobs, world, now, SignedDuration::try_from(lasted).unwrap_or_default());
     }

@@ -8,17 +8,25 @@ use super::{Judge, Promise};
 use crate::seed::Knobs;
 use crate::stage::{cluster, guarded};
 
+/// However late a case says that it is due, a sweep reads it this often.
+const READ_EVERY: SignedDuration = SignedDuration::from_mins(5);
+
 impl Judge {
     /// By when a cluster's case must have ended, or be held with its messages out.
     fn deadline(&self, disturbed: Option<Timestamp>, calm: Timestamp) -> Timestamp {
         let lags = self.times.retry_after.max(self.times.log_lag) + self.times.settle;
         let steps = self.sweep_every * 2 + self.times.look_every + self.times.log_every + self.times.quiet;
+        // A process may know of a case only what it read of it so long ago, and by a clock that was wrong then.
+        let steps = steps + READ_EVERY + self.skew * 2;
         disturbed.max(Some(calm)).unwrap_or(calm) + lags + steps
     }
 
     /// Looks whether somebody is late. True if nothing is left to do at all.
-    pub(crate) fn on_tick(&mut self, now: Timestamp) -> bool {
+    pub(crate) fn on_tick(&mut self, world: &World, now: Timestamp) -> bool {
         let Some(calm) = self.trouble_until else { return false };
+        for cluster in world.clusters().filter(|cluster| !cluster.state().provisioning.is_terminal()) {
+            self.disturb(&guarded(&cluster.id).key(), now);
+        }
         let mut all_over = true;
         let mut late = None;
         for (key, known) in &self.clusters {

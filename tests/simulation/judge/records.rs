@@ -1,7 +1,7 @@
 //! Promise 1: what was acknowledged is in the store, and stays there.
 
 use aks_stop_guard::case::outbox::DeadLetter;
-use aks_stop_guard::case::{Case, Episode, IntentState, Outcome, Record};
+use aks_stop_guard::case::{Case, Episode, IntentState, Outcome, Record, Stop};
 use aks_stop_guard::domain::{ClusterKey, StopEvent, StopTime};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -136,7 +136,10 @@ impl Judge {
                 self.breaks(Promise::AckedIsKept, now, || format!("the case {id} is gone"));
             }
             (Episode::Open(case) | Episode::Held(case), Episode::Closing(closing)) => {
-                let lost = case.stops.iter().find(|stop| !closing.body.contains(&stop.event_id));
+                let has = |id: &String| closing.body.contains(id);
+                let is_kept =
+                    |stop: &Stop| has(&stop.event_id) || stop.correlation_id.as_ref().is_some_and(has);
+                let lost = case.stops.iter().find(|stop| !is_kept(stop));
                 if let Some(stop) = lost
                     && closing.outcome != Outcome::Gone
                 {
