@@ -15,8 +15,8 @@ use simulator::world;
 
 use crate::seed::Knobs;
 use crate::stage::guarded;
-pub(crate) use starts::Post;
 use starts::{Intended, Posted};
+pub(crate) use starts::{Landed, Post};
 
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,6 +98,8 @@ pub(super) struct Known {
     put_off: Option<(String, Timestamp)>,
     put_off_noted: bool,
     busy: bool,
+    /// It ended sweeps, and is left to people (rule 26).
+    quarantined: bool,
 }
 
 /// The checkers.

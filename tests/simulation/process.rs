@@ -147,6 +147,24 @@ impl Life {
         self.live_on().await;
     }
 
+    /// Before a start goes out. Its sender has looked at its clocks a moment ago: a pause that begins here is one of the start's,
+    /// and T1 says how long that may take.
+    pub(crate) async fn right_before_a_start(&self, call: impl FnOnce() -> String) {
+        {
+            let mut state = self.stage.state();
+            state.judge.on_call(self.number);
+            self.stage.trace(&mut state, || format!("p{} {}", self.number, call()));
+            let dies = state.trouble && state.dice.hits(self.stage.knobs.rates.crash * 4);
+            drop(state);
+            if dies {
+                self.kill();
+            }
+        }
+        if !self.is_alive() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// After a call was done, before its answer is seen.
     pub(crate) async fn after(&self) {
         self.strike();

@@ -99,3 +99,27 @@ fn a_seed_replays_byte_for_byte() {
 fn show(outcome: &Outcome) {
     println!("{}\n{outcome}", outcome.trace.join("\n"));
 }
+
+// SURVEY-BEGIN
+#[test]
+fn survey() {
+    let n = setting("SURVEY").unwrap_or(0);
+    let from = setting("SIMULATION_FROM").unwrap_or(0);
+    let mut counts = std::collections::BTreeMap::<String, (u64, String)>::new();
+    let began = Instant::now();
+    for seed in from..from + n {
+        let outcome = play(Knobs::of(seed), false);
+        if let Some(broken) = &outcome.broken {
+            let e = counts.entry(format!("{:?}", broken.promise)).or_insert((0, outcome.to_string()));
+            e.0 += 1;
+            if e.0 <= 3 {
+                eprintln!("{outcome}");
+            }
+        }
+    }
+    for (k, (c, first)) in counts {
+        eprintln!("{k}: {c} e.g. {first}");
+    }
+    eprintln!("{n} in {:?}", began.elapsed());
+}
+// SURVEY-END

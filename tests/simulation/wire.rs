@@ -15,7 +15,7 @@ use simulator::world::{self, Fault, FaultRule, PowerState, Reply};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use crate::judge::Post;
+use crate::judge::{Landed, Post};
 use crate::process::Life;
 use crate::stage::{Stage, State};
 
@@ -29,10 +29,11 @@ type Answered = Result<Response<Bytes>, TransportError>;
 impl Transport for Wire {
     async fn send(&self, request: Request<Bytes>, longest: Duration) -> Answered {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        self.0.before(|| format!("{method} {path}")).await;
         let answer = if method == Method::POST && path.ends_with("/start") {
+            self.0.right_before_a_start(|| format!("{method} {path}")).await;
             self.start(request, longest).await
         } else {
+            self.0.before(|| format!("{method} {path}")).await;
             self.read(request, longest).await
         };
         self.0.after().await;
@@ -150,9 +151,10 @@ fn land(stage: &Stage, request: &Request<Bytes>, nonce: &str, fault: Option<Faul
     let now = stage.now();
     let reply = state.world.handle(request, now);
     state.world.clear_faults();
-    let status = match &reply {
-        Reply::Answer(answer) => Some(answer.status().as_u16()),
-        Reply::Late { .. } | Reply::AnswerLost | Reply::NeverArrived => None,
+    let landed = match &reply {
+        Reply::Answer(answer) => Landed::Answered(answer.status().as_u16()),
+        Reply::Late { .. } | Reply::AnswerLost => Landed::AnswerLost,
+        Reply::NeverArrived => Landed::Nowhere,
     };
     let retry_after = match &reply {
         Reply::Answer(answer) => {
@@ -160,9 +162,9 @@ fn land(stage: &Stage, request: &Request<Bytes>, nonce: &str, fault: Option<Faul
         }
         Reply::Late { .. } | Reply::AnswerLost | Reply::NeverArrived => None,
     };
-    stage.trace(&mut state, || format!("a start lands: {status:?}"));
+    stage.trace(&mut state, || format!("a start lands: {landed:?}"));
     let State { judge, world, .. } = &mut *state;
-    judge.on_landed(nonce, status, retry_after.map(SignedDuration::from_secs), world, now);
+    judge.on_landed(nonce, landed, retry_after.map(SignedDuration::from_secs), world, now);
     drop(state);
     stage.azure_changed.notify_one();
     client_sees(reply)

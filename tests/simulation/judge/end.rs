@@ -31,6 +31,9 @@ impl Judge {
         let mut late = None;
         for (key, known) in &self.clusters {
             let Some(record) = &known.record else { continue };
+            if known.quarantined {
+                continue;
+            }
             let waits = outbox::next_at(&record.outbox);
             let (is_settled, phase) = match &record.episode {
                 Episode::None => (true, "over"),

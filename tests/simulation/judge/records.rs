@@ -26,6 +26,8 @@ impl Judge {
                 Ok(record) => self.on_record(&key, record, records, cases, now),
                 Err(error) => self.breaks(Promise::AckedIsKept, now, || format!("{path}: {error}")),
             }
+        } else if let Some(key) = suspect_key(path) {
+            self.known(&key).quarantined = bytes.as_ref() == b"{\"kills\":3}";
         } else if path.starts_with("bulletins/") {
             if let Ok(outbox) = serde_json::from_slice::<Outbox>(bytes) {
                 self.note_messages(&outbox.outbox);
@@ -42,6 +44,9 @@ impl Judge {
     pub(crate) fn on_delete(&mut self, path: &str, records: &Container, now: Timestamp) {
         if record_key(path).is_some() {
             self.breaks(Promise::AckedIsKept, now, || format!("{path} was deleted"));
+        }
+        if let Some(key) = suspect_key(path) {
+            self.known(&key).quarantined = false;
         }
         if let Some(rest) = path.strip_prefix("open/")
             && let Some(key) = rest.split('/').next().and_then(ClusterKey::parse)
@@ -241,6 +246,11 @@ impl Judge {
             });
         }
     }
+}
+
+/// The case that is suspected of ending sweeps.
+fn suspect_key(path: &str) -> Option<ClusterKey> {
+    ClusterKey::parse(path.strip_prefix("entries/case-")?.strip_suffix(".json")?)
 }
 
 fn record_key(path: &str) -> Option<ClusterKey> {

@@ -44,6 +44,18 @@ pub(super) struct Posted {
     pub(super) intended: Intended,
     /// Azure said no: nothing came of it.
     pub(super) refused: bool,
+    /// No connection was made, and its sender knows.
+    pub(super) never_left: bool,
+}
+
+/// What became of a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Landed {
+    Answered(u16),
+    /// It was accepted or refused, and nobody hears of it.
+    AnswerLost,
+    /// No connection was made.
+    Nowhere,
 }
 
 impl Judge {
@@ -83,7 +95,7 @@ impl Judge {
         self.check_look(&post, &key);
         self.check_may_act(&post);
         self.check_spacing(&intended, now);
-        self.posts.push(Posted { nonce: post.nonce, at: now, intended, refused: false });
+        self.posts.push(Posted { nonce: post.nonce, at: now, intended, refused: false, never_left: false });
         self.check_counts(&key, now);
         self.check_breaker(now);
     }
@@ -113,7 +125,8 @@ impl Judge {
         let known = self.known(&intended.key);
         let made_anew = known.made_anew;
         let put_off = known.put_off.clone().filter(|_| known.put_off_noted);
-        let before = self.posts.iter().rfind(|sent| sent.intended.key == intended.key).cloned();
+        let may_land = |sent: &&Posted| sent.intended.key == intended.key && !sent.never_left;
+        let before = self.posts.iter().rfind(may_land).cloned();
         let Some(before) = before.filter(|before| before.intended.case == intended.case) else { return };
         if made_anew.is_some_and(|at| at >= before.at) {
             return;
@@ -163,11 +176,11 @@ impl Judge {
         }
     }
 
-    /// A start came to Azure, which answered so (nothing, if the answer was lost).
+    /// What became of a start.
     pub(crate) fn on_landed(
         &mut self,
         nonce: &str,
-        status: Option<u16>,
+        landed: Landed,
         retry_after: Option<SignedDuration>,
         world: &World,
         now: Timestamp,
@@ -175,16 +188,17 @@ impl Judge {
         let Some(sent) = self.posts.iter_mut().rfind(|sent| sent.nonce == nonce) else { return };
         let key = sent.intended.key.clone();
         let (stop, sent_at) = (sent.intended.stop, sent.at);
-        sent.refused = status.is_some_and(|status| (400..500).contains(&status));
+        sent.refused = matches!(landed, Landed::Nowhere | Landed::Answered(400..500));
+        sent.never_left = landed == Landed::Nowhere;
         self.disturb(&key, now);
-        if let (Some(429), Some(after)) = (status, retry_after) {
+        if let (Landed::Answered(429), Some(after)) = (landed, retry_after) {
             let known = self.known(&key);
             known.put_off = Some((nonce.to_owned(), now + after));
             known.put_off_noted = false;
             self.disturb(&key, now + after);
         }
         self.check_undone(&key, stop, sent_at, world, now);
-        if status.is_none_or(|status| status < 300) {
+        if matches!(landed, Landed::AnswerLost | Landed::Answered(..300)) {
             self.known(&key).over.push(now);
         }
     }
