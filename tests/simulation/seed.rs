@@ -144,8 +144,8 @@ impl Knobs {
         let aim = if seed.is_multiple_of(2) { Aim::Liveness } else { Aim::Safety };
         let breaker = dice.percent(15).then(|| u32::try_from(dice.between(2, 3)).unwrap_or(2));
         let clusters = if breaker.is_some() { dice.between(3, 5) } else { dice.between(1, 3) };
-        let is_long = dice.percent(3);
-        let trouble = if is_long { dice.seconds(20_000, 100_000) } else { dice.seconds(600, 5_400) };
+        let is_long = dice.percent(1);
+        let trouble = if is_long { dice.seconds(10_000, 100_000) } else { dice.seconds(300, 3_000) };
         let late = dice.percent(30);
         let confirm = match dice.below(10) {
             0 => Confirm::Off,
