@@ -79,6 +79,10 @@ pub fn take_in(record: &mut Record, stop: Stop, mode: Mode, now: Timestamp, time
 
 /// Whether a stop is over already (rule 7).
 fn history(record: &Record, stop: &Stop) -> Option<&'static str> {
+    // A time that is this machine's own, and not Azure's, proves nothing about what came before (rule 1).
+    if !stop.time_known {
+        return None;
+    }
     let history = &record.history;
     if history.running_seen_at.is_some_and(|seen| stop.time <= seen) {
         return Some("the cluster was seen running after it");

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::case::record::Record;
 use crate::case::{Episode, Stop, Taken, take_in};
-use crate::domain::{ClusterId, StopEvent, SubscriptionId};
+use crate::domain::{ClusterId, StopEvent, StopTime, SubscriptionId};
 
 use super::Guard;
 use super::records::{GuardError, Loaded, load};
@@ -59,6 +59,7 @@ impl Guard {
                 self.archive_and_reset(&current, &closing).await?;
                 continue;
             }
+            self.learn_the_time(&current.document, &events).await;
             let mut record = current.document.clone();
             let (taken, summary) = self.take_all(&mut record, &events);
             let intake = Intake { cluster: cluster.clone(), summary };
@@ -84,6 +85,14 @@ impl Guard {
     pub(super) async fn pause(&self, conflict: u32) {
         let jitter = u32::from(self.jitter()) + 1;
         tokio::time::sleep(CONFLICT_PAUSE_MAX * (conflict + 1) * jitter / 256).await;
+    }
+
+    /// An event from the future says that this machine's clock is behind Azure's: one look tells by how much (rule 1).
+    async fn learn_the_time(&self, record: &Record, events: &[StopEvent]) {
+        let latest = self.now() + self.times().skew_max;
+        if events.iter().any(|event| matches!(event.time, StopTime::At(time) if time > latest)) {
+            self.look(record).await;
+        }
     }
 
     async fn load_or_new(&self, cluster: &ClusterId) -> Result<Loaded<Record>, GuardError> {
