@@ -72,6 +72,5 @@ impl Guard {
 
 /// The marker of the record's newest case.
 pub(super) fn marker_of(record: &Record) -> OpenMarker {
-    let generation = if Mutant::MarkerWithoutGeneration.is_on() { 0 } else { record.generation };
-    OpenMarker { key: record.cluster.key(), generation }
+    OpenMarker { key: record.cluster.key(), generation: record.generation }
 }

@@ -54,9 +54,9 @@ fn tell_progress(done: u64, of: u64, took: Duration) {
 }
 
 /// What a failure says.
-fn report(outcome: &Outcome) -> String {
+pub(crate) fn report(outcome: &Outcome) -> String {
     let seed = outcome.knobs.seed;
-    let replayed = play(Knobs::of(seed), true);
+    let replayed = play(outcome.knobs.clone(), true);
     let from = replayed.trace.len().saturating_sub(TRACE_LINES);
     let tail = replayed.trace.get(from..).unwrap_or_default().join("\n");
     format!(
@@ -99,27 +99,3 @@ fn a_seed_replays_byte_for_byte() {
 fn show(outcome: &Outcome) {
     println!("{}\n{outcome}", outcome.trace.join("\n"));
 }
-
-// SURVEY-BEGIN
-#[test]
-fn survey() {
-    let n = setting("SURVEY").unwrap_or(0);
-    let from = setting("SIMULATION_FROM").unwrap_or(0);
-    let mut counts = std::collections::BTreeMap::<String, (u64, String)>::new();
-    let began = Instant::now();
-    for seed in from..from + n {
-        let outcome = play(Knobs::of(seed), false);
-        if let Some(broken) = &outcome.broken {
-            let e = counts.entry(format!("{:?}", broken.promise)).or_insert((0, outcome.to_string()));
-            e.0 += 1;
-            if e.0 <= 3 {
-                eprintln!("{outcome}");
-            }
-        }
-    }
-    for (k, (c, first)) in counts {
-        eprintln!("{k}: {c} e.g. {first}");
-    }
-    eprintln!("{n} in {:?}", began.elapsed());
-}
-// SURVEY-END
