@@ -44,7 +44,8 @@ impl Judge {
             all_over &= is_settled && waits.is_none();
             let deadline = self.deadline(known.disturbed, calm);
             if !is_settled && now > deadline {
-                late = Some(format!("{key} is still {phase}, deadline {deadline}"));
+                let why = record.case().and_then(|case| case.timeline.last()).map(|line| &line.text);
+                late = Some(format!("{key} is still {phase} ({why:?}), deadline {deadline}"));
             }
             let deadline = deadline.max(waits.unwrap_or(deadline) + self.sweep_every * 3);
             if waits.is_some() && now > deadline {
