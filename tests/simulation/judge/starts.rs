@@ -188,9 +188,11 @@ impl Judge {
         let Some(sent) = self.posts.iter_mut().rfind(|sent| sent.nonce == nonce) else { return };
         let key = sent.intended.key.clone();
         let (stop, sent_at) = (sent.intended.stop, sent.at);
+        let expected_by = sent.intended.expires_at + self.times.post_timeout + self.times.skew_max;
         sent.refused = matches!(landed, Landed::Nowhere | Landed::Answered(400..500));
         sent.never_left = landed == Landed::Nowhere;
         self.disturb(&key, now);
+        self.known(&key).late_start |= now > expected_by;
         if let (Landed::Answered(429), Some(after)) = (landed, retry_after) {
             let known = self.known(&key);
             known.put_off = Some((nonce.to_owned(), now + after));
