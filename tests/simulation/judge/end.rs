@@ -43,8 +43,8 @@ impl Judge {
             };
             all_over &= is_settled && waits.is_none();
             let mut deadline = self.deadline(known.disturbed, calm);
-            if known.late_start {
-                // A start of its own that landed late and failed is taken for somebody else's: then people are asked, later.
+            if known.misread_start {
+                // Such a start, if it failed, is taken for somebody else's: then people are asked, later.
                 deadline += self.times.give_up_after;
             }
             if !is_settled && now > deadline {

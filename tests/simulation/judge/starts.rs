@@ -192,7 +192,10 @@ impl Judge {
         sent.refused = matches!(landed, Landed::Nowhere | Landed::Answered(400..500));
         sent.never_left = landed == Landed::Nowhere;
         self.disturb(&key, now);
-        self.known(&key).late_start |= now > expected_by;
+        let is_newest = self.posts.last().is_some_and(|newest| newest.nonce == nonce);
+        let follows_another = self.posts.iter().filter(|sent| sent.intended.key == key).count() > 1;
+        let is_misread = now > expected_by || follows_another || !is_newest;
+        self.known(&key).misread_start |= is_misread;
         if let (Landed::Answered(429), Some(after)) = (landed, retry_after) {
             let known = self.known(&key);
             known.put_off = Some((nonce.to_owned(), now + after));
