@@ -42,6 +42,18 @@ bench: .tools/azurite/installed ## measure start, wire calls, CPU, memory and lo
 	@target/simulation/bench --guard target/release/aks-stop-guard --minimal target/release/minimal-server \
 	  --azurite $(AZURITE) --output $(or $(OUTPUT),human)
 
+# The simulation's own profile: whole lives of the guard, optimised, with the feature that lets bugs be planted.
+SIMULATION := cargo test --quiet --locked --profile simulation --features mutants --test simulation -- --nocapture --exact
+
+.PHONY: soak
+soak: ## simulate a million seeds, or SEEDS=… of them, FROM=… on, and stop at the first that breaks a promise
+	@SIMULATION_SEEDS=$(or $(SEEDS),1000000) SIMULATION_FROM=$(or $(FROM),0) \
+	  $(SIMULATION) runner::whatever_goes_wrong_the_promises_hold
+
+.PHONY: replay
+replay: ## play the simulation's seed SEED=… once more, and show everything that happens in it
+	@SIMULATION_REPLAY=$(or $(SEED),$(error say which: make replay SEED=…)) $(SIMULATION) runner::a_seed_replays_byte_for_byte
+
 .PHONY: test
 test: tools lint ## everything that CI runs: lints, docs, and all tests
 	$(STEP) 'build' cargo build --quiet --locked --workspace --all-targets

@@ -36,6 +36,7 @@ use crate::policy::Policies;
 use crate::store::Store;
 
 pub use intake::Intake;
+pub use nonce::{Entropy, SystemEntropy};
 pub use records::GuardError;
 pub use sweep::Swept;
 
@@ -79,6 +80,7 @@ struct Inner {
     gate: Gate,
     sink_names: Vec<String>,
     clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
     flights: Flights,
     pace: Pace,
     holds: Board,
@@ -104,6 +106,8 @@ pub struct Ports {
     pub sinks: Vec<Arc<dyn Sink>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Random bytes, for nonces and jitter.
+    pub entropy: Arc<dyn Entropy>,
 }
 
 impl Guard {
@@ -118,6 +122,7 @@ impl Guard {
             store: ports.store,
             sink_names,
             clock: ports.clock,
+            entropy: ports.entropy,
             flights: Flights::default(),
             pace: Pace::default(),
             holds: Board::default(),

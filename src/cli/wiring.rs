@@ -15,7 +15,7 @@ use crate::azure::{
 };
 use crate::clock::{Clock, SystemClock};
 use crate::config::{ArmSettings, Settings, load_policies};
-use crate::guard::{self, Guard, PolicyLoader, Ports};
+use crate::guard::{self, Guard, PolicyLoader, Ports, SystemEntropy};
 use crate::incident::{HttpSend, SendError, Sink};
 use crate::store::{self, BlobTokens, STORAGE_SCOPE, Store, StoreError, TokenError};
 
@@ -127,6 +127,7 @@ pub(super) fn guard(settings: Settings, http: &Arc<HttpTransport>) -> Guard {
         store: store.unwrap_or_else(Store::memory),
         sinks,
         clock,
+        entropy: Arc::new(SystemEntropy),
     };
     let settings = guard::Settings {
         mode: settings.mode,

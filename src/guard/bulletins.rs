@@ -8,8 +8,7 @@ use crate::case::{Bulletin, BulletinKey, Record, StormRow};
 use crate::store::{Etag, PathName, StatePath};
 
 use super::Guard;
-use super::outbox::settle_all;
-use super::records::{GuardError, Loaded, Saved, bulletin_path, load_bulletin, save};
+use super::records::{GuardError, Loaded, Saved, bulletin_path, load_bulletin};
 use super::work::CONFLICTS_MAX;
 
 /// Clusters whose stops led up to a storm and that it lists from the start.
@@ -104,7 +103,7 @@ impl Guard {
             }
             self.0.bulletins.lock().unwrap_or_else(PoisonError::into_inner).insert(document.key.clone());
         }
-        Ok(matches!(save(&self.0.store, &path, document, etag).await?, Saved::Done(_)))
+        Ok(matches!(self.save(&path, document, etag).await?, Saved::Done(_)))
     }
 
     /// Tells what changed in all bulletins that are not over, and delivers what waits. Beside those whose markers were listed these
@@ -178,7 +177,7 @@ impl Guard {
         for _ in 0..=CONFLICTS_MAX {
             let Loaded { mut document, etag } = load_bulletin(&self.0.store, key).await?;
             let marked = Marked::of(&document);
-            let dead = settle_all(&mut document.outbox, &tried, self.now());
+            let dead = self.settle_all(&mut document.outbox, &tried);
             self.bury(&dead).await?;
             if self.save_bulletin(&mut document, etag.as_ref(), marked).await? {
                 return Ok(());

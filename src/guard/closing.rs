@@ -2,10 +2,11 @@
 
 use crate::case::close::{conflict, reset};
 use crate::case::{Closing, Episode, Record};
+use crate::mutant::Mutant;
 use crate::store::{Archived, CasePath, OpenMarker, StatePath};
 
 use super::Guard;
-use super::records::{GuardError, Loaded, Saved, save};
+use super::records::{GuardError, Loaded, Saved};
 
 /// Paths tried for a case whose place in the archive is taken by something else.
 const ARCHIVE_CONFLICTS_MAX: u32 = 9;
@@ -27,8 +28,11 @@ impl Guard {
             self.archive_beside(&path, &mut record, closing).await?;
         }
         reset(&mut record);
+        if Mutant::ForgetOutbox.is_on() {
+            record.outbox.clear();
+        }
         let key = record.cluster.key();
-        match save(&self.0.store, &StatePath::cluster(&key), &mut record, current.etag.as_ref()).await? {
+        match self.save(&StatePath::cluster(&key), &mut record, current.etag.as_ref()).await? {
             Saved::Done(etag) => {
                 let (cluster, outcome) = (&record.cluster, closing.outcome.as_str());
                 tracing::info!(%cluster, case = %closing.id, outcome, "case closed");

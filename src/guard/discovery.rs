@@ -22,7 +22,7 @@ use crate::domain::{ClusterId, ClusterKey, SubscriptionId};
 use crate::store::StatePath;
 
 use super::Guard;
-use super::records::{Document, GuardError, Loaded, Saved, load, save};
+use super::records::{Document, GuardError, Loaded, Saved, load};
 
 /// Nothing puts the next run off for longer: a later time was written by a clock that was wrong.
 const PUT_OFF_MAX: SignedDuration = SignedDuration::from_hours(24);
@@ -150,7 +150,7 @@ impl Guard {
             return Ok(None);
         }
         state.next_at = now + every;
-        let saved = save(&self.0.store, &path, &mut state, etag.as_ref()).await?;
+        let saved = self.save(&path, &mut state, etag.as_ref()).await?;
         self.discovery_memory(|memory| (memory.next_at, memory.failing) = (Some(state.next_at), failing));
         Ok(match saved {
             Saved::Done(etag) => Some(Loaded { document: state, etag: Some(etag) }),
@@ -178,7 +178,7 @@ impl Guard {
         let (next_at, failing) = (state.next_at, state.failing.clone());
         self.discovery_memory(|memory| (memory.next_at, memory.failing) = (Some(next_at), failing));
         if state != before {
-            save(&self.0.store, &StatePath::discovery(), &mut state, etag.as_ref()).await?;
+            self.save(&StatePath::discovery(), &mut state, etag.as_ref()).await?;
         }
         Ok(())
     }

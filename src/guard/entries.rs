@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::domain::ClusterKey;
 use crate::store::{PathName, StatePath};
 
+use super::Guard;
 use super::open_work::OpenWork;
 use super::records::GuardError;
-use super::{Guard, nonce};
 
 /// A case that ended this many sweeps is left to people.
 const KILLS_MAX: u32 = 3;
@@ -129,7 +129,7 @@ impl Guard {
 
     /// Writes down what is about to be worked on.
     pub(super) async fn enter(&self, cases: Vec<ClusterKey>) -> Result<Option<Entry>, GuardError> {
-        let Some(name) = PathName::parse(&format!("{SWEEP_PREFIX}{}", nonce::nonce())) else {
+        let Some(name) = PathName::parse(&format!("{SWEEP_PREFIX}{}", self.nonce())) else {
             return Ok(None);
         };
         if cases.is_empty() {

@@ -6,11 +6,11 @@ use tokio::sync::oneshot;
 
 use crate::case::record::Record;
 use crate::case::{Episode, Stop, Taken, take_in};
-use crate::domain::{ClusterId, StopEvent, SubscriptionId};
+use crate::domain::{ClusterId, StopEvent, StopTime, SubscriptionId};
 
+use super::Guard;
 use super::records::{GuardError, Loaded, load};
 use super::work::CONFLICTS_MAX;
-use super::{Guard, nonce};
 
 /// First wait after somebody else wrote the record; random up to this, times the number of the try (rule 30).
 const CONFLICT_PAUSE_MAX: Duration = Duration::from_millis(40);
@@ -50,6 +50,7 @@ impl Guard {
         events: Vec<StopEvent>,
         durable: oneshot::Sender<Intake>,
     ) -> Result<(), GuardError> {
+        self.learn_the_time(&cluster, &events).await;
         let stops = || events.iter().map(|event| Stop::of_event(event, self.now(), self.times())).collect();
         self.take_in_stops(cluster, &stops, durable).await.map(drop)
     }
@@ -86,9 +87,23 @@ impl Guard {
                 self.reconcile(next).await?;
                 return Ok(true);
             }
-            pause(conflict).await;
+            self.pause(conflict).await;
         }
         Err(GuardError::Contended(cluster.key().to_string()))
+    }
+
+    /// Lets whoever wrote the record get on.
+    pub(super) async fn pause(&self, conflict: u32) {
+        let jitter = u32::from(self.jitter()) + 1;
+        tokio::time::sleep(CONFLICT_PAUSE_MAX * (conflict + 1) * jitter / 256).await;
+    }
+
+    /// An event from the future says that this machine's clock is behind Azure's: one look tells by how much (rule 1).
+    async fn learn_the_time(&self, cluster: &ClusterId, events: &[StopEvent]) {
+        let latest = self.now() + self.times().skew_max;
+        if events.iter().any(|event| matches!(event.time, StopTime::At(time) if time > latest)) {
+            self.look(&Record::new(cluster.clone())).await;
+        }
     }
 
     async fn load_or_new(&self, cluster: &ClusterId) -> Result<Loaded<Record>, GuardError> {
@@ -149,10 +164,4 @@ fn tell(durable: &mut Option<oneshot::Sender<Intake>>, intake: Intake) {
     if let Some(durable) = durable.take() {
         let _ = durable.send(intake);
     }
-}
-
-/// Lets whoever wrote the record get on.
-pub(super) async fn pause(conflict: u32) {
-    let jitter = u32::from(nonce::jitter()) + 1;
-    tokio::time::sleep(CONFLICT_PAUSE_MAX * (conflict + 1) * jitter / 256).await;
 }

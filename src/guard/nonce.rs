@@ -1,20 +1,38 @@
 //! Random values that tell our own writes and starts from others'.
 
-/// 128 random bits in hex. Falls back to nothing: a machine without randomness can't tell its writes from others', so the
-/// caller's write then counts as somebody else's and is decided again.
-pub(super) fn nonce() -> String {
-    let mut bytes = [0_u8; 16];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-        Err(_) => String::new(),
+use super::Guard;
+
+/// Where random bytes come from, as a port: a simulation hands in bytes that it can repeat.
+pub trait Entropy: Send + Sync {
+    /// Fills `bytes` at random. False if there is no randomness to be had.
+    fn fill(&self, bytes: &mut [u8]) -> bool;
+}
+
+/// The operating system's random bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, bytes: &mut [u8]) -> bool {
+        getrandom::fill(bytes).is_ok()
     }
 }
 
-/// One random byte, for jitter.
-pub(super) fn jitter() -> u8 {
-    let mut byte = [0_u8; 1];
-    match getrandom::fill(&mut byte) {
-        Ok(()) => byte.first().copied().unwrap_or_default(),
-        Err(_) => 0,
+impl Guard {
+    /// 128 random bits in hex. Falls back to nothing: a machine without randomness can't tell its writes from others', so the
+    /// caller's write then counts as somebody else's and is decided again.
+    pub(super) fn nonce(&self) -> String {
+        let mut bytes = [0_u8; 16];
+        if self.0.entropy.fill(&mut bytes) {
+            bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        } else {
+            String::new()
+        }
+    }
+
+    /// One random byte, for jitter.
+    pub(super) fn jitter(&self) -> u8 {
+        let mut byte = [0_u8; 1];
+        if self.0.entropy.fill(&mut byte) { byte.first().copied().unwrap_or_default() } else { 0 }
     }
 }

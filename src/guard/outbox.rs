@@ -6,9 +6,9 @@ use crate::case::Record;
 use crate::case::outbox::{DeadLetter, Delivery, Message, due, settle};
 use crate::store::{PathName, StatePath};
 
-use super::records::{GuardError, Loaded, Saved, save};
+use super::Guard;
+use super::records::{GuardError, Loaded, Saved};
 use super::work::CONFLICTS_MAX;
-use super::{Guard, nonce};
 
 /// Rounds of delivery in one go: a sink gets one message a round, in order.
 const ROUNDS_MAX: usize = 4;
@@ -70,14 +70,26 @@ impl Guard {
         let path = StatePath::cluster(&key);
         for _ in 0..=CONFLICTS_MAX {
             let mut record = current.document.clone();
-            let dead = settle_all(&mut record.outbox, &tried, self.now());
+            let dead = self.settle_all(&mut record.outbox, &tried);
             self.bury(&dead).await?;
-            match save(&self.0.store, &path, &mut record, current.etag.as_ref()).await? {
+            match self.save(&path, &mut record, current.etag.as_ref()).await? {
                 Saved::Done(etag) => return Ok(Loaded { document: record, etag: Some(etag) }),
                 Saved::Lost => current = self.read(&key).await?,
             }
         }
         Err(GuardError::Contended(key.to_string()))
+    }
+
+    /// Applies tries to an outbox; may be repeated on a newer version of it.
+    pub(super) fn settle_all(&self, outbox: &mut Vec<Message>, tried: &[Tried]) -> Vec<DeadLetter> {
+        let now = self.now();
+        tried
+            .iter()
+            .filter_map(|tried| {
+                let incident = (tried.incident.0.as_str(), tried.incident.1);
+                settle(outbox, incident, &tried.sink, tried.delivery.clone(), now, self.jitter())
+            })
+            .collect()
     }
 
     /// Keeps what no sink took.
@@ -99,19 +111,4 @@ impl Guard {
         }
         Ok(())
     }
-}
-
-/// Applies tries to an outbox; may be repeated on a newer version of it.
-pub(super) fn settle_all(
-    outbox: &mut Vec<Message>,
-    tried: &[Tried],
-    now: jiff::Timestamp,
-) -> Vec<DeadLetter> {
-    tried
-        .iter()
-        .filter_map(|tried| {
-            let incident = (tried.incident.0.as_str(), tried.incident.1);
-            settle(outbox, incident, &tried.sink, tried.delivery.clone(), now, nonce::jitter())
-        })
-        .collect()
 }

@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use crate::case::record::RecordError;
 use crate::case::{Bulletin, BulletinKey, Mode, Record};
 use crate::domain::{ClusterId, ClusterKey};
+use crate::mutant::Mutant;
 use crate::store::{Etag, OpenMarker, PathName, Prefix, StatePath, Store, StoreError, Stored, Written};
 
-use super::nonce::nonce;
+use super::Guard;
 
 /// Markers of one cluster that are asked for its id: one is there as a rule, and some more if processes died.
 const MARKERS_READ_MAX: usize = 8;
@@ -157,28 +158,35 @@ pub(super) fn bulletin_path(key: &BulletinKey) -> Option<StatePath> {
     PathName::parse(&key.name()).map(|name| StatePath::bulletin(&name))
 }
 
-/// Writes a document if nobody else did meanwhile. A lost answer is looked up: our own writer means it was our write.
-pub(super) async fn save<D: Document>(
-    store: &Store,
-    path: &StatePath,
-    document: &mut D,
-    etag: Option<&Etag>,
-) -> Result<Saved, GuardError> {
-    let writer = nonce();
-    document.set_writer(writer.clone());
-    let bytes = document.encode().map_err(|error| GuardError::Record { key: path.to_string(), error })?;
-    let written = match etag {
-        Some(etag) => store.replace(path, bytes, etag).await,
-        None => store.create(path, bytes).await,
-    };
-    match written {
-        Ok(Written::Done(etag)) => Ok(Saved::Done(etag)),
-        Ok(Written::Lost) => Ok(ours(store, path, &writer).await?.map_or(Saved::Lost, Saved::Done)),
-        Err(StoreError::Unavailable(why)) => match ours(store, path, &writer).await? {
-            Some(etag) => Ok(Saved::Done(etag)),
-            None => Err(StoreError::Unavailable(why).into()),
-        },
-        Err(error) => Err(error.into()),
+impl Guard {
+    /// Writes a document if nobody else did meanwhile. A lost answer is looked up: our own writer means it was our write.
+    pub(super) async fn save<D: Document>(
+        &self,
+        path: &StatePath,
+        document: &mut D,
+        etag: Option<&Etag>,
+    ) -> Result<Saved, GuardError> {
+        let store = &self.0.store;
+        let writer = self.nonce();
+        document.set_writer(writer.clone());
+        let bytes = document.encode().map_err(|error| GuardError::Record { key: path.to_string(), error })?;
+        let written = match etag {
+            _ if Mutant::ForgetEtag.is_on() => {
+                store.put(path, bytes).await?;
+                return Ok(ours(store, path, &writer).await?.map_or(Saved::Lost, Saved::Done));
+            }
+            Some(etag) => store.replace(path, bytes, etag).await,
+            None => store.create(path, bytes).await,
+        };
+        match written {
+            Ok(Written::Done(etag)) => Ok(Saved::Done(etag)),
+            Ok(Written::Lost) => Ok(ours(store, path, &writer).await?.map_or(Saved::Lost, Saved::Done)),
+            Err(StoreError::Unavailable(why)) => match ours(store, path, &writer).await? {
+                Some(etag) => Ok(Saved::Done(etag)),
+                None => Err(StoreError::Unavailable(why).into()),
+            },
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

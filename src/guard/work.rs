@@ -1,19 +1,22 @@
 //! Works on one case: look, decide, write, act. Anybody may do it at any time, any number of times.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::azure::ArmError;
 use crate::case::record::RecordError;
-use crate::case::{Advance, Context, Episode, Facts, LookProblem, Record, Transition, advance};
-use crate::domain::{ClusterKey, LogReading, SubscriptionId};
-use crate::store::{Etag, StatePath};
+use crate::case::{Advance, Context, Episode, Facts, LookProblem, Record, Transition, advance, note_start};
+use crate::domain::{
+    Cluster, ClusterKey, Found, LogReading, Look, Power, Provisioning, Situation, SubscriptionId,
+};
+use crate::mutant::Mutant;
+use crate::store::{CasePath, Etag, StatePath};
 
+use super::Guard;
 use super::closing::marker_of;
-use super::intake::pause;
-use super::records::{GuardError, Loaded, Saved, load, save};
-use super::{Guard, nonce};
+use super::records::{GuardError, Loaded, Saved, load};
 
 /// How often a step is taken anew because others changed the record (rule 30).
 pub(super) const CONFLICTS_MAX: u32 = 5;
@@ -61,7 +64,7 @@ impl Guard {
             match self.step(&current).await? {
                 Stepped::On(next) => current = *next,
                 Stepped::Lost => {
-                    pause(step).await;
+                    self.pause(step).await;
                     current = self.read(&key).await?;
                 }
             }
@@ -94,6 +97,11 @@ impl Guard {
     /// One GET.
     pub(super) async fn look(&self, record: &Record) -> Looked {
         let since_boot = self.0.clock.since_boot();
+        if Mutant::SkipLook.is_on()
+            && let Some(look) = look_from_memory(record, self.now())
+        {
+            return Looked { facts: Facts { look: Ok(look), log: None, stops: None }, since_boot };
+        }
         let look = self.0.arm.look(&record.cluster, LOOK_BUDGET).await.map_err(|error| problem(&error));
         Looked { facts: Facts { look, log: None, stops: None }, since_boot }
     }
@@ -106,7 +114,7 @@ impl Guard {
         mut facts: Facts,
         opening: bool,
     ) -> Result<Transition, GuardError> {
-        let intent_nonce = nonce::nonce();
+        let intent_nonce = self.nonce();
         let hold = self.known_hold_on(&record.cluster).await?;
         let mut marker_due = opening;
         // Its turn is taken only when there is something to start: until then a start may go at once.
@@ -199,9 +207,21 @@ impl Guard {
         looked_since_boot: Duration,
         written: impl FnOnce() + Send,
     ) -> Result<Option<Loaded<Record>>, GuardError> {
-        let Transition { mut record, start, storm } = transition;
+        let Transition { mut record, mut start, storm } = transition;
         let path = StatePath::cluster(&record.cluster.key());
-        let Saved::Done(etag) = save(&self.0.store, &path, &mut record, etag).await? else { return Ok(None) };
+        if Mutant::RecordAfterEffect.is_on()
+            && let Some(intent) = start.take()
+        {
+            let came_of_it = self.send(&record, &intent, looked_since_boot).await;
+            note_start(&mut record, &intent.nonce, came_of_it, self.now(), self.times());
+        }
+        if Mutant::ArchiveFirst.is_on()
+            && let Episode::Closing(closing) = &record.episode
+        {
+            let path = CasePath::new(&marker_of(&record), closing.closed_at);
+            self.0.store.archive(&path, closing.body.clone()).await?;
+        }
+        let Saved::Done(etag) = self.save(&path, &mut record, etag).await? else { return Ok(None) };
         written();
         let mut current = Loaded { document: record, etag: Some(etag) };
         if let Some(intent) = start {
@@ -220,6 +240,25 @@ impl Guard {
         self.remember_due(&current.document);
         Ok(current.document)
     }
+}
+
+/// What the record says of the cluster, as if it had just been looked at (a mutant's look).
+fn look_from_memory(record: &Record, now: Timestamp) -> Option<Look> {
+    let is_startable = record.case()?.last_situation == Some(Situation::Startable);
+    is_startable.then(|| Look {
+        sent_at: now,
+        found: Found::Cluster(Box::new(Cluster {
+            id: record.cluster.clone(),
+            resource_uid: record.resource_uid.clone(),
+            provisioning: Provisioning::Succeeded,
+            power: Power::Stopped,
+            location: None,
+            tags: BTreeMap::new(),
+            sku_tier: None,
+            private: None,
+            kubernetes_version: None,
+        })),
+    })
 }
 
 /// Why a look failed, for the case.

@@ -8,6 +8,7 @@ use object_store::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::domain::{ClusterKey, SubscriptionId};
+use crate::mutant::Mutant;
 
 /// Longest [`PathName`], in bytes: the longest path stays well under the 1,024 characters that a blob's name may have
 /// (source: "Naming and referencing containers, blobs, and metadata", Azure Storage documentation).
@@ -62,7 +63,8 @@ impl StatePath {
 
     /// `open/<key>/<generation>`: the marker of an open case.
     pub fn open_marker(marker: &OpenMarker) -> Self {
-        Self(Path::from(format!("open/{}/{}", marker.key, marker.generation)))
+        let generation = if Mutant::MarkerWithoutGeneration.is_on() { 0 } else { marker.generation };
+        Self(Path::from(format!("open/{}/{generation}", marker.key)))
     }
 
     /// `stops/<subscription>/<hour>/<name>`: the mark of an unauthorised stop, for counting storms.

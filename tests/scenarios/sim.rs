@@ -11,7 +11,7 @@ use aks_stop_guard::case::{Case, Confirm, Episode, Mode, Outcome, Record, Times}
 use aks_stop_guard::clock::Clock;
 use aks_stop_guard::domain::event::{Parsed, parse};
 use aks_stop_guard::domain::{ClusterId, Incident, IncidentState, StopEvent, SubscriptionId};
-use aks_stop_guard::guard::{Guard, GuardError, Ports, Settings};
+use aks_stop_guard::guard::{Guard, GuardError, Ports, Settings, SystemEntropy};
 use aks_stop_guard::incident::{Delivered, DeliveryError, Sink};
 use aks_stop_guard::store::{StatePath, Store};
 use async_trait::async_trait;
@@ -212,6 +212,7 @@ impl Sim {
             store,
             sinks: vec![Arc::new(InboxSink(Arc::clone(&self.inbox), Arc::clone(&probe)))],
             clock,
+            entropy: Arc::new(SystemEntropy),
         };
         let settings = Settings {
             mode: self.setup.mode,

@@ -116,6 +116,15 @@ fn rule_7_a_stop_that_the_cluster_survived_is_history() {
 }
 
 #[test]
+fn a_stop_whose_time_only_this_machines_clock_tells_is_never_history() {
+    let mut world = World::new();
+    world.record.history.running_seen_at = Some(at(1_000));
+    // This machine's clock is five minutes behind: the stop was at 1,100.
+    let late = Stop { time: at(800), time_known: false, ..stop(mallory(), 800) };
+    assert_eq!(world.hears(late, 800), Taken::Opened);
+}
+
+#[test]
 fn rule_7_a_stop_of_a_cluster_that_is_gone_since_is_history() {
     let mut world = World::new();
     world.record.history.gone_seen_at = Some(at(100));

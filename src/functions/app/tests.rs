@@ -13,7 +13,7 @@ use crate::case::{Confirm, Mode, Times};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::Incident;
 use crate::functions::{Status, envelope};
-use crate::guard::{Ports, Settings};
+use crate::guard::{Ports, Settings, SystemEntropy};
 use crate::incident::{Delivered, DeliveryError, Sink};
 use crate::policy::Policies;
 use crate::store::Store;
@@ -83,7 +83,11 @@ fn app(subscriptions: Option<&[&str]>, sinks: Vec<Arc<dyn Sink>>, faults: &[&str
         faults: faults.iter().map(|fault| (*fault).to_owned()).collect(),
     };
     let policies = || Policies::default_set().map_err(|faults| vec![format!("{faults:?}")]);
-    App::new(Guard::new(settings, Box::new(policies), Ports { arm, store: Store::memory(), sinks, clock }))
+    App::new(Guard::new(
+        settings,
+        Box::new(policies),
+        Ports { arm, store: Store::memory(), sinks, clock, entropy: Arc::new(SystemEntropy) },
+    ))
 }
 
 fn guarding() -> App {

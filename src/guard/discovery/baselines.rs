@@ -11,7 +11,7 @@ use crate::domain::{ClusterId, SubscriptionId};
 use crate::store::StatePath;
 
 use super::super::Guard;
-use super::super::records::{Document, GuardError, Loaded, Saved, load, save};
+use super::super::records::{Document, GuardError, Loaded, Saved, load};
 use super::super::work::LOOK_BUDGET;
 use super::examine::LOOKS_MAX;
 use super::{Down, PARALLEL_READS, Run};
@@ -84,7 +84,7 @@ impl Guard {
         let down = document.clusters().len();
         tracing::info!(%subscription, down, "a subscription is seen for the first time");
         // Another process's word counts, if there is one by now: it is read the next time.
-        Ok(match save(&self.0.store, &path, &mut document, None).await? {
+        Ok(match self.save(&path, &mut document, None).await? {
             Saved::Done(etag) => Some(Loaded { document, etag: Some(etag) }),
             Saved::Lost => None,
         })
@@ -144,9 +144,7 @@ impl Guard {
     /// If somebody else wrote it meanwhile, the next run finds what is left to do.
     async fn save_baseline(&self, loaded: &mut Loaded<Baseline>) -> Result<(), GuardError> {
         let path = StatePath::baseline(&loaded.document.subscription);
-        if let Saved::Done(etag) =
-            save(&self.0.store, &path, &mut loaded.document, loaded.etag.as_ref()).await?
-        {
+        if let Saved::Done(etag) = self.save(&path, &mut loaded.document, loaded.etag.as_ref()).await? {
             loaded.etag = Some(etag);
         }
         Ok(())

@@ -13,7 +13,7 @@ use crate::domain::{ClusterId, ClusterKey, Found, LogReading, Look};
 use crate::store::StatePath;
 
 use super::super::Guard;
-use super::super::records::{GuardError, Loaded, Saved, load, load_bulletin, save};
+use super::super::records::{GuardError, Loaded, Saved, load, load_bulletin};
 use super::super::work::{CONFLICTS_MAX, LOOK_BUDGET};
 use super::{Down, Run};
 
@@ -140,7 +140,7 @@ impl Guard {
             }
             document.history.authorised = Some(stop.clone());
             let path = StatePath::cluster(&key);
-            if let Saved::Done(_) = save(&self.0.store, &path, &mut document, etag.as_ref()).await? {
+            if let Saved::Done(_) = self.save(&path, &mut document, etag.as_ref()).await? {
                 return Ok(());
             }
         }
