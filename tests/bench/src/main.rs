@@ -32,8 +32,8 @@ use simulator::demo::azurite::Azurite;
 #[command(name = "bench")]
 struct Arguments {
     /// The released guard
-    #[arg(long, required_unless_present = "serve_blobs", default_value = "")]
-    guard: PathBuf,
+    #[arg(long, required_unless_present = "serve_blobs")]
+    guard: Option<PathBuf>,
     /// The minimal server, built the same way; without it only the loads are measured
     #[arg(long)]
     minimal: Option<PathBuf>,
@@ -92,7 +92,8 @@ async fn main() -> Result<ExitCode> {
         simulator::blobs::serve(port).await?;
         return Ok(ExitCode::SUCCESS);
     }
-    let report = measure(&arguments).await?;
+    let guard = arguments.guard.as_deref().context("--guard is missing")?;
+    let report = measure(&arguments, guard).await?;
     let text = match arguments.output {
         Output::Human => report.human(),
         Output::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
@@ -101,20 +102,20 @@ async fn main() -> Result<ExitCode> {
     Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::from(MISSED) })
 }
 
-async fn measure(arguments: &Arguments) -> Result<Report> {
+async fn measure(arguments: &Arguments, guard: &Path) -> Result<Report> {
     let machine = Machine::now();
     let policies = arguments.policies.clone().unwrap_or_else(azure::default_policies);
     let (starts, events) = (usize::from(arguments.starts), usize::from(arguments.events));
     let single = match &arguments.minimal {
         None => None,
         Some(minimal) => {
-            let plan = Plan { guard: &arguments.guard, minimal, policies: &policies, events };
+            let plan = Plan { guard, minimal, policies: &policies, events };
             Some(singly(plan, starts, arguments.azurite.as_deref()).await?)
         }
     };
     let floods = match arguments.seconds {
         0 => None,
-        _ => Some(flood(arguments, &policies).await?),
+        _ => Some(flood(arguments, guard, &policies).await?),
     };
     let figures = figures(single.as_ref(), floods.as_ref());
     Ok(Report { machine, starts, events, single, floods, figures })
@@ -142,16 +143,16 @@ async fn singly(plan: Plan<'_>, starts: usize, azurite: Option<&Path>) -> Result
 }
 
 /// Many events.
-async fn flood(arguments: &Arguments, policies: &Path) -> Result<Floods> {
+async fn flood(arguments: &Arguments, guard: &Path, policies: &Path) -> Result<Floods> {
     let rate = |per_second, seconds, new_one_in| Rate { per_second, seconds, new_one_in };
     let steady_rate = rate(arguments.rate.into(), arguments.seconds.into(), arguments.new_one_in.into());
-    let mut flood = Flood::start(&arguments.guard, policies, FLOOD_STOPS_MAX).await?;
+    let mut flood = Flood::start(guard, policies, FLOOD_STOPS_MAX).await?;
     let steady = flood.steadily(steady_rate).await?;
     let at_once = flood.at_once(BURST_EVENTS).await?;
     drop(flood);
     let mut all_new = Vec::new();
     for per_second in ALL_NEW_RATES {
-        let mut flood = Flood::start(&arguments.guard, policies, FLOOD_STOPS_MAX).await?;
+        let mut flood = Flood::start(guard, policies, FLOOD_STOPS_MAX).await?;
         let rate = rate(per_second, ALL_NEW_SECONDS, 1);
         all_new.push((rate, flood.steadily(rate).await?));
     }
