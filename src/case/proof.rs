@@ -115,10 +115,7 @@ impl Evidence<'_> {
     /// The log names a start last. Somebody else's is not ours to undo. Our own, with the cluster down and watched for as long
     /// as the log may lag, has failed.
     fn after_a_start(&self, start: &PowerOperation) -> Proof {
-        let is_ours = self.case.intent.as_ref().is_some_and(|intent| {
-            intent.look_at - self.times.skew_max <= start.began_at
-                && start.began_at <= intent.expires_at + self.times.post_timeout + self.times.skew_max
-        });
+        let is_ours = self.may_be_ours(start.began_at);
         let failed = self.now.duration_since(start.began_at) >= self.times.retry_after;
         if is_ours && failed && self.is_watched_for(self.times.log_lag) {
             Proof::Proven
@@ -127,6 +124,18 @@ impl Evidence<'_> {
         } else {
             Proof::NotYet("the activity log names a start last")
         }
+    }
+
+    /// Whether a start of ours can have landed then: any that was meant, not only the last, until QUIET after its intent expired
+    /// (T1).
+    fn may_be_ours(&self, began_at: Timestamp) -> bool {
+        let times = self.times;
+        let last = self.case.intent.iter().map(|intent| (intent.look_at, intent.expires_at));
+        // A start is remembered at the time of its intent, which is at most VALID after its look.
+        let earlier = self.history.starts.iter().map(|meant| (*meant - times.valid, *meant + times.valid));
+        last.chain(earlier).any(|(look_at, expires_at)| {
+            look_at - times.skew_max <= began_at && began_at <= expires_at + times.quiet + times.skew_max
+        })
     }
 
     fn log_behind(&self) -> Proof {

@@ -98,8 +98,6 @@ pub(super) struct Known {
     put_off: Option<(String, Timestamp)>,
     put_off_noted: bool,
     busy: bool,
-    /// A start of the guard that it may take for somebody else's: it landed late, or is not that of its newest intent.
-    misread_start: bool,
     /// It ended sweeps, and is left to people (rule 26).
     quarantined: bool,
 }

@@ -232,3 +232,22 @@ fn rule_11_a_start_of_somebody_else_after_ours_is_never_taken_for_ours() {
         .now(5_000);
     assert!(known.is_not_yet());
 }
+
+#[test]
+fn rule_11_a_start_of_ours_that_landed_late_is_ours() {
+    let known = Known::new()
+        .after_our_start(10, sent())
+        .log(vec![log_stop(mallory(), 0), log_start(Caller::unknown(), 140)])
+        .now(1_100);
+    assert_eq!(known.proof(), Proof::Proven, "T1: it may land until QUIET after its intent expired");
+}
+
+#[test]
+fn rule_11_a_start_of_ours_before_a_later_intent_is_ours() {
+    let known = Known::new()
+        .with(|known| known.history.starts = vec![at(10)])
+        .after_our_start(400, put_off("Busy"))
+        .log(vec![log_stop(mallory(), 0), log_start(Caller::unknown(), 12)])
+        .now(1_400);
+    assert_eq!(known.proof(), Proof::Proven, "what came of the earlier one is the log's last word");
+}

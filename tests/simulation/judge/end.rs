@@ -42,11 +42,7 @@ impl Judge {
                 Episode::Closing(_) => (false, "closing"),
             };
             all_over &= is_settled && waits.is_none();
-            let mut deadline = self.deadline(known.disturbed, calm);
-            if known.misread_start {
-                // Such a start, if it failed, is taken for somebody else's: then people are asked, later.
-                deadline += self.times.give_up_after;
-            }
+            let deadline = self.deadline(known.disturbed, calm);
             if !is_settled && now > deadline {
                 let why = record.case().and_then(|case| case.timeline.last()).map(|line| &line.text);
                 late = Some(format!("{key} is still {phase} ({why:?}), deadline {deadline}"));

@@ -188,14 +188,9 @@ impl Judge {
         let Some(sent) = self.posts.iter_mut().rfind(|sent| sent.nonce == nonce) else { return };
         let key = sent.intended.key.clone();
         let (stop, sent_at) = (sent.intended.stop, sent.at);
-        let expected_by = sent.intended.expires_at + self.times.post_timeout + self.times.skew_max;
         sent.refused = matches!(landed, Landed::Nowhere | Landed::Answered(400..500));
         sent.never_left = landed == Landed::Nowhere;
         self.disturb(&key, now);
-        let is_newest = self.posts.last().is_some_and(|newest| newest.nonce == nonce);
-        let follows_another = self.posts.iter().filter(|sent| sent.intended.key == key).count() > 1;
-        let is_misread = now > expected_by || follows_another || !is_newest;
-        self.known(&key).misread_start |= is_misread;
         if let (Landed::Answered(429), Some(after)) = (landed, retry_after) {
             let known = self.known(&key);
             known.put_off = Some((nonce.to_owned(), now + after));
