@@ -13,9 +13,11 @@ mod answer;
 mod depth;
 mod entity;
 mod fault;
+mod hierarchy;
 mod literal;
 mod load;
 mod question;
+mod table;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,7 @@ use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Request, Response,
 pub use self::answer::{Answer, Determining, Effect, EvaluationError};
 use self::entity::{Facts, Unaskable, Vocabulary};
 pub use self::fault::PolicyFault;
+use self::hierarchy::Hierarchy;
 pub use self::question::{Counts, GrantFacts, RestartQuestion, StopQuestion};
 
 /// The schema, as built into the program: what policies can ask about.
@@ -51,6 +54,7 @@ pub struct PolicyFile<'a> {
 pub struct Policies {
     validator: Validator,
     vocabulary: Vocabulary,
+    hierarchy: Hierarchy,
     authorizer: Authorizer,
     set: PolicySet,
     /// What our annotations say, by Cedar's id of the policy.
@@ -65,6 +69,25 @@ pub struct Policies {
 struct Ranked {
     rank: usize,
     determining: Determining,
+    source: Source,
+}
+
+/// Where a policy stands, and how it is written there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The file's name.
+    pub file: String,
+    /// The line it begins in, from 1.
+    pub line: usize,
+    /// Its text: Cedar, or a row of an allow-list.
+    pub text: String,
+}
+
+impl Source {
+    fn of(place: &fault::Place, span: miette::SourceSpan) -> Self {
+        let (line, text) = place.part(span);
+        Self { file: place.name.clone(), line, text: text.to_owned() }
+    }
 }
 
 impl Policies {
@@ -101,13 +124,21 @@ impl Policies {
         self.responses.is_empty()
     }
 
+    /// The ids of all policies, in the order of the files.
+    pub fn ids(&self) -> Vec<&str> {
+        self.ranked().map(|policy| policy.determining.id.as_str()).collect()
+    }
+
+    fn ranked(&self) -> impl Iterator<Item = &Ranked> {
+        let mut ranked: Vec<&Ranked> = self.responses.values().collect();
+        ranked.sort_by_key(|policy| policy.rank);
+        ranked.into_iter()
+    }
+
     /// Sinks named by `@notify`, with the id of the policy that names them, in the order of the files: whether these
     /// sinks exist is for the settings to check.
     pub fn sinks_named(&self) -> Vec<(&str, &str)> {
-        let mut ranked: Vec<&Ranked> = self.responses.values().collect();
-        ranked.sort_by_key(|policy| policy.rank);
-        ranked
-            .into_iter()
+        self.ranked()
             .flat_map(|Ranked { determining, .. }| {
                 determining.notify.iter().map(|sink| (determining.id.as_str(), sink.as_str()))
             })
@@ -116,12 +147,12 @@ impl Policies {
 
     /// Was the caller allowed to stop the cluster when it was stopped?
     pub fn may_stop(&self, question: &StopQuestion<'_>) -> Answer {
-        self.answer(question.facts_for(&self.vocabulary))
+        self.answer(question.facts_for(&self.vocabulary, &self.hierarchy))
     }
 
     /// May the guard restart the cluster now?
     pub fn may_restart(&self, question: &RestartQuestion<'_>) -> Answer {
-        self.answer(question.facts_for(&self.vocabulary))
+        self.answer(question.facts_for(&self.vocabulary, &self.hierarchy))
     }
 
     fn answer(&self, facts: Result<Facts, Unaskable>) -> Answer {

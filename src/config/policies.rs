@@ -46,7 +46,7 @@ pub enum PoliciesFault {
     },
 }
 
-/// Loads and validates the `*.cedar` files directly in a folder. `sinks` are those set up; a policy may name no other.
+/// Loads and validates the `*.cedar` and `*.toml` files directly in a folder. `sinks` are those set up; a policy may name no other.
 ///
 /// # Errors
 /// All that is wrong.
@@ -87,7 +87,8 @@ fn paths(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
         let path = entry?.path();
         // An editor's `.default.cedar` and the like are no policies.
         let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if path.extension().is_some_and(|extension| extension == "cedar") && !is_hidden {
+        let is_policy = path.extension().is_some_and(|extension| extension == "cedar" || extension == "toml");
+        if is_policy && !is_hidden {
             paths.push(path);
         }
     }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::entity::{Facts, Unaskable, Vocabulary, datetime, moment, string};
+use super::hierarchy::Hierarchy;
 use crate::domain::{Caller, Cluster, ClusterId};
 
 /// Rolling counts. They count what nobody allowed: planned stops, however many, add nothing.
@@ -76,7 +77,7 @@ pub struct RestartQuestion<'a> {
 type Pairs = Vec<(String, RestrictedExpression)>;
 
 impl StopQuestion<'_> {
-    pub(super) fn facts_for(&self, words: &Vocabulary) -> Result<Facts, Unaskable> {
+    pub(super) fn facts_for(&self, words: &Vocabulary, hierarchy: &Hierarchy) -> Result<Facts, Unaskable> {
         let mut context = times(self.at, self.zone)?;
         context.extend(counts(self.counts));
         context.extend([
@@ -89,11 +90,14 @@ impl StopQuestion<'_> {
             let ip = ip.to_canonical().to_string();
             context.push(("ip".to_owned(), RestrictedExpression::new_ip(ip)));
         }
+        if let Some(role) = &self.caller.role {
+            context.push(("role".to_owned(), words.role(role)?));
+        }
         if let Some(grant) = self.grant {
             context.push(("grant".to_owned(), grant.to_record()?));
         }
         let caller = words.caller(self.caller);
-        let mut entities = words.cluster_entities(self.cluster, self.facts)?;
+        let mut entities = words.cluster_entities(self.cluster, self.facts, hierarchy)?;
         entities.push(words.caller_entity(self.caller)?);
         Ok(Facts {
             principal: caller,
@@ -106,7 +110,7 @@ impl StopQuestion<'_> {
 }
 
 impl RestartQuestion<'_> {
-    pub(super) fn facts_for(&self, words: &Vocabulary) -> Result<Facts, Unaskable> {
+    pub(super) fn facts_for(&self, words: &Vocabulary, hierarchy: &Hierarchy) -> Result<Facts, Unaskable> {
         let known = self.caller_known && self.caller.is_known();
         // Clocks of two machines: a stop in the future was just now.
         let minutes = self.at.duration_since(self.stopped_at).as_mins().max(0);
@@ -118,7 +122,10 @@ impl RestartQuestion<'_> {
             ("callerKind".to_owned(), RestrictedExpression::new_entity_uid(words.kind(self.caller.kind))),
             ("stoppedMinutesAgo".to_owned(), RestrictedExpression::new_long(minutes)),
         ]);
-        let mut entities = words.cluster_entities(self.cluster, self.facts)?;
+        if let Some(role) = &self.caller.role {
+            context.push(("role".to_owned(), words.role(role)?));
+        }
+        let mut entities = words.cluster_entities(self.cluster, self.facts, hierarchy)?;
         entities.push(words.caller_entity(self.caller)?);
         Ok(Facts {
             principal: words.guard.clone(),
