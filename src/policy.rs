@@ -12,6 +12,7 @@ mod annotation;
 mod answer;
 mod depth;
 mod entity;
+mod explain;
 mod fault;
 mod hierarchy;
 mod literal;
@@ -24,10 +25,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Request, Response, Validator};
+use cedar_policy::{Authorizer, Decision, Entities, PolicyId, PolicySet, Request, Response, Validator};
 
 pub use self::answer::{Answer, Determining, Effect, EvaluationError};
 use self::entity::{Facts, Unaskable, Vocabulary};
+pub use self::explain::{Change, Explained, ExplainedPolicy};
 pub use self::fault::PolicyFault;
 use self::hierarchy::Hierarchy;
 pub use self::question::{Counts, GrantFacts, RestartQuestion, StopQuestion};
@@ -155,20 +157,36 @@ impl Policies {
         self.answer(question.facts_for(&self.vocabulary, &self.hierarchy))
     }
 
+    /// [`Policies::may_stop`], with why. For people who ask: takes every policy apart, so it costs more than the answer.
+    pub fn explain_stop(&self, question: &StopQuestion<'_>) -> Explained {
+        self.explain(question.facts_for(&self.vocabulary, &self.hierarchy))
+    }
+
+    /// [`Policies::may_restart`], with why.
+    pub fn explain_restart(&self, question: &RestartQuestion<'_>) -> Explained {
+        self.explain(question.facts_for(&self.vocabulary, &self.hierarchy))
+    }
+
     fn answer(&self, facts: Result<Facts, Unaskable>) -> Answer {
-        let schema = Some(self.validator.schema());
-        let asked = facts.and_then(|facts| {
-            let Facts { principal, action, resource, context, entities } = facts;
-            let request = Request::new(principal, action, resource, context, schema)?;
-            let entities = cedar_policy::Entities::from_entities(entities, schema)?;
-            Ok(depth::with_stack_to_ask(self.operators, || {
-                self.authorizer.is_authorized(&request, &self.set, &entities)
-            }))
-        });
-        match asked {
-            Ok(response) => self.read(&response),
+        match facts.and_then(|facts| self.put(facts)) {
+            Ok((request, entities)) => self.ask(&request, &entities),
             Err(unaskable) => Answer::refused(EvaluationError::question(unaskable.0.as_ref())),
         }
+    }
+
+    /// Puts a question, checked against the schema.
+    fn put(&self, facts: Facts) -> Result<(Request, Entities), Unaskable> {
+        let schema = Some(self.validator.schema());
+        let Facts { principal, action, resource, context, entities } = facts;
+        let request = Request::new(principal, action, resource, context, schema)?;
+        Ok((request, Entities::from_entities(entities, schema)?))
+    }
+
+    fn ask(&self, request: &Request, entities: &Entities) -> Answer {
+        let response = depth::with_stack_to_ask(self.operators, || {
+            self.authorizer.is_authorized(request, &self.set, entities)
+        });
+        self.read(&response)
     }
 
     fn read(&self, response: &Response) -> Answer {

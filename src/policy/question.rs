@@ -3,13 +3,15 @@
 use cedar_policy::{Context, RestrictedExpression};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 use super::entity::{Facts, Unaskable, Vocabulary, datetime, moment, string};
 use super::hierarchy::Hierarchy;
 use crate::domain::{Caller, Cluster, ClusterId};
 
 /// Rolling counts. They count what nobody allowed: planned stops, however many, add nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Counts {
     /// Unauthorised stops by this caller within one hour.
     pub unauthorised_stops_by_caller_last_hour: u32,

@@ -83,7 +83,7 @@ pub(super) fn read(text: &str, place: &Place, hierarchy: &mut Hierarchy) -> Tabl
     let mut reader = Reader { place, faults: Vec::new() };
     for error in errors {
         let span = error.span().map_or(SourceSpan::from(0..0), SourceSpan::from);
-        reader.fault(span, error.message(), None);
+        reader.fault(span, error.message(), Some("this is TOML: texts stand in quotes, times don't"));
     }
     if !reader.faults.is_empty() {
         return Tables { rows: Vec::new(), faults: reader.faults };
@@ -244,7 +244,7 @@ impl Reader<'_> {
     fn bad(&mut self, key: &str, value: &Value<'_>, help: &str) {
         let told = match value.get_ref().as_str() {
             Some(text) => format!("`{}` is no `{key}`", clean(text, SHOWN_CHARS_MAX)),
-            None => format!("`{key}` is no {}", value.get_ref().type_str()),
+            None => format!("this {} is no `{key}`", value.get_ref().type_str()),
         };
         self.fault(value.span().into(), &told, Some(help));
     }
