@@ -131,6 +131,11 @@ impl Policies {
         self.ranked().map(|policy| policy.determining.id.as_str()).collect()
     }
 
+    /// Where each policy stands, by its id, in the order of the files.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, &Source)> {
+        self.ranked().map(|policy| (policy.determining.id.as_str(), &policy.source))
+    }
+
     fn ranked(&self) -> impl Iterator<Item = &Ranked> {
         let mut ranked: Vec<&Ranked> = self.responses.values().collect();
         ranked.sort_by_key(|policy| policy.rank);

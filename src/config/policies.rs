@@ -64,6 +64,32 @@ pub fn load_policies(folder: &Path, sinks: &[&str]) -> Result<Policies, Vec<Poli
     if strangers.is_empty() { Ok(policies) } else { Err(strangers) }
 }
 
+/// Loads and validates files and folders of policies as one set, whatever sinks they name: to try policies out.
+///
+/// # Errors
+/// All that is wrong.
+pub fn load_policy_files(paths: &[PathBuf]) -> Result<Policies, Vec<PoliciesFault>> {
+    let mut files = Vec::new();
+    let mut faults = Vec::new();
+    for path in paths {
+        let read = match path.is_dir() {
+            true => read_folder(path),
+            false => read_file(path)
+                .map(|text| vec![(path.display().to_string(), text)])
+                .map_err(|error| vec![unreadable(path, &error)]),
+        };
+        match read {
+            Ok(found) => files.extend(found),
+            Err(found) => faults.extend(found),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let files: Vec<PolicyFile<'_>> = files.iter().map(|(name, text)| PolicyFile { name, text }).collect();
+    Policies::load(&files).map_err(|faults| faults.into_iter().map(PoliciesFault::Policy).collect())
+}
+
 /// Names, as people can open them, and texts.
 fn read_folder(folder: &Path) -> Result<Vec<(String, String)>, Vec<PoliciesFault>> {
     let paths = paths(folder).map_err(|error| vec![unreadable(folder, &error)])?;

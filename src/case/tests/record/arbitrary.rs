@@ -157,7 +157,7 @@ fn verdict() -> impl Strategy<Value = Verdict> {
             errors,
             severity,
             policy_hash,
-                asked: None,
+            asked: None,
         },
     )
 }
