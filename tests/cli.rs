@@ -67,6 +67,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       serve       Serve the invocations of the Azure Functions host (the default)
       check       Find all faults in the settings, the policies and the sinks
       evaluate    Explain what the guard would do about a recorded event, offline
+      policy      Test policies, and explain what they decide
       init-state  Make the containers of the state, for local development
       help        Print this message or the help of the given subcommand(s)
 
@@ -82,11 +83,13 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       4  evaluate: not authorised, the guard would start the cluster
       5  evaluate: not authorised, nothing started; people told, but in dry-run
       6  evaluate: the guard would look again before it decides
+      7  policy test: a case came out otherwise than expected
 
     The settings are read from the environment; docs/SETTINGS.md lists them.
     "#);
-    for command in ["serve", "check", "evaluate", "init-state"] {
-        let help = run(&[command, "--help"], &[]);
+    for command in ["serve", "check", "evaluate", "policy test", "policy explain", "init-state"] {
+        let words = command.split(' ').chain(["--help"]).collect::<Vec<_>>();
+        let help = run(&words, &[]);
         assert_eq!(help.code, 0);
         assert!(help.out.contains("Example"), "{command}: {}", help.out);
     }
@@ -349,4 +352,125 @@ fn init_state_says_what_it_made_or_why_it_could_not() {
         "{}",
         done.err
     );
+}
+
+#[test]
+fn every_example_policy_does_what_its_cases_say_and_no_policy_is_untested() {
+    let tests =
+        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/examples/tests")).unwrap();
+    let mut files: Vec<String> = tests
+        .map(|file| format!("policies/examples/tests/{}", file.unwrap().file_name().display()))
+        .collect();
+    files.sort();
+    assert!(files.len() >= 11, "{files:?}");
+    let mut arguments = vec!["policy", "test", "--require-coverage"];
+    arguments.extend(files.iter().map(String::as_str));
+    let done = run(&arguments, &[]);
+    assert_eq!(done.code, 0, "{}{}", done.out, done.err);
+    assert!(done.out.contains(", 0 failed;"), "{}", done.out);
+}
+
+const NIGHT: &str = r#"@id("night")
+permit (principal == Caller::"6f2f0000-0000-4000-8000-00000000000a", action == Action::"stop", resource)
+when { context.local.hour >= 20 };
+@id("restart") @after("20m")
+permit (principal, action == Action::"restart", resource);
+@id("never-asked") forbid (principal, action == Action::"restart", resource) when { context.restartsLast24h >= 3 };
+"#;
+
+fn cases(text: &str) -> tempfile::TempDir {
+    folder(&[("night.cedar", NIGHT), ("cases.yaml", text)])
+}
+
+const CASES: &str = r#"
+policies: [night.cedar]
+zone: Europe/Berlin
+cases:
+  - name: at night
+    caller: &pipeline 6f2f0000-0000-4000-8000-00000000000a
+    cluster: &shop /subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks
+    at: "2026-11-24T20:00:00+01:00"
+    expect: { verdict: authorised, response: leave-stopped, policies: [night] }
+  - name: at <noon>
+    caller: *pipeline
+    cluster: *shop
+    at: "2026-11-24T12:00:00+01:00"
+    expect: { verdict: authorised, policies: [night], severity: high, after: 5m }
+  - name: without a caller
+    cluster: *shop
+    at: "2026-11-24T12:00:00+01:00"
+    expect: {}
+"#;
+
+#[test]
+fn policy_test_tells_each_difference_and_the_policies_that_no_case_determined() {
+    let folder = cases(CASES);
+    let done = run_in(folder.path(), &["policy", "test", "cases.yaml"], &[]);
+    assert_eq!((done.code, done.err.as_str()), (7, ""));
+    insta::assert_snapshot!(done.out, @"");
+    let done = run_in(folder.path(), &["policy", "test", "cases.yaml", "-o", "junit"], &[]);
+    assert_eq!(done.code, 7);
+    insta::assert_snapshot!(done.out, @"");
+    let done = run_in(folder.path(), &["policy", "test", "cases.yaml", "-o", "json"], &[]);
+    let told: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(told["undetermined"][0]["id"], "never-asked");
+    assert_eq!(told["files"][0]["cases"][1]["differences"][0]["found"], "unauthorised");
+}
+
+#[test]
+fn a_file_of_cases_that_cannot_be_read_is_told_with_its_place() {
+    for (text, told) in [
+        ("cases:\n  - nam: x\n", "line 2"),
+        ("cases: [\n", "line"),
+        ("a: &a [*a]\ncases: []\n", "`cases.yaml`"),
+        ("cases:\n  - name: x\n    expect: { verdict: perhaps }\n", "line 3"),
+        ("zone: Mars/Olympus\ncases: []\n", "`Mars/Olympus` is no time zone"),
+    ] {
+        let done = run_in(cases(text).path(), &["policy", "test", "cases.yaml"], &[]);
+        assert_eq!((done.code, done.out.as_str()), (1, ""), "{text}");
+        assert!(done.err.contains(told), "{text}: {}", done.err);
+    }
+    // Ten levels of ten aliases each would be ten thousand million nodes.
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..10 {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        bomb.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+    }
+    bomb.push_str("cases: []\n");
+    let done = run_in(cases(&bomb).path(), &["policy", "test", "cases.yaml"], &[]);
+    assert_eq!(done.code, 1, "{}", done.out);
+}
+
+#[test]
+fn policy_test_with_broken_policies_tells_their_faults() {
+    let folder = folder(&[
+        ("bad.cedar", "permit (principal, action, resource) when { 1 };"),
+        ("cases.yaml", "policies: [bad.cedar, absent.cedar]\ncases: []\n"),
+    ]);
+    let done = run_in(folder.path(), &["policy", "test", "cases.yaml"], &[]);
+    assert_eq!((done.code, done.out.as_str()), (3, ""));
+    assert!(done.err.contains("`absent.cedar` can't be read"), "{}", done.err);
+}
+
+#[test]
+fn policy_explain_tells_the_question_the_facts_the_policy_and_what_would_have_to_differ() {
+    let folder = folder(&[("night.cedar", NIGHT)]);
+    let policies = folder.path().to_str().unwrap();
+    let done = run(&["policy", "explain", "--event", STOP, "--policies", policies], &[]);
+    assert_eq!((done.code, done.err.as_str()), (0, ""));
+    insta::assert_snapshot!(done.out.replace(policies, "policies"), @"");
+    let done = run(&["policy", "explain", "--event", STOP, "--policies", policies, "-o", "json"], &[]);
+    let told: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(told["questions"][1]["policies"][0]["id"], "restart");
+    assert_eq!(told["decision"]["verdict"]["authorised"], false);
+}
+
+#[test]
+fn policy_explain_takes_one_event_or_one_case() {
+    for arguments in [&["policy", "explain"][..], &["policy", "explain", "--event", "a", "--case", "b"]] {
+        assert_eq!(run(arguments, &[]).code, 2, "{arguments:?}");
+    }
+    let old = run(&["policy", "explain", "--case", "tests/records/v1_open.json"], &[]);
+    assert_eq!(old.code, 1);
+    assert!(old.err.contains("does not hold the facts"), "{}", old.err);
 }

@@ -252,7 +252,12 @@ impl Decision {
                 all.push(Difference { what, expected, found });
             }
         };
-        let ids = |ids: &Vec<String>| words::list(ids, "no policy");
+        // Answers list policies in the order of files and lines, which no case should have to know.
+        let ids = |ids: &Vec<String>| {
+            let mut ids = ids.clone();
+            ids.sort();
+            words::list(&ids, "no policy")
+        };
         compare(
             "verdict",
             expected.verdict.map(|word| word.as_str().to_owned()),
