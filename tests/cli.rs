@@ -143,7 +143,7 @@ fn check_tells_all_faults_at_once_and_draws_those_in_policies() {
      3 │ when { context.hour > 20 };
        ·        ────────────
        ╰────
-      help: did you mean `at`?
+      help: did you mean `role`?
       × ./b.cedar:1:1: for policy `./b.cedar:1:1`, policy is impossible: the policy expression
       │ evaluates to false for all valid requests
        ╭─[./b.cedar:1:1]
@@ -407,10 +407,36 @@ fn policy_test_tells_each_difference_and_the_policies_that_no_case_determined() 
     let folder = cases(CASES);
     let done = run_in(folder.path(), &["policy", "test", "cases.yaml"], &[]);
     assert_eq!((done.code, done.err.as_str()), (7, ""));
-    insta::assert_snapshot!(done.out, @"");
+    insta::assert_snapshot!(done.out, @"
+    cases.yaml
+      ok    at night
+      FAIL  at <noon>
+              verdict: expected authorised, found unauthorised
+              policies: expected night, found no policy
+              severity: expected high, found none
+              after: expected 5m, found 20m
+      FAIL  without a caller
+              it names no `caller`
+    policies that no case determined
+      never-asked (night.cedar:6)
+    3 cases, 2 failed; 2 of 3 policies determined a case
+    ");
     let done = run_in(folder.path(), &["policy", "test", "cases.yaml", "-o", "junit"], &[]);
     assert_eq!(done.code, 7);
-    insta::assert_snapshot!(done.out, @"");
+    insta::assert_snapshot!(done.out, @r#"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites>
+      <testsuite name="cases.yaml" tests="3" failures="1" errors="1">
+        <testcase classname="cases.yaml" name="at night"/>
+        <testcase classname="cases.yaml" name="at &lt;noon&gt;">
+          <failure message="verdict: expected authorised, found unauthorised; policies: expected night, found no policy; severity: expected high, found none; after: expected 5m, found 20m"/>
+        </testcase>
+        <testcase classname="cases.yaml" name="without a caller">
+          <error message="it names no `caller`"/>
+        </testcase>
+      </testsuite>
+    </testsuites>
+    "#);
     let done = run_in(folder.path(), &["policy", "test", "cases.yaml", "-o", "json"], &[]);
     let told: serde_json::Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(told["undetermined"][0]["id"], "never-asked");
@@ -458,7 +484,122 @@ fn policy_explain_tells_the_question_the_facts_the_policy_and_what_would_have_to
     let policies = folder.path().to_str().unwrap();
     let done = run(&["policy", "explain", "--event", STOP, "--policies", policies], &[]);
     assert_eq!((done.code, done.err.as_str()), (0, ""));
-    insta::assert_snapshot!(done.out.replace(policies, "policies"), @"");
+    insta::assert_snapshot!(done.out.replace(policies, "policies"), @r#"
+    event     3eb6d115-c04d-4a3b-a19f-216e6b540d96 (Event Grid schema)
+    cluster   /subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-prod-weu/providers/Microsoft.ContainerService/managedClusters/aks-prod-01
+    stopped   2026-09-14T18:04:29.1732057Z
+    caller    dana@contoso.com (user 11112222-bbbb-3333-cccc-4444dddd5555) from 203.0.113.24
+    assumed   the cluster is stopped and could be started; nothing else is known of it (no --cluster)
+    decided   at 2026-09-14T18:04:29.1732057Z in mode act
+    verdict   not authorised: no policy allows it
+    restart   permitted by policy restart
+    decision  look again before deciding: the policy delays the start
+    steps
+              2026-09-14T18:04:29.1732057Z  stopped by dana@contoso.com (user)
+              2026-09-14T18:04:29.1732057Z  the stop was not authorised: no policy allows it
+              2026-09-14T18:04:29.1732057Z  the policy delays the start
+
+    is Caller::"11112222-bbbb-3333-cccc-4444dddd5555" allowed Action::"stop" on ManagedCluster::"/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-prod-weu/providers/microsoft.containerservice/managedclusters/aks-prod-01"?
+      no: no policy allows it
+      facts
+        context.at = 2026-09-14T18:04:29.173Z
+        context.callerKnown = true
+        context.confirmed = false
+        context.groupsKnown = true
+        context.ip = 203.0.113.24
+        context.local.day = 14
+        context.local.hour = 18
+        context.local.minute = 4
+        context.local.minuteOfDay = 1084
+        context.local.month = 9
+        context.local.weekday = 1
+        context.local.year = 2026
+        context.restartsLast24h = 0
+        context.role.assignment = 90ee7ee0-177b-43d1-a6fc-6868b04218f1
+        context.role.definition = b24988ac-6180-42a0-ab88-20f7382dd24c
+        context.role.holder = 11112222-bbbb-3333-cccc-4444dddd5555
+        context.role.holderKind = HolderKind::"user"
+        context.role.name = Contributor
+        context.role.scope = /subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e
+        context.unauthorisedStopsByCallerLastHour = 1
+        context.unauthorisedStopsInSubscriptionLastHour = 1
+        context.utc.day = 14
+        context.utc.hour = 18
+        context.utc.minute = 4
+        context.utc.minuteOfDay = 1084
+        context.utc.month = 9
+        context.utc.weekday = 1
+        context.utc.year = 2026
+        ResourceGroup.id = ResourceGroup::"/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-prod-weu"
+        ResourceGroup.in = Subscription::"/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e"
+        ManagedCluster.id = ManagedCluster::"/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-prod-weu/providers/microsoft.containerservice/managedclusters/aks-prod-01"
+        ManagedCluster.name = aks-prod-01
+        ManagedCluster.resourceGroup = rg-prod-weu
+        ManagedCluster.subscription = aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e
+        ManagedCluster.in = ResourceGroup::"/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-prod-weu"
+        Caller.id = Caller::"11112222-bbbb-3333-cccc-4444dddd5555"
+        Caller.appId = 04b07795-8ddb-461a-bbee-02f9e1bf7b46
+        Caller.kind = CallerKind::"user"
+        Caller.mfa = true
+        Caller.name = Dana Example
+        Caller.objectId = 11112222-bbbb-3333-cccc-4444dddd5555
+        Caller.tenant = aaaabbbb-0000-cccc-1111-dddd2222eeee
+        Caller.upn = dana@contoso.com
+        Caller.in = Group::"aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb", Group::"cccccccc-1111-2222-3333-dddddddddddd"
+
+    is Guard::"self" allowed Action::"restart" on ManagedCluster::"/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-prod-weu/providers/microsoft.containerservice/managedclusters/aks-prod-01"?
+      yes, by
+        restart (policies/night.cedar:4)
+          @id("restart") @after("20m")
+          permit (principal, action == Action::"restart", resource);
+      it would be a no if
+        this held: !(context.restartsLast24h < 3) (forbid never-asked)
+      facts
+        context.at = 2026-09-14T18:04:29.173Z
+        context.caller = Caller::"11112222-bbbb-3333-cccc-4444dddd5555"
+        context.callerKind = CallerKind::"user"
+        context.callerKnown = true
+        context.local.day = 14
+        context.local.hour = 18
+        context.local.minute = 4
+        context.local.minuteOfDay = 1084
+        context.local.month = 9
+        context.local.weekday = 1
+        context.local.year = 2026
+        context.restartsLast24h = 0
+        context.role.assignment = 90ee7ee0-177b-43d1-a6fc-6868b04218f1
+        context.role.definition = b24988ac-6180-42a0-ab88-20f7382dd24c
+        context.role.holder = 11112222-bbbb-3333-cccc-4444dddd5555
+        context.role.holderKind = HolderKind::"user"
+        context.role.name = Contributor
+        context.role.scope = /subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e
+        context.stoppedMinutesAgo = 0
+        context.unauthorisedStopsByCallerLastHour = 1
+        context.unauthorisedStopsInSubscriptionLastHour = 1
+        context.utc.day = 14
+        context.utc.hour = 18
+        context.utc.minute = 4
+        context.utc.minuteOfDay = 1084
+        context.utc.month = 9
+        context.utc.weekday = 1
+        context.utc.year = 2026
+        ResourceGroup.id = ResourceGroup::"/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-prod-weu"
+        ResourceGroup.in = Subscription::"/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e"
+        ManagedCluster.id = ManagedCluster::"/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-prod-weu/providers/microsoft.containerservice/managedclusters/aks-prod-01"
+        ManagedCluster.name = aks-prod-01
+        ManagedCluster.resourceGroup = rg-prod-weu
+        ManagedCluster.subscription = aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e
+        ManagedCluster.in = ResourceGroup::"/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-prod-weu"
+        Caller.id = Caller::"11112222-bbbb-3333-cccc-4444dddd5555"
+        Caller.appId = 04b07795-8ddb-461a-bbee-02f9e1bf7b46
+        Caller.kind = CallerKind::"user"
+        Caller.mfa = true
+        Caller.name = Dana Example
+        Caller.objectId = 11112222-bbbb-3333-cccc-4444dddd5555
+        Caller.tenant = aaaabbbb-0000-cccc-1111-dddd2222eeee
+        Caller.upn = dana@contoso.com
+        Caller.in = Group::"aaaaaaaa-1111-2222-3333-bbbbbbbbbbbb", Group::"cccccccc-1111-2222-3333-dddddddddddd"
+    "#);
     let done = run(&["policy", "explain", "--event", STOP, "--policies", policies, "-o", "json"], &[]);
     let told: serde_json::Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(told["questions"][1]["policies"][0]["id"], "restart");

@@ -322,7 +322,7 @@ fn shown(facts: &Facts) -> Result<Value, Unaskable> {
             match (told.remove(member).map(plain), name) {
                 (Some(Value::Object(attributes)), "") => of_entity.extend(attributes),
                 (Some(value), name) if !is_empty(&value) => {
-                    of_entity.insert(name.to_owned(), value);
+                    of_entity.insert(name.to_owned(), ordered(value));
                 }
                 (Some(_) | None, _) => {}
             }
@@ -334,6 +334,17 @@ fn shown(facts: &Facts) -> Result<Value, Unaskable> {
         }
     }
     Ok(Value::Object(all))
+}
+
+/// Cedar gives parents in no particular order; the same facts shall read the same each time.
+fn ordered(value: Value) -> Value {
+    match value {
+        Value::Array(mut elements) => {
+            elements.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+            Value::Array(elements)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => value,
+    }
 }
 
 fn is_empty(value: &Value) -> bool {

@@ -25,7 +25,7 @@ fn a_no_by_default_says_which_single_condition_stood_in_the_way() {
     let explained = Stop::by(alice()).explain(&policies(NIGHT));
     assert!(!explained.allowed);
     assert_eq!(explained.policies, []);
-    insta::assert_snapshot!(changes(&explained), @"");
+    insta::assert_snapshot!(changes(&explained), @"night Permit: must hold: (!(context.local.hour < 20)) || (context.local.hour < 6)");
 }
 
 #[test]
@@ -43,7 +43,12 @@ fn a_yes_says_what_would_have_made_it_a_no() {
     let policy = &explained.policies[0];
     assert_eq!((policy.id.as_str(), policy.file.as_str(), policy.line), ("night", "test.cedar", 2));
     assert!(policy.text.starts_with("@id(\"night\")") && policy.text.ends_with(';'), "{}", policy.text);
-    insta::assert_snapshot!(changes(&explained), @"");
+    insta::assert_snapshot!(changes(&explained), @r#"
+    night Permit: must not hold: principal in Group::"33333333-3333-4333-8333-333333333333"
+    night Permit: must not hold: context has ip
+    night Permit: must not hold: context.ip.isInRange(ip("192.0.2.0/24"))
+    night Permit: must not hold: (!(context.local.hour < 20)) || (context.local.hour < 6)
+    "#);
 }
 
 #[test]
@@ -53,7 +58,11 @@ fn a_forbid_says_what_would_have_lifted_it_only_where_a_permit_applies() {
     let forbidden = Stop { at: december, facts: Some(untagged.clone()), ..Stop::by(alice()) };
     let explained = forbidden.explain(&policies(NIGHT));
     assert_eq!(explained.policies[0].id, "frozen");
-    insta::assert_snapshot!(changes(&explained), @"");
+    insta::assert_snapshot!(changes(&explained), @r#"
+    frozen Forbid: must not hold: context.local.month == 12
+    frozen Forbid: must not hold: !context.confirmed
+    frozen Forbid: must not hold: !resource.hasTag("Env")
+    "#);
     let by_day = Stop { at: at("2026-12-01T12:00:00Z"), facts: Some(untagged), ..Stop::by(alice()) };
     assert_eq!(by_day.explain(&policies(NIGHT)).otherwise, [], "two things would have to differ");
 }
@@ -82,7 +91,7 @@ fn a_row_of_an_allow_list_is_explained_like_a_policy() {
     );
     let loaded = load(&[("rows.toml", &table)]).unwrap();
     let explained = Stop::by(alice()).explain(&loaded);
-    insta::assert_snapshot!(changes(&explained), @"");
+    insta::assert_snapshot!(changes(&explained), @"row Permit: must hold: (!(context.local.minuteOfDay < 1200)) || (context.local.minuteOfDay < 360)");
     let night = Stop { at: at("2026-11-24T22:00:00Z"), ..Stop::by(alice()) }.explain(&loaded);
     assert!(night.policies[0].text.contains("CHG-1"), "{:?}", night.policies);
 }

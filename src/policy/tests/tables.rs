@@ -99,13 +99,48 @@ scope = "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e"
 reason = ""
 [rules]
 "#;
-    insta::assert_snapshot!(table_faults(text), @"");
+    insta::assert_snapshot!(table_faults(text), @r#"
+    allow-list.toml:1:1: the row has no `reason`
+      help: say in a line of 300 characters at most why it is allowed, with a ticket's number
+    allow-list.toml:1:1: the row says for nobody
+      help: write caller = "<object id>" or group = "<object id>"
+    allow-list.toml:2:6: `Night` is no `id`
+      help: an id has 1 to 64 characters: lower-case letters, digits and dashes
+    allow-list.toml:3:1: `caler` is not known here
+      help: did you mean `caller`?
+    allow-list.toml:4:9: `/subscriptions/prod` is no `scope`
+      help: write the resource id of a management group, a subscription, a resource group or a cluster
+    allow-list.toml:5:9: `20-6` is no `hours`
+      help: write from and to as hh:mm-hh:mm, "20:00-06:00", in the zone of STOP_GUARD_TIMEZONE
+    allow-list.toml:6:9: this datetime is no `until`
+      help: write a time with its offset and without quotes: 2026-12-31T18:00:00+01:00
+    allow-list.toml:7:1: the row has no `reason`
+      help: say in a line of 300 characters at most why it is allowed, with a ticket's number
+    allow-list.toml:7:1: the row has no `scope`
+      help: write the resource id of a management group, a subscription, a resource group or a cluster
+    allow-list.toml:7:1: the row names a caller and a group
+      help: make two rows of it
+    allow-list.toml:13:10: `аaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e` is no `caller`
+      help: write the object id (a GUID) of the caller, or the app id of an application without one
+    allow-list.toml:15:10: `` is no `reason`
+      help: say in a line of 300 characters at most why it is allowed, with a ticket's number
+    allow-list.toml:16:2: `rules` is not known here
+      help: write rows as [[allow]], groups as [management-groups.<name>]
+    "#);
 }
 
 #[test]
 fn text_that_is_not_toml_is_told_with_its_place() {
-    insta::assert_snapshot!(table_faults("[[allow]]\nid = night\n"), @"");
-    insta::assert_snapshot!(table_faults("allow = 3\nmanagement-groups = []\n"), @"");
+    insta::assert_snapshot!(table_faults("[[allow]]\nid = night\n"), @"
+    allow-list.toml:2:6: invalid float, expected `nan`
+      help: this is TOML: texts stand in quotes, times don't
+    ");
+    insta::assert_snapshot!(table_faults("allow = 3\nmanagement-groups = []\n"), @"
+    allow-list.toml:1:9: `allow` is no list of rows
+      help: begin each row with a line [[allow]]
+    allow-list.toml:2:21: `management-groups` holds no tables
+      help: describe a group as [management-groups.<name>], with its id as the name
+    ");
 }
 
 #[test]
@@ -113,7 +148,10 @@ fn a_row_and_a_policy_can_not_have_the_same_id() {
     let members = format!("caller = \"{ALICE}\"\nscope = \"{PRODUCTION}\"");
     let policy = r#"@id("row") permit (principal, action == Action::"stop", resource);"#;
     let found = load(&[("a.cedar", policy), ("b.toml", &row(&members))]).unwrap_err();
-    insta::assert_snapshot!(told(&found), @"");
+    insta::assert_snapshot!(told(&found), @"
+    b.toml:1:1: the id `row` is used twice
+      help: it is the id of another policy in a.cedar
+    ");
 }
 
 #[test]
@@ -161,18 +199,32 @@ fn a_cluster_is_in_the_management_groups_that_a_table_names() {
 fn a_management_group_that_nothing_is_in_is_a_fault() {
     let policy = r#"@id("p") forbid (principal, action == Action::"stop",
   resource in ManagementGroup::"/providers/microsoft.management/managementgroups/prod");"#;
-    insta::assert_snapshot!(faults(policy), @"");
+    insta::assert_snapshot!(faults(policy), @"
+    test.cedar:2:82: nothing is known to be in the management group `prod`
+      help: say what is in it: [management-groups.prod] in a *.toml file beside the policies
+    ");
     let row = row(&format!(
         "caller = \"{ALICE}\"\nscope = \"/providers/Microsoft.Management/managementGroups/prod\""
     ));
-    insta::assert_snapshot!(table_faults(&row), @"");
+    insta::assert_snapshot!(table_faults(&row), @"
+    allow-list.toml:5:59: nothing is known to be in the management group `prod`
+      help: say what is in it: [management-groups.prod] in a *.toml file beside the policies
+    ");
 }
 
 #[test]
 fn management_groups_in_a_circle_or_too_deep_are_faults() {
     let circle = "[management-groups.a]\nparent = \"b\"\n[management-groups.b]\nparent = \"a\"\n";
-    insta::assert_snapshot!(table_faults(circle), @"");
-    insta::assert_snapshot!(table_faults("[management-groups.a]\nparent = \"a\"\n"), @"");
+    insta::assert_snapshot!(table_faults(circle), @"
+    allow-list.toml:1:20: the management group `a` has too many groups above it
+      help: no group is above itself, and Azure has six levels below the root
+    allow-list.toml:3:20: the management group `b` has too many groups above it
+      help: no group is above itself, and Azure has six levels below the root
+    ");
+    insta::assert_snapshot!(table_faults("[management-groups.a]\nparent = \"a\"\n"), @"
+    allow-list.toml:1:20: the management group `a` has too many groups above it
+      help: no group is above itself, and Azure has six levels below the root
+    ");
     let deep = |levels: usize| {
         let link = |n: usize| format!("[management-groups.g{n}]\nparent = \"g{}\"\n", n + 1);
         load(&[("deep.toml", &(0..levels).map(link).collect::<String>())])
@@ -186,5 +238,12 @@ fn a_subscription_is_in_one_management_group() {
     let twice = format!(
         "[management-groups.a]\nsubscriptions = [\"{SUBSCRIPTION}\"]\n[management-groups.b]\nparnt = \"a\"\nsubscriptions = [\"{SUBSCRIPTION}\", \"x\"]\n"
     );
-    insta::assert_snapshot!(table_faults(&twice), @"");
+    insta::assert_snapshot!(table_faults(&twice), @"
+    allow-list.toml:4:1: `parnt` is not known here
+      help: did you mean `parent`?
+    allow-list.toml:5:18: subscription `aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e` is in `a` already
+      help: a subscription is in one group
+    allow-list.toml:5:58: `x` is no `subscription`
+      help: write its id, a GUID
+    ");
 }
