@@ -39,6 +39,7 @@ bench: .tools/azurite/installed ## measure start, wire calls, CPU and memory of 
 	  cargo build --release --quiet --locked --package aks-stop-guard --bin aks-stop-guard
 	$(STEP) 'build the minimal server the same way' cargo build --release --quiet --locked --package minimal-server
 	$(STEP) 'build what measures' cargo build --quiet --locked --package bench
+	$(STEP) 'measure policies' cargo bench --quiet --locked --profile simulation --bench policy
 	@target/debug/bench --guard target/release/aks-stop-guard --minimal target/release/minimal-server \
 	  --azurite $(AZURITE) --output $(or $(OUTPUT),human)
 
@@ -46,6 +47,8 @@ bench: .tools/azurite/installed ## measure start, wire calls, CPU and memory of 
 test: tools lint ## everything that CI runs: lints, docs, and all tests
 	$(STEP) 'build' cargo build --quiet --locked --workspace --all-targets
 	$(STEP) 'test' tools/tests
+	$(STEP) 'ask 100,000 questions of two evaluators' env POLICY_REFERENCE_REQUESTS=100000 \
+	  cargo test --quiet --locked --profile simulation --test policy_reference
 
 .PHONY: lint
 lint: $(CARGO_DENY) ## formatting, clippy, rustdoc and the dependencies' rules, warnings as errors
