@@ -260,8 +260,8 @@ const COMMON: [Condition; 16] = [
     (r#"resource has location && resource.location == "westeurope""#, |f| {
         f.looked.as_ref().is_some_and(|l| l.location.as_deref() == Some("WestEurope"))
     }),
-    (r#"!(resource has skuTier) || resource.skuTier == "Free""#, |f| {
-        f.looked.as_ref().and_then(|l| l.sku_tier.as_deref()).is_none_or(|tier| tier == "Free")
+    (r#"resource has skuTier && resource.skuTier == "Free""#, |f| {
+        f.looked.as_ref().and_then(|l| l.sku_tier.as_deref()).is_some_and(|tier| tier == "Free")
     }),
     ("resource has private && !resource.private", |f| {
         f.looked.as_ref().is_some_and(|l| l.private == Some(false))
