@@ -39,6 +39,7 @@ bench: .tools/azurite/installed ## measure start, wire calls, CPU, memory and lo
 	  cargo build --release --quiet --locked --package aks-stop-guard --bin aks-stop-guard
 	$(STEP) 'build the minimal server the same way' cargo build --release --quiet --locked --package minimal-server
 	$(STEP) 'build what measures' cargo build --profile simulation --quiet --locked --package bench
+	$(STEP) 'measure policies' cargo bench --quiet --locked --profile simulation --bench policy
 	@target/simulation/bench --guard target/release/aks-stop-guard --minimal target/release/minimal-server \
 	  --azurite $(AZURITE) --output $(or $(OUTPUT),human)
 
@@ -58,6 +59,8 @@ replay: ## play the simulation's seed SEED=… once more, and show everything th
 test: tools lint ## everything that CI runs: lints, docs, and all tests
 	$(STEP) 'build' cargo build --quiet --locked --workspace --all-targets
 	$(STEP) 'test' tools/tests
+	$(STEP) 'ask 100,000 questions of two evaluators' env POLICY_REFERENCE_REQUESTS=100000 \
+	  cargo test --quiet --locked --profile simulation --test policy_reference
 
 .PHONY: lint
 lint: $(CARGO_DENY) ## formatting, clippy, rustdoc and the dependencies' rules, warnings as errors

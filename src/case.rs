@@ -2,6 +2,7 @@
 //!
 //! `docs/PROTOCOL.md` has the rules that comments here cite by number.
 
+pub mod asked;
 pub mod bulletin;
 pub mod close;
 pub mod discovery;
@@ -20,9 +21,10 @@ pub mod verdict;
 #[cfg(test)]
 mod tests;
 
+pub use asked::Asked;
 pub use bulletin::{Bulletin, BulletinKey};
 pub use discovery::Baseline;
-pub use explain::{Action, Explanation, explain};
+pub use explain::{Action, Explanation, explain, explain_questions};
 pub use intake::{Taken, take_in};
 pub use model::{Case, CaseId, Held, Intent, IntentState, Mode, Outcome, Stop, StopSource, Told, Verdict};
 pub use proof::Confirm;

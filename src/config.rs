@@ -30,7 +30,7 @@ use crate::store::{
 pub use azure::ArmSettings;
 pub use environment::{Environment, from_env};
 pub use fault::{Fault, FaultKind};
-pub use policies::{PoliciesFault, load_policies};
+pub use policies::{PoliciesFault, load_policies, load_policy_files};
 
 use reader::Reader;
 
@@ -70,11 +70,13 @@ pub const ARM_SCOPE_SETTING: &str = "STOP_GUARD_ARM_SCOPE";
 pub const WEBHOOK_URL_SETTING: &str = "STOP_GUARD_WEBHOOK_URL";
 /// What the `webhook` sink signs with. A secret.
 pub const WEBHOOK_SECRET_SETTING: &str = "STOP_GUARD_WEBHOOK_SECRET";
+/// What the function `Evaluate` tells.
+pub const EVALUATE_SETTING: &str = "STOP_GUARD_EVALUATE";
 /// The least important log lines that are written.
 pub const LOG_SETTING: &str = "STOP_GUARD_LOG";
 
 /// All settings whose names begin with `STOP_GUARD_`. Any other such name is a slip, and a fault.
-const OWN_SETTINGS: [&str; 20] = [
+const OWN_SETTINGS: [&str; 21] = [
     MODE_SETTING,
     SUBSCRIPTIONS_SETTING,
     STATE_SETTING,
@@ -94,17 +96,31 @@ const OWN_SETTINGS: [&str; 20] = [
     ARM_SCOPE_SETTING,
     WEBHOOK_URL_SETTING,
     WEBHOOK_SECRET_SETTING,
+    EVALUATE_SETTING,
     LOG_SETTING,
 ];
 
 /// Where `serve` listens if the Functions host doesn't say: it does so whenever it starts the handler.
 const PORT_DEFAULT: u16 = 8080;
 /// The folder of policies if no setting names one: the one that is published with the app.
-const POLICIES_DEFAULT: &str = "policies";
+pub const POLICIES_DEFAULT: &str = "policies";
 /// Most guarded subscriptions: each may have a storm's bulletin, and a sweep looks after 2,000 of these.
 const SUBSCRIPTIONS_MAX: usize = 1_000;
 /// Most that times are divided by: the start request's 20 s become 200 ms, what one on loopback takes on a busy machine.
 const SPEED_UP_MAX: i32 = 100;
+
+/// What the function `Evaluate` tells whoever has its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Evaluate {
+    /// Nothing: it answers that it is off.
+    Off,
+    /// The verdict and the ids of the policies that determined it.
+    #[default]
+    Verdict,
+    /// The whole explanation: the questions, the facts, the texts of the policies and what would have to differ. A recipe for
+    /// evading the policies in the wrong hands.
+    Explain,
+}
 
 /// The settings, and what is wrong with them.
 #[derive(Debug)]
@@ -130,6 +146,8 @@ pub struct Settings {
     /// Where ARM is and who asks it. `None` if broken: it is not asked at all, for another cloud's ARM would say that the
     /// clusters are gone.
     pub arm: Option<ArmSettings>,
+    /// `STOP_GUARD_EVALUATE`, `verdict` by default. If broken: `off`, which tells nobody anything.
+    pub evaluate: Evaluate,
     /// `STOP_GUARD_LOG`: `error`, `warn`, `info` (by default or if broken), `debug` or `trace`.
     pub log: LevelFilter,
     /// `FUNCTIONS_CUSTOMHANDLER_PORT`. The one setting without which nothing works.
@@ -156,6 +174,7 @@ impl Settings {
             confirm: confirm(&mut reader),
             times: times(&mut reader, on_loopback),
             arm,
+            evaluate: evaluate(&mut reader),
             log: log(&mut reader),
             port: port(&reader),
             faults: reader.faults(),
@@ -176,6 +195,11 @@ fn mode(reader: &mut Reader<'_>) -> Mode {
 fn confirm(reader: &mut Reader<'_>) -> Confirm {
     let words = [("prefer", Confirm::Prefer), ("require", Confirm::Require), ("off", Confirm::Off)];
     reader.word(CONFIRM_SETTING, &words, Confirm::Prefer, Confirm::Require)
+}
+
+fn evaluate(reader: &mut Reader<'_>) -> Evaluate {
+    let words = [("off", Evaluate::Off), ("verdict", Evaluate::Verdict), ("explain", Evaluate::Explain)];
+    reader.word(EVALUATE_SETTING, &words, Evaluate::Verdict, Evaluate::Off)
 }
 
 fn log(reader: &mut Reader<'_>) -> LevelFilter {

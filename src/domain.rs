@@ -8,6 +8,7 @@ pub mod event;
 pub mod incident;
 pub mod power_log;
 pub mod resource_id;
+pub mod role;
 pub mod text;
 
 pub use caller::{Caller, CallerKind};
@@ -16,3 +17,4 @@ pub use event::{EventSchema, Parsed, StopEvent, StopTime};
 pub use incident::{Incident, IncidentState, Severity};
 pub use power_log::{LogReading, PowerOperation, PowerVerb};
 pub use resource_id::{ClusterId, ClusterKey, SubscriptionId};
+pub use role::{HolderKind, Role};

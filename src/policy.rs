@@ -12,22 +12,28 @@ mod annotation;
 mod answer;
 mod depth;
 mod entity;
+mod explain;
 mod fault;
+mod hierarchy;
 mod literal;
 mod load;
 mod memo;
 mod question;
+mod table;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Request, Response, Validator};
+use cedar_policy::{Authorizer, Decision, Entities, PolicyId, PolicySet, Request, Response, Validator};
 
 pub use self::answer::{Answer, Determining, Effect, EvaluationError};
 use self::entity::{Facts, Unaskable, Vocabulary};
+pub use self::explain::{Change, Explained, ExplainedPolicy};
 pub use self::fault::PolicyFault;
+use self::hierarchy::Hierarchy;
 use self::memo::{Memo, Subjects};
 pub use self::question::{Counts, GrantFacts, RestartQuestion, StopQuestion};
 
@@ -53,6 +59,7 @@ pub struct PolicyFile<'a> {
 pub struct Policies {
     validator: Validator,
     vocabulary: Vocabulary,
+    hierarchy: Hierarchy,
     authorizer: Authorizer,
     set: PolicySet,
     /// What our annotations say, by Cedar's id of the policy.
@@ -68,6 +75,25 @@ pub struct Policies {
 struct Ranked {
     rank: usize,
     determining: Determining,
+    source: Source,
+}
+
+/// Where a policy stands, and how it is written there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The file's name.
+    pub file: String,
+    /// The line it begins in, from 1.
+    pub line: usize,
+    /// Its text: Cedar, or a row of an allow-list.
+    pub text: String,
+}
+
+impl Source {
+    fn of(place: &fault::Place, span: miette::SourceSpan) -> Self {
+        let (line, text) = place.part(span);
+        Self { file: place.name.clone(), line, text: text.to_owned() }
+    }
 }
 
 impl Policies {
@@ -104,13 +130,26 @@ impl Policies {
         self.responses.is_empty()
     }
 
+    /// The ids of all policies, in the order of the files.
+    pub fn ids(&self) -> Vec<&str> {
+        self.ranked().map(|policy| policy.determining.id.as_str()).collect()
+    }
+
+    /// Where each policy stands, by its id, in the order of the files.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, &Source)> {
+        self.ranked().map(|policy| (policy.determining.id.as_str(), &policy.source))
+    }
+
+    fn ranked(&self) -> impl Iterator<Item = &Ranked> {
+        let mut ranked: Vec<&Ranked> = self.responses.values().collect();
+        ranked.sort_by_key(|policy| policy.rank);
+        ranked.into_iter()
+    }
+
     /// Sinks named by `@notify`, with the id of the policy that names them, in the order of the files: whether these
     /// sinks exist is for the settings to check.
     pub fn sinks_named(&self) -> Vec<(&str, &str)> {
-        let mut ranked: Vec<&Ranked> = self.responses.values().collect();
-        ranked.sort_by_key(|policy| policy.rank);
-        ranked
-            .into_iter()
+        self.ranked()
             .flat_map(|Ranked { determining, .. }| {
                 determining.notify.iter().map(|sink| (determining.id.as_str(), sink.as_str()))
             })
@@ -127,20 +166,36 @@ impl Policies {
         self.answer(question.facts_for(&self.vocabulary), question.subjects())
     }
 
+    /// [`Policies::may_stop`], with why. For people who ask: takes every policy apart, so it costs more than the answer.
+    pub fn explain_stop(&self, question: &StopQuestion<'_>) -> Explained {
+        self.explain(question.facts_for(&self.vocabulary), question.subjects())
+    }
+
+    /// [`Policies::may_restart`], with why.
+    pub fn explain_restart(&self, question: &RestartQuestion<'_>) -> Explained {
+        self.explain(question.facts_for(&self.vocabulary), question.subjects())
+    }
+
     fn answer(&self, facts: Result<Facts, Unaskable>, subjects: Subjects<'_>) -> Answer {
-        let schema = self.validator.schema();
-        let asked = facts.and_then(|facts| {
-            let Facts { principal, action, resource, context } = facts;
-            let request = Request::new(principal, action, resource, context, Some(schema))?;
-            let entities = self.memo.entities(subjects, &self.vocabulary, schema)?;
-            Ok(depth::with_stack_to_ask(self.operators, || {
-                self.authorizer.is_authorized(&request, &self.set, &entities)
-            }))
-        });
-        match asked {
-            Ok(response) => self.read(&response),
+        match facts.and_then(|facts| self.put(facts, subjects)) {
+            Ok((request, entities)) => self.ask(&request, &entities),
             Err(unaskable) => Answer::refused(EvaluationError::question(unaskable.0.as_ref())),
         }
+    }
+
+    /// Puts a question, checked against the schema.
+    fn put(&self, facts: Facts, subjects: Subjects<'_>) -> Result<(Request, Arc<Entities>), Unaskable> {
+        let schema = self.validator.schema();
+        let Facts { principal, action, resource, context } = facts;
+        let request = Request::new(principal, action, resource, context, Some(schema))?;
+        Ok((request, self.memo.entities(subjects, &self.vocabulary, &self.hierarchy, schema)?))
+    }
+
+    fn ask(&self, request: &Request, entities: &Entities) -> Answer {
+        let response = depth::with_stack_to_ask(self.operators, || {
+            self.authorizer.is_authorized(request, &self.set, entities)
+        });
+        self.read(&response)
     }
 
     fn read(&self, response: &Response) -> Answer {

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::domain::calendar::{EARLIEST, LATEST};
-use crate::domain::{Caller, ClusterId, LogReading, PowerOperation, PowerVerb, text};
+use crate::domain::{Caller, ClusterId, LogReading, PowerOperation, PowerVerb, Role, text};
 
 /// Most records of power operations that are kept of one reading; a cluster has a handful a day.
 const RECORDS_MAX: usize = 2_000;
@@ -189,7 +189,11 @@ fn caller(record: &Value) -> Caller {
     let none = Map::new();
     let claims = record.get("claims").and_then(Value::as_object).unwrap_or(&none);
     let ip = record.pointer("/httpRequest/clientIpAddress").and_then(Value::as_str);
-    Caller::from_claims(claims, word(record, "caller"), ip)
+    let role = Role::from_evidence(|name| {
+        let member = record.pointer("/authorization/evidence")?.get(name)?;
+        member.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+    });
+    Caller { role, ..Caller::from_claims(claims, word(record, "caller"), ip) }
 }
 
 #[cfg(test)]

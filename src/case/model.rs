@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::asked::Asked;
 use crate::domain::incident::TimelineEntry;
 use crate::domain::{Caller, ClusterKey, Severity, Situation};
 
@@ -139,6 +140,9 @@ pub struct Verdict {
     pub severity: Option<Severity>,
     /// Hash of the policy set that answered.
     pub policy_hash: String,
+    /// The facts beside the stop that it was asked with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Box<Asked>>,
 }
 
 /// What is known of a start that we meant to send. Nothing relies on it but caution (rule 15).

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::asked::Asked;
 use super::intake::{add_stop, same_stop};
 use super::model::{Case, Stop, StopSource, Verdict};
 use super::times::Times;
@@ -124,6 +125,7 @@ pub fn judge(case: &mut Case, asker: &Asker<'_>, times: &Times) -> Verdict {
         errors: Vec::new(),
         severity: None,
         policy_hash: asker.policies.hash().to_owned(),
+        asked: Some(Box::new(Asked::of(asker))),
     };
     let from = episode_start(&case.stops, times);
     for stop in case.stops.iter_mut().skip(from).rev() {

@@ -1,38 +1,23 @@
 //! `evaluate`: what the guard would do about a recorded event. Offline: nothing is asked, written or started.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::describe::{self, Situation};
-use super::{Exit, Format, output, wiring};
-use crate::azure::{HttpTransport, managed_cluster};
-use crate::case::{Action, Context, Explanation, Facts, Mode, Record, Stop, explain};
+use super::offline::{self, Offline};
+use super::{Exit, Format, output};
+use crate::azure::managed_cluster;
+use crate::case::{Action, Context, Explanation, Facts, Mode, Record, Stop, explain_questions};
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{
-    CONFIRM_SETTING, Environment, FaultKind, GIVE_UP_AFTER_SETTING, LOOK_EVERY_SETTING, MODE_SETTING,
-    RETRY_AFTER_SETTING, SUBSCRIPTIONS_SETTING, Settings, TIMEZONE_SETTING, load_policies,
-};
+use crate::config::{Environment, MODE_SETTING};
 use crate::domain::calendar::{EARLIEST, LATEST};
 use crate::domain::event::{Ignored, parse};
 use crate::domain::{Cluster, ClusterId, Found, Look, Parsed, Power, Provisioning, StopEvent, StopTime};
-use crate::functions::BODY_BYTES_MAX;
-use crate::policy::Policies;
-
-/// Settings that the answer depends on.
-const NEEDED: [&str; 7] = [
-    MODE_SETTING,
-    SUBSCRIPTIONS_SETTING,
-    TIMEZONE_SETTING,
-    CONFIRM_SETTING,
-    LOOK_EVERY_SETTING,
-    RETRY_AFTER_SETTING,
-    GIVE_UP_AFTER_SETTING,
-];
+use crate::policy::Explained;
 
 /// Arguments of `evaluate`.
 #[derive(Debug, clap::Args)]
@@ -74,83 +59,116 @@ fn mode(text: &str) -> Result<Mode, String> {
         .ok_or_else(|| "one of `dry-run`, `notify`, `act`".to_owned())
 }
 
-pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit> {
-    let http = HttpTransport::new();
-    let settings = Settings::read(environment, &wiring::sink_http(&http));
-    let folder = args.policies.clone().unwrap_or_else(|| settings.policies.clone());
-    let loaded = load_policies(&folder, &settings.sink_names());
-    let (policies, faults) = usable(&settings, loaded);
-    for fault in &faults {
-        output::error(&format!("error: {fault}\n"));
+/// What is asked: an event, and what is known beside it.
+pub(super) struct Asked<'a> {
+    pub(super) event: &'a Path,
+    pub(super) cluster: Option<&'a Path>,
+    pub(super) mode: Option<Mode>,
+    pub(super) at: Option<Timestamp>,
+}
+
+/// What came of it.
+pub(super) enum Decided {
+    Explained(Box<Decision>),
+    /// Why the guard would do nothing.
+    Ignored(String),
+}
+
+/// A decision about an event.
+pub(super) struct Decision {
+    event: StopEvent,
+    now: Timestamp,
+    mode: Mode,
+    cluster_given: bool,
+    explanation: Explanation,
+    /// The questions that the policies were asked.
+    pub(super) questions: Vec<Explained>,
+}
+
+impl Decision {
+    fn situation(&self) -> Situation<'_> {
+        let Self { event, now, mode, cluster_given, .. } = self;
+        Situation { event, now: *now, mode: *mode, cluster_given: *cluster_given }
     }
-    let (Some(policies), true) = (policies, faults.is_empty()) else { return Ok(Exit::Invalid) };
-    let text = read(&args.event)?;
-    let subscriptions = settings.subscriptions.as_ref();
+
+    pub(super) fn human(&self) -> String {
+        describe::human(&self.situation(), &self.explanation)
+    }
+
+    pub(super) fn json(&self) -> anyhow::Result<Value> {
+        Ok(describe::json(&self.situation(), &self.explanation)?)
+    }
+}
+
+pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit> {
+    let Some(offline) = offline::load(environment, args.policies.as_deref()) else {
+        return Ok(Exit::Invalid);
+    };
+    let asked = Asked { event: &args.event, cluster: args.cluster.as_deref(), mode: args.mode, at: args.at };
+    match decide(&asked, environment, &offline)? {
+        Decided::Explained(decision) => {
+            output::print(&match args.output {
+                Format::Human => decision.human(),
+                Format::Json => format!("{:#}\n", decision.json()?),
+            });
+            Ok(exit(&decision.explanation))
+        }
+        Decided::Ignored(why) => {
+            output::print(&match args.output {
+                Format::Human => format!("ignored   {why}\n"),
+                Format::Json => format!("{:#}\n", json!({ "ignored": why })),
+            });
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+/// Decides about an event, or says why the guard would do nothing. What is no event at all is more likely the wrong file.
+pub(super) fn decide(
+    asked: &Asked<'_>,
+    environment: &Environment,
+    offline: &Offline,
+) -> anyhow::Result<Decided> {
+    let text = offline::read(asked.event, offline::EVENT_BYTES_MAX)?;
+    let subscriptions = offline.settings.subscriptions.as_ref();
     let guarded = |id: &_| subscriptions.is_none_or(|guarded| guarded.contains(id));
     match parse(&text, &guarded) {
         Parsed::Stop(event) => {
-            let exit = decide(args, environment, &settings, &policies, &event)?;
-            Ok(exit)
+            Ok(Decided::Explained(Box::new(explained(asked, environment, offline, *event)?)))
         }
-        Parsed::Ignored(why) => ignored(args, &why),
+        Parsed::Ignored(why) => match &why {
+            Ignored::Empty | Ignored::NotAnEvent { .. } => {
+                anyhow::bail!("`{}`: {why}", asked.event.display())
+            }
+            Ignored::OtherEventType { .. }
+            | Ignored::OtherOperation { .. }
+            | Ignored::OtherResource(_)
+            | Ignored::BadResourceId(_)
+            | Ignored::NotGuarded(_) => Ok(Decided::Ignored(why.to_string())),
+        },
     }
 }
 
-/// The policies, and all faults that matter here. A setting that is missing is none: this asks nobody.
-fn usable(
-    settings: &Settings,
-    loaded: Result<Policies, Vec<crate::config::PoliciesFault>>,
-) -> (Option<Policies>, Vec<String>) {
-    let matters = |setting: &str| NEEDED.contains(&setting);
-    let mut faults: Vec<String> = settings
-        .faults
-        .iter()
-        .filter(|fault| fault.kind == FaultKind::Invalid && matters(&fault.setting))
-        .map(ToString::to_string)
-        .collect();
-    match loaded {
-        Ok(policies) => (Some(policies), faults),
-        Err(found) => {
-            faults.extend(found.iter().map(ToString::to_string));
-            (None, faults)
-        }
-    }
-}
-
-/// Says why the guard would do nothing. What is no event at all is more likely the wrong file.
-fn ignored(args: &Args, why: &Ignored) -> anyhow::Result<Exit> {
-    match why {
-        Ignored::Empty | Ignored::NotAnEvent { .. } => anyhow::bail!("`{}`: {why}", args.event.display()),
-        Ignored::OtherEventType { .. }
-        | Ignored::OtherOperation { .. }
-        | Ignored::OtherResource(_)
-        | Ignored::BadResourceId(_)
-        | Ignored::NotGuarded(_) => {}
-    }
-    output::print(&match args.output {
-        Format::Human => format!("ignored   {why}\n"),
-        Format::Json => format!("{:#}\n", serde_json::json!({ "ignored": why.to_string() })),
-    });
-    Ok(Exit::Ok)
-}
-
-fn decide(
-    args: &Args,
+fn explained(
+    asked: &Asked<'_>,
     environment: &Environment,
-    settings: &Settings,
-    policies: &Policies,
-    event: &StopEvent,
-) -> anyhow::Result<Exit> {
-    let now = args.at.unwrap_or_else(|| match event.time {
+    offline: &Offline,
+    event: StopEvent,
+) -> anyhow::Result<Decision> {
+    let Offline { settings, policies } = offline;
+    let now = asked.at.unwrap_or_else(|| match event.time {
         StopTime::At(time) => time,
         StopTime::Missing => SystemClock.now(),
     });
     let now = now.clamp(EARLIEST, LATEST);
     let configured = environment.get(MODE_SETTING).map(|_| settings.mode);
-    let mode = args.mode.or(configured).unwrap_or(Mode::Act);
-    let cluster = match &args.cluster {
-        Some(path) => managed_cluster::read(read(path)?.as_bytes(), &event.cluster)
-            .with_context(|| format!("`{}`", path.display()))?,
+    let mode = asked.mode.or(configured).unwrap_or(Mode::Act);
+    let cluster = match asked.cluster {
+        Some(path) => {
+            let text = offline::read(path, offline::EVENT_BYTES_MAX)?;
+            managed_cluster::read(text.as_bytes(), &event.cluster)
+                .with_context(|| format!("`{}`", path.display()))?
+        }
         None => stopped(&event.cluster),
     };
     let context = Context {
@@ -168,18 +186,11 @@ fn decide(
     };
     let look = Look { sent_at: now, found: Found::Cluster(Box::new(cluster)) };
     let facts = Facts { look: Ok(look), log: None, stops: None };
-    let explanation = explain(
-        &Record::new(event.cluster.clone()),
-        Stop::of_event(event, now, context.times),
-        facts,
-        &context,
-    );
-    let situation = Situation { event, now, mode, cluster_given: args.cluster.is_some() };
-    output::print(&match args.output {
-        Format::Human => describe::human(&situation, &explanation),
-        Format::Json => format!("{:#}\n", describe::json(&situation, &explanation)?),
-    });
-    Ok(exit(&explanation))
+    let stop = Stop::of_event(&event, now, context.times);
+    let (explanation, questions) =
+        explain_questions(&Record::new(event.cluster.clone()), stop, facts, &context);
+    let cluster_given = asked.cluster.is_some();
+    Ok(Decision { event, now, mode, cluster_given, explanation, questions })
 }
 
 /// A cluster of which nothing is known but that it is down and could be started.
@@ -206,23 +217,4 @@ fn exit(explanation: &Explanation) -> Exit {
         Action::Restart => Exit::Restart,
         Action::Wait { .. } => Exit::Undecided,
     }
-}
-
-/// A file's text, or that of standard input. As long as a request's body may be.
-fn read(path: &Path) -> anyhow::Result<String> {
-    let shown = path.display();
-    let mut text = String::new();
-    let limit = u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX);
-    let mut source: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(std::io::stdin())
-    } else {
-        Box::new(File::open(path).with_context(|| format!("`{shown}` can't be opened"))?)
-    };
-    source
-        .by_ref()
-        .take(limit)
-        .read_to_string(&mut text)
-        .with_context(|| format!("`{shown}` can't be read"))?;
-    anyhow::ensure!(text.len() < BODY_BYTES_MAX, "`{shown}` has {BODY_BYTES_MAX} bytes or more");
-    Ok(text)
 }

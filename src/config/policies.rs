@@ -46,7 +46,7 @@ pub enum PoliciesFault {
     },
 }
 
-/// Loads and validates the `*.cedar` files directly in a folder. `sinks` are those set up; a policy may name no other.
+/// Loads and validates the `*.cedar` and `*.toml` files directly in a folder. `sinks` are those set up; a policy may name no other.
 ///
 /// # Errors
 /// All that is wrong.
@@ -62,6 +62,32 @@ pub fn load_policies(folder: &Path, sinks: &[&str]) -> Result<Policies, Vec<Poli
         .map(|(policy, sink)| PoliciesFault::NoSuchSink { policy: policy.to_owned(), sink: sink.to_owned() })
         .collect();
     if strangers.is_empty() { Ok(policies) } else { Err(strangers) }
+}
+
+/// Loads and validates files and folders of policies as one set, whatever sinks they name: to try policies out.
+///
+/// # Errors
+/// All that is wrong.
+pub fn load_policy_files(paths: &[PathBuf]) -> Result<Policies, Vec<PoliciesFault>> {
+    let mut files = Vec::new();
+    let mut faults = Vec::new();
+    for path in paths {
+        let read = match path.is_dir() {
+            true => read_folder(path),
+            false => read_file(path)
+                .map(|text| vec![(path.display().to_string(), text)])
+                .map_err(|error| vec![unreadable(path, &error)]),
+        };
+        match read {
+            Ok(found) => files.extend(found),
+            Err(found) => faults.extend(found),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let files: Vec<PolicyFile<'_>> = files.iter().map(|(name, text)| PolicyFile { name, text }).collect();
+    Policies::load(&files).map_err(|faults| faults.into_iter().map(PoliciesFault::Policy).collect())
 }
 
 /// Names, as people can open them, and texts.
@@ -87,7 +113,8 @@ fn paths(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
         let path = entry?.path();
         // An editor's `.default.cedar` and the like are no policies.
         let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if path.extension().is_some_and(|extension| extension == "cedar") && !is_hidden {
+        let is_policy = path.extension().is_some_and(|extension| extension == "cedar" || extension == "toml");
+        if is_policy && !is_hidden {
             paths.push(path);
         }
     }

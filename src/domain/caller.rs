@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::role::Role;
+
 /// What sort of identity called ARM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -79,6 +81,9 @@ pub struct Caller {
     /// Where the request came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<IpAddr>,
+    /// The role assignment by which ARM let them do it (`authorization.evidence`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
 }
 
 impl Caller {
@@ -96,6 +101,7 @@ impl Caller {
             groups_known: false,
             mfa: None,
             ip: None,
+            role: None,
         }
     }
 

@@ -81,6 +81,7 @@ impl Caller {
             groups_known,
             mfa: claims.mfa(),
             ip: ip.and_then(parse_ip).or_else(|| claims.text("ipaddr").and_then(parse_ip)),
+            role: None,
         }
     }
 }

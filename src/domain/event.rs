@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use super::caller::Caller;
 use super::claims::CLAIMS_READ;
 use super::resource_id::{ClusterId, IdError, SubscriptionId};
+use super::role::Role;
 use super::text::clean;
 use members::{Elements, elements, pick, text};
 
@@ -252,7 +253,12 @@ impl<'a> Data<'a> {
 
     fn caller(&self) -> Caller {
         let ip = member(self.http_request, "clientIpAddress");
-        Caller::from_claims(&self.claims(), None, ip.as_deref())
+        Caller { role: self.role(), ..Caller::from_claims(&self.claims(), None, ip.as_deref()) }
+    }
+
+    fn role(&self) -> Option<Role> {
+        let [evidence] = pick(self.authorization?.get(), &["evidence"], str::eq).ok()?;
+        Role::from_evidence(|name| member(evidence, name))
     }
 
     /// The claims that are read, and no others: an event may carry megabytes of them.

@@ -17,9 +17,12 @@ use tracing::Instrument as _;
 use super::envelope::{HttpRequest, RawEvent};
 use super::invocation::{HttpOutput, Invocations, Outcome};
 use super::server::WORK_MAX;
+use crate::case::Explanation;
+use crate::config::{EVALUATE_SETTING, Evaluate};
 use crate::domain::event::{Ignored, parse};
 use crate::domain::{ClusterId, ClusterKey, Parsed, StopEvent, SubscriptionId};
 use crate::guard::{Guard, GuardError, Intake};
+use crate::policy::Explained;
 
 /// Clusters of one delivery whose stops are made durable at the same time. Each takes a look and some store calls, so a
 /// batch of 5,000 fits into the budget only if the store is fast; the rest of it comes again.
@@ -47,6 +50,7 @@ const REASONS_MAX: usize = 50;
 /// The guard as the functions of the app.
 pub struct App {
     guard: Guard,
+    evaluate: Evaluate,
     places: Arc<Semaphore>,
 }
 
@@ -67,7 +71,14 @@ struct Durable {
 impl App {
     /// The functions over a guard.
     pub fn new(guard: Guard) -> Self {
-        Self { guard, places: Arc::new(Semaphore::new(PARALLEL_WORK_MAX)) }
+        let places = Arc::new(Semaphore::new(PARALLEL_WORK_MAX));
+        Self { guard, evaluate: Evaluate::default(), places }
+    }
+
+    /// The same, whose `Evaluate` tells so much.
+    #[must_use]
+    pub fn telling(self, evaluate: Evaluate) -> Self {
+        Self { evaluate, ..self }
     }
 
     /// Whether so much is under way that an answer must not wait for what is not needed for it.
@@ -226,6 +237,9 @@ impl Invocations for App {
     }
 
     async fn evaluate(&self, request: &HttpRequest) -> HttpOutput {
+        if self.evaluate == Evaluate::Off {
+            return HttpOutput::error(StatusCode::FORBIDDEN, &format!("it is off: see {EVALUATE_SETTING}"));
+        }
         let Some(body) = request.body.as_deref() else {
             return HttpOutput::error(
                 StatusCode::BAD_REQUEST,
@@ -240,27 +254,46 @@ impl Invocations for App {
             Parsed::Stop(event) => event,
             Parsed::Ignored(why) => return HttpOutput::error(status_of(&why), &why.to_string()),
         };
-        match self.guard.evaluate(&event).await {
-            Ok(explanation) => match serde_json::to_value(&explanation) {
-                Ok(decision) => HttpOutput { status: StatusCode::OK, body: told(&event, decision) },
-                Err(_) => HttpOutput::error(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "the decision can't be written as JSON",
-                ),
+        let told = match self.guard.evaluate_questions(&event).await {
+            Ok((explanation, questions)) => match self.evaluate {
+                Evaluate::Off | Evaluate::Verdict => Ok(verdict(&event, &explanation)),
+                Evaluate::Explain => explained(&event, &explanation, &questions),
             },
-            Err(error) => refused(&error),
+            Err(error) => return refused(&error),
+        };
+        match told {
+            Ok(body) => HttpOutput { status: StatusCode::OK, body },
+            Err(_) => {
+                HttpOutput::error(StatusCode::INTERNAL_SERVER_ERROR, "the decision can't be written as JSON")
+            }
         }
     }
 }
 
-/// The decision with what it is about.
-fn told(event: &StopEvent, decision: Value) -> Value {
+/// The verdict, and what determined it: no facts, no reasons.
+fn verdict(event: &StopEvent, explanation: &Explanation) -> Value {
+    let verdict = explanation.verdict.as_ref();
     json!({
+        "cluster": event.cluster.to_string(),
+        "authorised": verdict.map(|verdict| verdict.authorised),
+        "policies": verdict.map(|verdict| verdict.policies.as_slice()).unwrap_or_default(),
+    })
+}
+
+/// The decision with what it is about and why: what `policy explain -o json` prints.
+fn explained(
+    event: &StopEvent,
+    explanation: &Explanation,
+    questions: &[Explained],
+) -> Result<Value, serde_json::Error> {
+    Ok(json!({
         "cluster": event.cluster.to_string(),
         "caller": event.caller.label(),
         "callerId": event.caller.identity(),
-        "decision": decision,
-    })
+        "callerKind": event.caller.kind.as_str(),
+        "decision": serde_json::to_value(explanation)?,
+        "questions": serde_json::to_value(questions)?,
+    }))
 }
 
 fn status_of(why: &Ignored) -> StatusCode {

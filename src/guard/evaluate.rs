@@ -1,7 +1,8 @@
 //! What would be decided about an event now, with looks and questions but without any effect.
 
-use crate::case::{Explanation, Record, Stop, explain};
+use crate::case::{Explanation, Record, Stop, explain_questions};
 use crate::domain::StopEvent;
+use crate::policy::Explained;
 use crate::store::StatePath;
 
 use super::Guard;
@@ -14,6 +15,18 @@ impl Guard {
     /// # Errors
     /// If the store or the cluster's record can't be read, or the guard's settings or policies are broken.
     pub async fn evaluate(&self, event: &StopEvent) -> Result<Explanation, GuardError> {
+        let (explanation, _) = self.evaluate_questions(event).await?;
+        Ok(explanation)
+    }
+
+    /// [`Guard::evaluate`], with the questions that the policies were asked, each answered with why.
+    ///
+    /// # Errors
+    /// As [`Guard::evaluate`].
+    pub async fn evaluate_questions(
+        &self,
+        event: &StopEvent,
+    ) -> Result<(Explanation, Vec<Explained>), GuardError> {
         let faults = self.faults();
         if !faults.is_empty() {
             return Err(GuardError::Settings(faults.join("; ")));
@@ -29,6 +42,6 @@ impl Guard {
         let now = self.now();
         let context = self.context(now, hold.as_deref(), now, "");
         let stop = Stop::of_event(event, now, self.times());
-        Ok(explain(&record, stop, looked.facts, &context))
+        Ok(explain_questions(&record, stop, looked.facts, &context))
     }
 }

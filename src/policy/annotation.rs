@@ -93,7 +93,7 @@ fn sinks(text: &str) -> Option<Vec<String>> {
     (names.len() <= NOTIFY_MAX && names.iter().all(|name| is_name(name))).then_some(names)
 }
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     (1..=NAME_CHARS_MAX).contains(&text.len())
         && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }

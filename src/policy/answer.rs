@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::domain::Severity;
 use crate::domain::text::clean;
 
@@ -9,7 +11,8 @@ use crate::domain::text::clean;
 const MESSAGE_CHARS_MAX: usize = 300;
 
 /// Whether a policy allows or forbids.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Effect {
     /// `permit`
     Permit,

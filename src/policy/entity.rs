@@ -8,7 +8,8 @@ use cedar_policy::{Context, Entity, EntityId, EntityTypeName, EntityUid, ParseEr
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::domain::{Caller, CallerKind, Cluster, ClusterId};
+use super::hierarchy::{self, Hierarchy};
+use crate::domain::{Caller, CallerKind, Cluster, ClusterId, Role};
 
 /// The id of `Caller` when nobody could be named.
 pub(super) const UNKNOWN_CALLER: &str = "unknown";
@@ -36,6 +37,8 @@ pub(super) struct Vocabulary {
     caller: EntityTypeName,
     caller_kind: EntityTypeName,
     group: EntityTypeName,
+    management_group: EntityTypeName,
+    holder_kind: EntityTypeName,
     subscription: EntityTypeName,
     resource_group: EntityTypeName,
     managed_cluster: EntityTypeName,
@@ -50,6 +53,8 @@ impl Vocabulary {
             caller: EntityTypeName::from_str("Caller")?,
             caller_kind: EntityTypeName::from_str("CallerKind")?,
             group: EntityTypeName::from_str("Group")?,
+            management_group: EntityTypeName::from_str("ManagementGroup")?,
+            holder_kind: EntityTypeName::from_str("HolderKind")?,
             subscription: EntityTypeName::from_str("Subscription")?,
             resource_group: EntityTypeName::from_str("ResourceGroup")?,
             managed_cluster: EntityTypeName::from_str("ManagedCluster")?,
@@ -86,16 +91,40 @@ impl Vocabulary {
         if let Some(mfa) = caller.mfa {
             attributes.push(("mfa".to_owned(), RestrictedExpression::new_bool(mfa)));
         }
-        let groups: HashSet<EntityUid> =
-            caller.groups.iter().map(|group| uid(&self.group, &group.to_lowercase())).collect();
+        // Azure found the caller to be in the group through which it held its role.
+        let through = caller.role.as_ref().and_then(Role::group);
+        let groups: HashSet<EntityUid> = caller
+            .groups
+            .iter()
+            .map(String::as_str)
+            .chain(through)
+            .map(|group| uid(&self.group, &group.to_lowercase()))
+            .collect();
         Ok(Entity::new(self.caller(caller), attributes.into_iter().collect(), groups)?)
     }
 
-    /// The cluster and the resource group it is in, which links it to its subscription.
+    pub(super) fn role(&self, role: &Role) -> Result<RestrictedExpression, Unaskable> {
+        let mut fields = present([
+            ("name", role.name.clone()),
+            ("definition", lower(role.definition.as_deref())),
+            ("assignment", lower(role.assignment.as_deref())),
+            ("scope", lower(role.scope.as_deref())),
+            ("holder", lower(role.holder.as_deref())),
+        ]);
+        if let Some(kind) = role.holder_kind {
+            let kind = uid(&self.holder_kind, kind.as_str());
+            fields.push(("holderKind".to_owned(), RestrictedExpression::new_entity_uid(kind)));
+        }
+        Ok(RestrictedExpression::new_record(fields)?)
+    }
+
+    /// The cluster with all that it is in, as far as that is known: the resource group, the subscription and the management
+    /// groups.
     pub(super) fn cluster_entities(
         &self,
         id: &ClusterId,
         facts: Option<&Cluster>,
+        hierarchy: &Hierarchy,
     ) -> Result<Vec<Entity>, Unaskable> {
         let subscription_path = format!("/subscriptions/{}", id.subscription());
         let group_name = id.resource_group().to_lowercase();
@@ -118,10 +147,17 @@ impl Vocabulary {
             }
         }
         let tags = facts.map(tags).unwrap_or_default();
-        Ok(vec![
-            Entity::new_no_attrs(group.clone(), HashSet::from([subscription])),
+        let mut entities = vec![
+            Entity::new_no_attrs(group.clone(), HashSet::from([subscription.clone()])),
             Entity::new_with_tags(self.cluster(id), attributes, [group], tags)?,
-        ])
+        ];
+        let mut child = subscription;
+        for ancestor in hierarchy.ancestors(id.subscription()) {
+            let ancestor = uid(&self.management_group, &hierarchy::entity_id(ancestor));
+            entities.push(Entity::new_no_attrs(child, HashSet::from([ancestor.clone()])));
+            child = ancestor;
+        }
+        Ok(entities)
     }
 }
 

@@ -60,6 +60,12 @@ impl Place {
         format!("{}:{line}:{column}", self.name)
     }
 
+    /// The line where a byte range of the file begins, and what it holds.
+    pub(super) fn part(&self, span: SourceSpan) -> (usize, &str) {
+        let (line, _) = line_and_column(&self.text, span.offset());
+        (line, self.text.get(span.offset()..span.offset() + span.len()).unwrap_or_default())
+    }
+
     /// Where a text first stands within a byte range of the file; the range itself if it doesn't.
     pub(super) fn find(&self, within: SourceSpan, text: &str) -> SourceSpan {
         let range = within.offset()..within.offset() + within.len();

@@ -4,6 +4,8 @@
 use cedar_policy::EntityUid;
 
 use super::entity::UNKNOWN_CALLER;
+use super::hierarchy;
+use crate::domain::claims::parse_guid;
 use crate::domain::{ClusterId, SubscriptionId};
 
 /// Why nothing can have this id, and how to write it.
@@ -16,19 +18,19 @@ pub(super) struct Unmatchable {
 /// Checks one entity that a policy names. Types that the schema doesn't know are the validator's matter.
 pub(super) fn check(entity: &EntityUid) -> Result<(), Unmatchable> {
     let (kind, id) = (entity.type_name().to_string(), entity.id().unescaped());
-    let (fits, form) = match kind.as_str() {
-        "Caller" => (id == UNKNOWN_CALLER || is_guid(id), "an object id (a GUID), or \"unknown\""),
-        "Group" => (is_guid(id), "an object id (a GUID)"),
-        "Subscription" => (is_subscription(id), "\"/subscriptions/<guid>\""),
-        "ResourceGroup" => (is_resource_group(id), "\"/subscriptions/<guid>/resourcegroups/<name>\""),
-        "ManagedCluster" => (
-            ClusterId::parse(id).is_ok(),
-            "\"/subscriptions/<guid>/resourcegroups/<name>/providers/microsoft.containerservice/managedclusters/<name>\"",
-        ),
+    let form = match kind.as_str() {
+        "Caller" => "an object id (a GUID), or \"unknown\"",
+        "Group" => "an object id (a GUID)",
+        "ManagementGroup" => "\"/providers/microsoft.management/managementgroups/<name>\"",
+        "Subscription" => "\"/subscriptions/<guid>\"",
+        "ResourceGroup" => "\"/subscriptions/<guid>/resourcegroups/<name>\"",
+        "ManagedCluster" => {
+            "\"/subscriptions/<guid>/resourcegroups/<name>/providers/microsoft.containerservice/managedclusters/<name>\""
+        }
         _ => return Ok(()),
     };
     let lower = id.to_lowercase();
-    if !fits {
+    if !fits(&kind, id) {
         Err(Unmatchable {
             message: format!("no {kind} has the id `{id}`"),
             help: format!("the id of a {kind} is {form}"),
@@ -43,8 +45,22 @@ pub(super) fn check(entity: &EntityUid) -> Result<(), Unmatchable> {
     }
 }
 
-fn is_guid(text: &str) -> bool {
-    SubscriptionId::parse(text).is_ok()
+/// Whether anything of a kind can have an id, in whatever case it is written.
+pub(super) fn fits(kind: &str, id: &str) -> bool {
+    match kind {
+        "Caller" => id == UNKNOWN_CALLER || is_guid(id),
+        "Group" => is_guid(id),
+        "ManagementGroup" => hierarchy::name_in(id).is_some(),
+        "Subscription" => is_subscription(id),
+        "ResourceGroup" => is_resource_group(id),
+        "ManagedCluster" => ClusterId::parse(id).is_ok(),
+        _ => false,
+    }
+}
+
+/// A GUID with dashes that somebody can have: the nil GUID is nobody's.
+pub(super) fn is_guid(text: &str) -> bool {
+    SubscriptionId::parse(text).is_ok() && parse_guid(text).is_some()
 }
 
 fn is_subscription(id: &str) -> bool {

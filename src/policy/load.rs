@@ -1,9 +1,12 @@
 //! From texts to a validated set, or to all that is wrong with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 
-use cedar_policy::{Authorizer, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{
+    Authorizer, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Schema, SlotId, Template,
+    ValidationMode, Validator,
+};
 use miette::{Diagnostic, SourceSpan};
 use sha2::{Digest, Sha256};
 
@@ -11,8 +14,10 @@ use super::answer::{Determining, Effect};
 use super::depth::{self, NESTING_MAX, OPERATORS_MAX, TooDeep};
 use super::entity::Vocabulary;
 use super::fault::{Place, PolicyFault};
+use super::hierarchy::{self, Hierarchy};
 use super::memo::Memo;
-use super::{Policies, PolicyFile, Ranked, SCHEMA, annotation, literal};
+use super::table::{self, Row};
+use super::{Policies, PolicyFile, Ranked, SCHEMA, Source, annotation, literal};
 
 /// Most files: a folder with more was not meant as policies.
 const FILES_MAX: usize = 64;
@@ -20,6 +25,10 @@ const FILES_MAX: usize = 64;
 const FILE_BYTES_MAX: usize = 256 * 1024;
 /// Most policies of a set: each question asks them all, and a thousand take about a millisecond.
 const POLICIES_MAX: usize = 1_000;
+/// How the names of files with tables end; all others are Cedar.
+const TABLE_SUFFIX: &str = ".toml";
+/// More operators than a row's template has.
+const ROW_OPERATORS: usize = 40;
 /// Most faults that are told: somebody mends these and looks again.
 const FAULTS_MAX: usize = 200;
 
@@ -27,8 +36,16 @@ const FAULTS_MAX: usize = 200;
 struct Found {
     file: usize,
     span: SourceSpan,
-    policy: Policy,
+    form: Form,
     determining: Determining,
+}
+
+/// How a policy came to be.
+enum Form {
+    /// Written in Cedar.
+    Text(Box<Policy>),
+    /// A row of an allow-list: a template and what fills it.
+    Row(Box<Row>),
 }
 
 pub(super) fn load(files: &[PolicyFile<'_>]) -> Result<Policies, Vec<PolicyFault>> {
@@ -39,24 +56,36 @@ pub(super) fn load(files: &[PolicyFile<'_>]) -> Result<Policies, Vec<PolicyFault
 
     let mut faults = Faults::default();
     let mut found = Vec::new();
+    let mut hierarchy = Hierarchy::default();
     let mut operators = 0;
     for (number, (file, place)) in files.iter().zip(&places).enumerate() {
         if number >= FILES_MAX {
             faults.add(number, place.whole(&format!("more than {FILES_MAX} files"), None));
             break;
         }
-        operators = operators.max(parse(number, file.text, place, &mut found, &mut faults));
+        if file.text.len() > FILE_BYTES_MAX {
+            faults.add(number, place.whole(&format!("the file has more than {FILE_BYTES_MAX} bytes"), None));
+        } else if file.name.ends_with(TABLE_SUFFIX) {
+            operators = operators.max(ROW_OPERATORS);
+            let tables = table::read(file.text, place, &mut hierarchy);
+            tables.faults.into_iter().for_each(|fault| faults.add(number, fault));
+            found.extend(tables.rows.into_iter().map(|row| of_row(number, row)));
+        } else {
+            operators = operators.max(parse(number, file.text, place, &mut found, &mut faults));
+        }
     }
     if let Some((extra, place)) = found.get(POLICIES_MAX).and_then(|x| Some((x, places.get(x.file)?))) {
         faults.add(extra.file, place.fault(extra.span, &format!("more than {POLICIES_MAX} policies"), None));
         return Err(faults.sorted());
     }
+    known_groups(&found, &places, &hierarchy, &mut faults);
     let (set, responses) = assemble(found, &places, &validator, &mut faults);
     if faults.is_empty() {
         let authorizer = Authorizer::new();
         Ok(Policies {
             validator,
             vocabulary,
+            hierarchy,
             authorizer,
             set,
             responses,
@@ -77,12 +106,8 @@ fn built_in() -> Result<(Validator, Vocabulary), Vec<PolicyFault>> {
     Ok((Validator::new(schema), vocabulary))
 }
 
-/// Reads one file. Returns the operators of its longest policy.
+/// Reads one file of Cedar. Returns the operators of its longest policy.
 fn parse(file: usize, text: &str, place: &Place, found: &mut Vec<Found>, faults: &mut Faults) -> usize {
-    if text.len() > FILE_BYTES_MAX {
-        faults.add(file, place.whole(&format!("the file has more than {FILE_BYTES_MAX} bytes"), None));
-        return 0;
-    }
     let operators = match depth::check(text) {
         Ok(operators) => operators,
         Err(too_deep) => {
@@ -137,14 +162,7 @@ fn examine(file: usize, policy: Policy, place: &Place, faults: &mut Faults) -> F
     // Cedar's public interface gives annotations without their place; the syntax tree behind it has it.
     let syntax = policy.as_ref();
     let at = span(syntax.loc());
-    let mut determining = Determining {
-        id: String::new(),
-        effect,
-        severity: None,
-        after: None,
-        notify: Vec::new(),
-        incident: None,
-    };
+    let mut determining = determining(String::new(), effect);
     for (name, value) in syntax.annotations() {
         if let Err(bad) = annotation::read(&mut determining, name.as_ref(), value.as_ref()) {
             faults.add(file, place.fault(span(value.loc.as_ref()), &bad.to_string(), Some(bad.help())));
@@ -160,7 +178,42 @@ fn examine(file: usize, policy: Policy, place: &Place, faults: &mut Faults) -> F
             faults.add(file, place.fault(at, &message, Some(&help)));
         }
     }
-    Found { file, span: at, policy, determining }
+    Found { file, span: at, form: Form::Text(Box::new(policy)), determining }
+}
+
+fn of_row(file: usize, row: Row) -> Found {
+    let determining = determining(row.id.clone(), Effect::Permit);
+    Found { file, span: row.span, form: Form::Row(Box::new(row)), determining }
+}
+
+/// A policy that asks for nothing special.
+fn determining(id: String, effect: Effect) -> Determining {
+    Determining { id, effect, severity: None, after: None, notify: Vec::new(), incident: None }
+}
+
+/// A management group that nothing is known to be in would make a `forbid` that never forbids.
+fn known_groups(found: &[Found], places: &[Place], hierarchy: &Hierarchy, faults: &mut Faults) {
+    for Found { file, span, form, .. } in found {
+        let Some(place) = places.get(*file) else { continue };
+        let ids: Vec<String> = match form {
+            Form::Text(policy) => {
+                let literals = policy.entity_literals().into_iter();
+                let groups = literals.filter(|entity| entity.type_name().to_string() == "ManagementGroup");
+                groups.map(|entity| entity.id().unescaped().to_owned()).collect()
+            }
+            Form::Row(row) if row.scope.0 == "ManagementGroup" => vec![row.scope.1.clone()],
+            Form::Row(_) => Vec::new(),
+        };
+        for name in ids.iter().filter_map(|id| hierarchy::name_in(id)) {
+            if !hierarchy.knows(&name.to_lowercase()) {
+                let help = format!(
+                    "say what is in it: [management-groups.{name}] in a *.toml file beside the policies"
+                );
+                let message = format!("nothing is known to be in the management group `{name}`");
+                faults.add(*file, place.fault(place.find(*span, name), &message, Some(&help)));
+            }
+        }
+    }
 }
 
 /// Puts all policies into one set, under their own ids where they have one, and validates it.
@@ -173,7 +226,7 @@ fn assemble(
     let mut set = PolicySet::new();
     let mut responses: BTreeMap<PolicyId, Ranked> = BTreeMap::new();
     let mut files: BTreeMap<PolicyId, usize> = BTreeMap::new();
-    for (rank, Found { file, span, policy, determining }) in found.into_iter().enumerate() {
+    for (rank, Found { file, span, form, determining }) in found.into_iter().enumerate() {
         let Some(place) = places.get(file) else { continue };
         // A colon can't be in an `@id`, so a place clashes with none.
         let unnamed = || PolicyId::new(place.at(span));
@@ -184,14 +237,36 @@ fn assemble(
             faults.add(file, place.fault(span, &message, Some(&help)));
             id = unnamed();
         }
-        if let Err(error) = set.add(policy.new_id(id.clone())) {
-            faults.add(file, place.fault(span, &error.to_string(), None));
+        let added = match form {
+            Form::Text(policy) => set.add(policy.new_id(id.clone())).map_err(|error| error.to_string()),
+            Form::Row(row) => link(&mut set, &row, id.clone()),
+        };
+        if let Err(message) = added {
+            faults.add(file, place.fault(span, &message, None));
         }
         files.insert(id.clone(), file);
-        responses.insert(id, Ranked { rank, determining });
+        responses.insert(id, Ranked { rank, determining, source: Source::of(place, span) });
     }
     validate(&set, &files, places, validator, faults);
     (set, responses)
+}
+
+/// Fills the template of a row with its caller and its scope. Rows with the same hours and the same end share one.
+fn link(set: &mut PolicySet, row: &Row, id: PolicyId) -> Result<(), String> {
+    let text = row.template();
+    // A bracket can't be in an `@id`, and a place doesn't begin with one.
+    let template = PolicyId::new(format!("(template) {text}"));
+    if set.template(&template).is_none() {
+        let parsed = Template::parse(Some(template.clone()), &text).map_err(|error| error.to_string())?;
+        set.add_template(parsed).map_err(|error| error.to_string())?;
+    }
+    let fill = |(kind, id): &(&str, String)| {
+        let kind = EntityTypeName::from_str(kind).map_err(|error| error.to_string())?;
+        Ok::<_, String>(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
+    };
+    let slots =
+        HashMap::from([(SlotId::principal(), fill(&row.who)?), (SlotId::resource(), fill(&row.scope)?)]);
+    set.link(template, id, slots).map_err(|error| error.to_string())
 }
 
 fn validate(

@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cedar_policy::{Entities, Schema};
+use cedar_policy::{Entities, Entity, Schema};
 
 use super::entity::{Unaskable, Vocabulary};
+use super::hierarchy::Hierarchy;
 use crate::domain::{Caller, Cluster, ClusterId};
 
 /// Sets of entities that are kept: as many as cases that are between two questions at the same time, which are few.
@@ -18,6 +19,19 @@ pub(super) struct Subjects<'a> {
     pub(super) caller: &'a Caller,
     pub(super) cluster: &'a ClusterId,
     pub(super) facts: Option<&'a Cluster>,
+}
+
+impl Subjects<'_> {
+    /// The entities themselves, not yet checked against the schema.
+    pub(super) fn entities(
+        &self,
+        words: &Vocabulary,
+        hierarchy: &Hierarchy,
+    ) -> Result<Vec<Entity>, Unaskable> {
+        let mut entities = words.cluster_entities(self.cluster, self.facts, hierarchy)?;
+        entities.push(words.caller_entity(self.caller)?);
+        Ok(entities)
+    }
 }
 
 /// The newest sets of entities, newest first.
@@ -45,6 +59,7 @@ impl Memo {
         &self,
         subjects: Subjects<'_>,
         words: &Vocabulary,
+        hierarchy: &Hierarchy,
         schema: &Schema,
     ) -> Result<Arc<Entities>, Unaskable> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,8 +68,7 @@ impl Memo {
         }
         drop(kept);
         let Subjects { caller, cluster, facts } = subjects;
-        let mut entities = words.cluster_entities(cluster, facts)?;
-        entities.push(words.caller_entity(caller)?);
+        let entities = subjects.entities(words, hierarchy)?;
         let entities = Arc::new(Entities::from_entities(entities, Some(schema))?);
         kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.truncate(KEPT_MAX - 1);
@@ -93,7 +107,8 @@ mod tests {
         let caller = Caller::unknown();
         let of = |caller: &Caller, cluster: &ClusterId, facts: Option<&Cluster>| {
             let subjects = Subjects { caller, cluster, facts };
-            policies.memo.entities(subjects, &policies.vocabulary, policies.validator.schema()).ok().unwrap()
+            let (words, hierarchy) = (&policies.vocabulary, &policies.hierarchy);
+            policies.memo.entities(subjects, words, hierarchy, policies.validator.schema()).ok().unwrap()
         };
         let aks = cluster("aks-1");
         let first = of(&caller, &aks, None);
@@ -111,7 +126,8 @@ mod tests {
             let aks = cluster(&format!("aks-{n}"));
             let subjects = Subjects { caller: &caller, cluster: &aks, facts: None };
             let schema = policies.validator.schema();
-            assert!(policies.memo.entities(subjects, &policies.vocabulary, schema).is_ok());
+            let (words, hierarchy) = (&policies.vocabulary, &policies.hierarchy);
+            assert!(policies.memo.entities(subjects, words, hierarchy, schema).is_ok());
         }
         assert_eq!(policies.memo.0.lock().unwrap().len(), KEPT_MAX);
     }

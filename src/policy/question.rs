@@ -3,13 +3,15 @@
 use cedar_policy::{Context, RestrictedExpression};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 use super::entity::{Facts, Unaskable, Vocabulary, datetime, moment, string};
 use super::memo::Subjects;
 use crate::domain::{Caller, Cluster, ClusterId};
 
 /// Rolling counts. They count what nobody allowed: planned stops, however many, add nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Counts {
     /// Unauthorised stops by this caller within one hour.
     pub unauthorised_stops_by_caller_last_hour: u32,
@@ -95,6 +97,9 @@ impl StopQuestion<'_> {
             let ip = ip.to_canonical().to_string();
             context.push(("ip".to_owned(), RestrictedExpression::new_ip(ip)));
         }
+        if let Some(role) = &self.caller.role {
+            context.push(("role".to_owned(), words.role(role)?));
+        }
         if let Some(grant) = self.grant {
             context.push(("grant".to_owned(), grant.to_record()?));
         }
@@ -126,6 +131,9 @@ impl RestartQuestion<'_> {
             ("callerKind".to_owned(), RestrictedExpression::new_entity_uid(words.kind(self.caller.kind))),
             ("stoppedMinutesAgo".to_owned(), RestrictedExpression::new_long(minutes)),
         ]);
+        if let Some(role) = &self.caller.role {
+            context.push(("role".to_owned(), words.role(role)?));
+        }
         Ok(Facts {
             principal: words.guard.clone(),
             action: words.restart.clone(),

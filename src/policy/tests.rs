@@ -1,9 +1,11 @@
 mod errors;
+mod explain;
 mod facts;
 mod faults;
 mod hostile;
 mod limits;
 mod stop_and_restart;
+mod tables;
 mod times;
 
 use std::collections::BTreeMap;
@@ -13,7 +15,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::domain::{Caller, CallerKind, Cluster, ClusterId, Power, Provisioning};
+use crate::domain::{Caller, CallerKind, Cluster, ClusterId, HolderKind, Power, Provisioning, Role};
 
 const ALICE: &str = "11111111-1111-4111-8111-111111111111";
 const PIPELINE_APP: &str = "22222222-2222-4222-8222-222222222222";
@@ -112,7 +114,15 @@ impl Stop {
     }
 
     fn ask(&self, policies: &Policies) -> Answer {
-        policies.may_stop(&StopQuestion {
+        policies.may_stop(&self.question())
+    }
+
+    fn explain(&self, policies: &Policies) -> Explained {
+        policies.explain_stop(&self.question())
+    }
+
+    fn question(&self) -> StopQuestion<'_> {
+        StopQuestion {
             caller: &self.caller,
             cluster: &self.id,
             facts: self.facts.as_ref(),
@@ -121,7 +131,7 @@ impl Stop {
             counts: self.counts,
             confirmed: self.confirmed,
             grant: self.grant.as_ref(),
-        })
+        }
     }
 
     /// The same stop, an hour later: may the guard restart?

@@ -201,10 +201,21 @@ async fn an_operator_gets_a_decision_or_is_told_why_not() {
         let output = app.evaluate(&request).await;
         (output.status.as_u16(), output.body)
     };
-    let app = guarding();
+    let cluster = format!(
+        "/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks-1"
+    );
+    let (status, body) = ask(&guarding(), Some(stop("aks-1").to_string())).await;
+    let verdict = json!({ "cluster": cluster, "authorised": false, "policies": [] });
+    assert_eq!((status, body), (200, verdict), "the verdict and the ids, nothing else");
+
+    let (status, body) = ask(&guarding().telling(Evaluate::Off), Some(stop("aks-1").to_string())).await;
+    assert_eq!((status, body), (403, json!({ "error": "it is off: see STOP_GUARD_EVALUATE" })));
+
+    let app = guarding().telling(Evaluate::Explain);
     let (status, body) = ask(&app, Some(stop("aks-1").to_string())).await;
     assert_eq!(status, 200);
     assert_eq!(body["decision"]["action"], "raise-incident");
+    assert_eq!(body["questions"][1]["policies"][0]["id"], "unknown-caller", "{body:#}");
     assert_eq!(body["callerId"], Value::Null);
     assert_eq!(ask(&app, Some(json!([stop("aks-1")]).to_string())).await.0, 200);
     assert!(app.sweep().await.logs[0].starts_with("open cases: 0,"), "asking changes nothing");

@@ -146,3 +146,46 @@ fn the_guard_is_who_restarts() {
         r#"context.caller == Caller::"{ALICE}" && context.caller has upn && context.callerKnown"#
     )));
 }
+
+fn by_role(holder_kind: HolderKind) -> Stop {
+    let role = Role {
+        name: Some("Contributor".to_owned()),
+        definition: Some("b24988ac-6180-42a0-ab88-20f7382dd24c".to_owned()),
+        assignment: Some("90ee7ee0-177b-43d1-a6fc-6868b04218f1".to_owned()),
+        scope: Some(format!("/subscriptions/{SUBSCRIPTION}")),
+        holder: Some(OPERATORS.to_owned()),
+        holder_kind: Some(holder_kind),
+    };
+    Stop::by(Caller { role: Some(role), ..robot() })
+}
+
+const OPERATORS: &str = "55555555-5555-4555-8555-555555555555";
+
+#[test]
+fn a_group_that_held_the_role_is_a_parent_of_the_caller_and_another_holder_is_none() {
+    let is_member = format!(r#"principal in Group::"{OPERATORS}""#);
+    assert!(by_role(HolderKind::Group).has(&is_member));
+    assert!(by_role(HolderKind::Group).has("!context.groupsKnown"), "it is one group, not all of them");
+    assert!(!by_role(HolderKind::User).has(&is_member));
+    assert!(!by_role(HolderKind::ServicePrincipal).has(&is_member));
+    assert!(by_role(HolderKind::Group).restart_has(&format!(r#"context.caller in Group::"{OPERATORS}""#)));
+}
+
+#[test]
+fn the_role_reaches_both_questions_and_is_absent_where_it_is_not_known() {
+    let stop = by_role(HolderKind::Group);
+    let whole = format!(
+        r#"context has role && context.role has name && context.role.name == "Contributor"
+           && context.role has definition && context.role.definition == "b24988ac-6180-42a0-ab88-20f7382dd24c"
+           && context.role has assignment && context.role.assignment like "90ee7ee0-*"
+           && context.role has scope && context.role.scope == "/subscriptions/{SUBSCRIPTION}"
+           && context.role has holder && context.role.holder == "{OPERATORS}"
+           && context.role has holderKind && context.role.holderKind == HolderKind::"group""#
+    );
+    assert!(stop.has(&whole));
+    assert!(stop.restart_has(&whole));
+    assert!(Stop::by(robot()).has("!(context has role)"));
+    let classic = Role { name: Some("Subscription Admin".to_owned()), ..Role::default() };
+    let classic = Stop::by(Caller { role: Some(classic), ..robot() });
+    assert!(classic.has("context has role && !(context.role has scope) && !(context.role has holderKind)"));
+}

@@ -101,8 +101,9 @@ fn any_caller() -> impl Strategy<Value = Caller> {
         any::<bool>(),
         any::<Option<bool>>(),
         any::<Option<IpAddr>>(),
+        proptest::option::of(role()),
     );
-    (kind, texts, rest).prop_map(|(kind, texts, (groups, groups_known, mfa, ip))| {
+    (kind, texts, rest).prop_map(|(kind, texts, (groups, groups_known, mfa, ip, role))| {
         let (object_id, app_id, upn, name, tenant, identity_resource) = texts;
         Caller {
             kind,
@@ -116,8 +117,29 @@ fn any_caller() -> impl Strategy<Value = Caller> {
             groups_known,
             mfa,
             ip,
+            role,
         }
     })
+}
+
+fn role() -> impl Strategy<Value = Role> {
+    let text = || proptest::option::of(".{0,20}");
+    let kind = proptest::sample::select(vec![
+        None,
+        Some(HolderKind::User),
+        Some(HolderKind::Group),
+        Some(HolderKind::ServicePrincipal),
+    ]);
+    (text(), text(), text(), text(), text(), kind).prop_map(
+        |(name, definition, assignment, scope, holder, holder_kind)| Role {
+            name,
+            definition,
+            assignment,
+            scope,
+            holder,
+            holder_kind,
+        },
+    )
 }
 
 static LOOK_AT_ALL: LazyLock<Policies> = LazyLock::new(|| {

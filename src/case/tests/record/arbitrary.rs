@@ -10,7 +10,7 @@ use super::super::super::outbox::{Message, Pending};
 use super::super::super::record::{AuthorisedStop, Closing, History};
 use super::super::*;
 use crate::domain::incident::{Affected, TimelineEntry};
-use crate::domain::{Severity, Situation};
+use crate::domain::{HolderKind, Role, Severity, Situation};
 
 fn text() -> impl Strategy<Value = String> {
     "\\PC{0,12}"
@@ -64,8 +64,31 @@ fn caller() -> impl Strategy<Value = Caller> {
     let texts = (option::of(text()), option::of(text()), option::of(text()), option::of(text()));
     let more =
         (vec(text(), 0..3), any::<bool>(), option::of(any::<bool>()), option::of(any::<std::net::IpAddr>()));
-    (kind, texts, more).prop_map(|(kind, (object_id, app_id, upn, name), (groups, groups_known, mfa, ip))| {
-        Caller { kind, object_id, app_id, upn, name, groups, groups_known, mfa, ip, ..Caller::unknown() }
+    (kind, texts, more, option::of(role())).prop_map(
+        |(kind, (object_id, app_id, upn, name), (groups, groups_known, mfa, ip), role)| Caller {
+            kind,
+            object_id,
+            app_id,
+            upn,
+            name,
+            groups,
+            groups_known,
+            mfa,
+            ip,
+            role,
+            ..Caller::unknown()
+        },
+    )
+}
+
+fn role() -> impl Strategy<Value = Role> {
+    let kind =
+        proptest::sample::select(vec![HolderKind::User, HolderKind::Group, HolderKind::ServicePrincipal]);
+    (option::of(text()), option::of(text()), option::of(kind)).prop_map(|(name, holder, holder_kind)| Role {
+        name,
+        holder,
+        holder_kind,
+        ..Role::default()
     })
 }
 
@@ -138,6 +161,7 @@ fn verdict() -> impl Strategy<Value = Verdict> {
             errors,
             severity,
             policy_hash,
+            asked: None,
         },
     )
 }

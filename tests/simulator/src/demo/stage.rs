@@ -233,6 +233,7 @@ fn app_settings(plan: &Plan, azure: &Azure) -> Vec<(String, String)> {
     let identity_header = azure.world().settings().identity_secret.clone();
     [
         ("STOP_GUARD_MODE", "act".to_owned()),
+        ("STOP_GUARD_EVALUATE", "explain".to_owned()),
         ("STOP_GUARD_SUBSCRIPTIONS", subscriptions.join(",")),
         ("STOP_GUARD_STATE", "UseDevelopmentStorage=true".to_owned()),
         ("STOP_GUARD_STATE_CONTAINER", plan.container.clone()),
