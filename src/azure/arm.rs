@@ -70,9 +70,9 @@ struct Inner {
 }
 
 /// The answer to a read, and when it was asked for on ARM's clock.
-struct Heard {
+pub(super) struct Heard {
     sent_at: Timestamp,
-    body: Result<Bytes, ArmError>,
+    pub(super) body: Result<Bytes, ArmError>,
 }
 
 impl Arm {
@@ -184,7 +184,7 @@ impl Arm {
     }
 
     /// A GET, tried again while that can help and there is time.
-    async fn read(&self, url: &str, budget: Duration) -> Result<Heard, ArmError> {
+    pub(super) async fn read(&self, url: &str, budget: Duration) -> Result<Heard, ArmError> {
         let deadline = Instant::now() + budget;
         let backoff = ExponentialBuilder::new()
             .with_min_delay(RETRY_DELAY_MIN)
@@ -275,10 +275,10 @@ fn pause(error: &ArmError, delay: Duration, left: Duration) -> Option<Duration> 
     (delay < left).then_some(delay)
 }
 
-fn left_until(deadline: Instant) -> Duration {
+pub(super) fn left_until(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }
 
-fn foreign_link() -> ArmError {
+pub(super) fn foreign_link() -> ArmError {
     ArmError::Malformed("the activity log's next page is on another host".to_owned())
 }
