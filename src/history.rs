@@ -1,0 +1,16 @@
+//! What an environment's past says about policies: habits learned from the activity log, and what other policies would have
+//! decided. Pure: readings, cases and policies come in, reports go out. Nothing here decides or acts.
+
+pub mod cedar;
+pub mod habit;
+pub mod learn;
+pub mod past;
+pub mod pattern;
+mod table;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use learn::{Draft, Learned, NotProposed, Window};
+pub use past::{PastStop, StartedAgain};
