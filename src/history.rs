@@ -6,6 +6,7 @@ pub mod habit;
 pub mod learn;
 pub mod past;
 pub mod pattern;
+pub mod replay;
 mod table;
 mod words;
 
@@ -14,3 +15,4 @@ mod tests;
 
 pub use learn::{Draft, Learned, NotProposed, Window};
 pub use past::{PastStop, StartedAgain};
+pub use replay::{Past, PolicySet, Replay, Source};

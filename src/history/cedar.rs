@@ -77,7 +77,7 @@ fn is_utc(zone: &TimeZone) -> bool {
 }
 
 fn tallied(tally: &[Tally]) -> String {
-    let lines: Vec<String> = tally.iter().map(|line| format!("{} {}", line.what, line.count)).collect();
+    let lines: Vec<String> = tally.iter().map(|line| format!("{} {}", words::short(&line.what), line.count)).collect();
     lines.join(", ")
 }
 

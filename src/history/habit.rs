@@ -79,7 +79,7 @@ pub struct Habits {
     pub first: Timestamp,
     /// The last one.
     pub last: Timestamp,
-    /// Clusters by name and resource group.
+    /// Clusters by id, lower case.
     pub clusters: Vec<Tally>,
     /// Stops in each hour of the day, in the zone: 24 numbers.
     pub hours: [usize; 24],
@@ -136,7 +136,7 @@ impl Habits {
             days: days.len(),
             first: at(stops.first()),
             last: at(stops.last()),
-            clusters: tally(stops.iter().map(|stop| words::cluster(&stop.cluster))),
+            clusters: tally(stops.iter().map(|stop| stop.cluster.lower().to_owned())),
             hours,
             weekdays,
             ips: tally(stops.iter().map(|stop| told(stop.caller.ip.map(|ip| ip.to_string())))),

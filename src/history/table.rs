@@ -46,8 +46,11 @@ impl Learned {
 
 fn caller(habits: &Habits) -> String {
     let mut told = String::new();
-    let id = habits.id.as_deref().filter(|id| *id != habits.name).map(|id| format!(" {id}"));
-    let _ = writeln!(told, "{} ({}{})", habits.name, habits.kind, id.unwrap_or_default());
+    let _ = match habits.id.as_deref() {
+        None => writeln!(told, "{}", habits.name),
+        Some(id) if id == habits.name => writeln!(told, "{} {id}", habits.kind),
+        Some(id) => writeln!(told, "{} ({} {id})", habits.name, habits.kind),
+    };
     let mut row = |name: &str, text: &str| {
         let _ = writeln!(told, "  {name:<10}{text}");
     };
@@ -71,7 +74,7 @@ fn numbers(counts: &[usize]) -> String {
 }
 
 fn tallied(tally: &[Tally]) -> String {
-    let lines: Vec<String> = tally.iter().map(|line| format!("{} ({})", line.what, line.count)).collect();
+    let lines: Vec<String> = tally.iter().map(|line| format!("{} ({})", words::short(&line.what), line.count)).collect();
     lines.join(", ")
 }
 
@@ -81,7 +84,9 @@ fn ended(again: &StartedAgain, stops: usize) -> String {
     if let [Some(shortest), Some(median), Some(longest)] =
         times.map(|time| time.map(|seconds| words::duration(SignedDuration::from_secs(seconds))))
     {
-        let _ = write!(told, " after {shortest} to {longest} (median {median}), by {}", tallied(&again.by));
+        let after =
+            if shortest == longest { median } else { format!("{shortest} to {longest} (median {median})") };
+        let _ = write!(told, " after {after}, by {}", tallied(&again.by));
     }
     if again.undone > 0 {
         let _ = write!(told, "; {} by others within an hour", again.undone);

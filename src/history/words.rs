@@ -30,9 +30,14 @@ pub(super) fn who(caller: &Caller) -> String {
     }
 }
 
-/// A cluster's name and its group's.
+/// A cluster's name and its group's, for people who know the subscription.
 pub(super) fn cluster(id: &ClusterId) -> String {
-    format!("{} in {}", name(id.name()), name(id.resource_group()))
+    format!("{} in {}", name(&id.name().to_lowercase()), name(&id.resource_group().to_lowercase()))
+}
+
+/// What is shown of a line of a tally: of a cluster's id its name and its group's.
+pub(super) fn short(what: &str) -> String {
+    ClusterId::parse(what).map_or_else(|_| what.to_owned(), |id| cluster(&id))
 }
 
 /// `1 stop`, `2 stops`.

@@ -1,7 +1,8 @@
 use super::*;
 use crate::policy::{Counts, Policies, PolicyFile, StopQuestion};
 
-/// A pipeline that stops three clusters of a group each evening of October, Monday to Friday, and starts them in the morning.
+/// A pipeline that stops three clusters of a group each evening of October, Monday to Friday, and starts them in the morning. It
+/// goes by UTC: in Berlin its hour changes with the end of summer time on the 25th.
 fn nights() -> Vec<ScopeOperation> {
     let clusters = ["a", "b", "c"].map(|name| cluster("RG-Dev", name));
     let mut operations = Vec::new();
@@ -36,12 +37,33 @@ fn allows(policies: &Policies, id: &ClusterId, when: &str, caller: &Caller) -> b
 #[test]
 fn a_nightly_shutdown_becomes_one_draft_that_allows_that_and_no_more() {
     let learned = learned(nights(), "Europe/Berlin");
-    insta::assert_snapshot!(learned.policies(), @"");
+    insta::assert_snapshot!(learned.policies(), @r#"
+    // Drafts, learned from the activity log. They say what was done, not what anybody decided should be allowed: read each, throw
+    // away what you would not allow, and only then put the rest beside your policies.
+
+    // caller    22222222-2222-4222-8222-222222222222 (service-principal)
+    // seen      60 stops on 20 days, first 2026-10-05T18:00:10Z, last 2026-10-30T18:00:10Z
+    // hours     19h 15, 20h 45 (Europe/Berlin)
+    // clusters  a in rg-dev 20, b in rg-dev 20, c in rg-dev 20
+    // from      203.0.113.7 60
+    // role      Contributor 60
+    // ended     60 of 60 started again, by 22222222-2222-4222-8222-222222222222 60
+    // careful   it covers every cluster of the group, also those that were not seen
+    // needs     STOP_GUARD_TIMEZONE=Europe/Berlin
+    @id("learned-22222222-2222-4222-8222-222222222222-19-21")
+    permit (
+      principal == Caller::"22222222-2222-4222-8222-222222222222",
+      action == Action::"stop",
+      resource in ResourceGroup::"/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-dev"
+    )
+    when { context.local.hour >= 19 && context.local.hour < 21 }
+    when { [1, 2, 3, 4, 5].contains(context.local.weekday) };
+    "#);
     let policies = loaded(&learned);
     let a = cluster("rg-dev", "a");
     assert!(allows(&policies, &a, "2026-10-06T18:59:59Z", &pipeline()));
     for (id, when, caller) in [
-        (&a, "2026-10-06T17:59:59Z", &pipeline()),
+        (&a, "2026-10-06T16:59:59Z", &pipeline()),
         (&a, "2026-10-06T19:00:00Z", &pipeline()),
         (&a, "2026-10-10T18:30:00Z", &pipeline()),
         (&a, "2026-10-06T18:30:00Z", &alice()),
@@ -58,13 +80,52 @@ fn people_read_who_stopped_what_how_often_when_and_what_came_of_it() {
     operations.push(stop(&prod, "2026-10-13T11:15:00Z", &alice()));
     operations.push(start(&prod, "2026-10-13T11:19:00Z", &pipeline()));
     operations.push(stop(&prod, "2026-10-14T02:00:00Z", &Caller::unknown()));
-    insta::assert_snapshot!(learned(operations, "Europe/Berlin").human(), @"");
+    insta::assert_snapshot!(learned(operations, "Europe/Berlin").human(), @r#"
+    62 stops of 4 clusters by 3 callers, from 2026-10-01T00:00:00Z to 2026-11-01T00:00:00Z; hours and days in Europe/Berlin
+
+    service-principal 22222222-2222-4222-8222-222222222222
+      stops     60 stops on 20 days, first 2026-10-05T18:00:10Z, last 2026-10-30T18:00:10Z
+      clusters  a in rg-dev (20), b in rg-dev (20), c in rg-dev (20)
+      hour         0   1   2   3   4   5   6   7   8   9  10  11  12  13  14  15  16  17  18  19  20  21  22  23
+                   .   .   .   .   .   .   .   .   .   .   .   .   .   .   .   .   .   .   .  15  45   .   .   .
+      weekday    Mon Tue Wed Thu Fri Sat Sun
+                  12  12  12  12  12   .   .
+      from      203.0.113.7 (60)
+      role      Contributor (60)
+      ended     60 of 60 started again after 10 h 29 min, by 22222222-2222-4222-8222-222222222222 (60)
+
+    an unknown caller
+      stops     1 stop on 1 day, first 2026-10-14T02:00:00Z, last 2026-10-14T02:00:00Z
+      clusters  main in rg-prod (1)
+      hour         0   1   2   3   4   5   6   7   8   9  10  11  12  13  14  15  16  17  18  19  20  21  22  23
+                   .   .   .   .   1   .   .   .   .   .   .   .   .   .   .   .   .   .   .   .   .   .   .   .
+      weekday    Mon Tue Wed Thu Fri Sat Sun
+                   .   .   1   .   .   .   .
+      from      not told (1)
+      role      Contributor (1)
+      ended     0 of 1 started again
+
+    alice@contoso.com (user 11111111-1111-4111-8111-111111111111)
+      stops     1 stop on 1 day, first 2026-10-13T11:15:00Z, last 2026-10-13T11:15:00Z
+      clusters  main in rg-prod (1)
+      hour         0   1   2   3   4   5   6   7   8   9  10  11  12  13  14  15  16  17  18  19  20  21  22  23
+                   .   .   .   .   .   .   .   .   .   .   .   .   .   1   .   .   .   .   .   .   .   .   .   .
+      weekday    Mon Tue Wed Thu Fri Sat Sun
+                   .   1   .   .   .   .   .
+      from      192.0.2.10 (1)
+      role      Contributor (1)
+      ended     1 of 1 started again after 4 min, by 22222222-2222-4222-8222-222222222222 (1); 1 by others within an hour
+
+    not proposed
+      an unknown caller: 1 stop, first 2026-10-14T02:00:00Z: nobody could be named
+      alice@contoso.com (user 11111111-1111-4111-8111-111111111111): 1 stop, first 2026-10-13T11:15:00Z: somebody else started the cluster again within an hour: it looks unwanted
+    "#);
 }
 
 #[test]
 fn an_empty_history_proposes_nothing() {
     let learned = learned(Vec::new(), "UTC");
-    insta::assert_snapshot!(learned.human(), @"");
+    insta::assert_snapshot!(learned.human(), @"0 stops of 0 clusters by 0 callers, from 2026-10-01T00:00:00Z to 2026-11-01T00:00:00Z; hours and days in UTC");
     assert_eq!(learned.drafts, []);
     assert_eq!(loaded(&learned).len(), 0);
 }
