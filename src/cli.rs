@@ -8,6 +8,7 @@ mod describe;
 mod evaluate;
 mod init_state;
 mod output;
+mod policy;
 mod serve;
 mod wiring;
 
@@ -36,6 +37,8 @@ pub enum Exit {
     Incident,
     /// `evaluate`: the guard would look again before it decides.
     Undecided,
+    /// `policy replay`: some stops would be decided otherwise.
+    Different,
 }
 
 impl Exit {
@@ -48,6 +51,7 @@ impl Exit {
             Self::Restart => 4,
             Self::Incident => 5,
             Self::Undecided => 6,
+            Self::Different => 8,
         }
     }
 }
@@ -61,6 +65,7 @@ Exit codes:
   4  evaluate: not authorised, the guard would start the cluster
   5  evaluate: not authorised, nothing started; people told, but in dry-run
   6  evaluate: the guard would look again before it decides
+  8  policy replay: some stops would be decided otherwise
 
 The settings are read from the environment; docs/SETTINGS.md lists them.";
 
@@ -80,6 +85,8 @@ enum Command {
     Check(check::Args),
     /// Explain what the guard would do about a recorded event, offline
     Evaluate(evaluate::Args),
+    /// Learn policies from the past, and see what they would have decided
+    Policy(policy::Args),
     /// Make the containers of the state, for local development
     InitState(init_state::Args),
 }
@@ -102,6 +109,7 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(args)) => serve::run(&args, &environment),
         Some(Command::Check(args)) => check::run(&args, &environment),
         Some(Command::Evaluate(args)) => evaluate::run(&args, &environment),
+        Some(Command::Policy(args)) => policy::run(&args, &environment),
         Some(Command::InitState(_)) => init_state::run(&environment),
     };
     let exit = done.unwrap_or_else(|error| {
@@ -125,7 +133,15 @@ mod tests {
 
     #[test]
     fn every_exit_code_but_claps_is_listed_once_in_the_help() {
-        let all = [Exit::Ok, Exit::Failure, Exit::Invalid, Exit::Restart, Exit::Incident, Exit::Undecided];
+        let all = [
+            Exit::Ok,
+            Exit::Failure,
+            Exit::Invalid,
+            Exit::Restart,
+            Exit::Incident,
+            Exit::Undecided,
+            Exit::Different,
+        ];
         for code in all.map(Exit::code) {
             assert_eq!(EXIT_CODES.matches(&format!("\n  {code}  ")).count(), 1, "{code}");
             assert_ne!(code, 2);

@@ -68,6 +68,26 @@ pub struct ScopeReading {
     pub is_cut: bool,
 }
 
+impl ScopeReading {
+    /// Several readings as one. Scopes may overlap: an operation that is in several counts once.
+    pub fn join(readings: Vec<Self>) -> Self {
+        let mut all = Self::default();
+        for reading in readings {
+            all.operations.extend(reading.operations);
+            all.unusable += reading.unusable;
+            all.is_cut |= reading.is_cut;
+        }
+        let id = |op: &ScopeOperation| {
+            let power = &op.operation;
+            let (cluster, verb) = (op.cluster.lower().to_owned(), power.verb == PowerVerb::Start);
+            (power.began_at, cluster, verb, power.operation_id.clone(), power.correlation_id.clone())
+        };
+        all.operations.sort_by_cached_key(id);
+        all.operations.dedup_by_key(|op| id(op));
+        all
+    }
+}
+
 /// Where operations are looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogScope {

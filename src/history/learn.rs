@@ -112,6 +112,11 @@ impl Learned {
         format!("{HEAD}\n{}", drafts.join("\n"))
     }
 
+    /// Draft tests for the drafts.
+    pub fn tests(&self) -> String {
+        String::new()
+    }
+
     fn propose(&mut self, deeds: &Deeds<'_>, zone: &TimeZone) {
         let (patterns, mut unfit) = pattern::find(deeds, zone);
         for pattern in patterns {

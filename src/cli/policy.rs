@@ -1,0 +1,54 @@
+//! `policy`: policies and the past.
+
+mod cases;
+mod learn;
+mod log;
+mod replay;
+
+use super::{Exit, output};
+use crate::config::{Environment, FaultKind, Settings};
+
+/// Arguments of `policy`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Learn who stops clusters from the activity log, and draft policies
+    Learn(learn::Args),
+    /// Show which stops of the past other policies would have decided otherwise
+    Replay(replay::Args),
+}
+
+pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit> {
+    match &args.command {
+        Command::Learn(args) => learn::run(args, environment),
+        Command::Replay(args) => replay::run(args, environment),
+    }
+}
+
+/// Settings that say where ARM is and who asks it.
+const FOR_ARM: [&str; 8] = [
+    "STOP_GUARD_CLOUD",
+    "STOP_GUARD_CREDENTIAL",
+    "STOP_GUARD_ARM_ENDPOINT",
+    "STOP_GUARD_ARM_SCOPE",
+    "AZURE_CLIENT_ID",
+    "AZURE_TENANT_ID",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_FEDERATED_TOKEN_FILE",
+];
+
+/// Tells the faults in these settings; true if there are any.
+fn tell_faults(settings: &Settings, needed: &[&str]) -> bool {
+    let matters = |name: &str, kind: FaultKind| needed.contains(&name) && kind != FaultKind::Unknown;
+    let mut any = false;
+    for fault in settings.faults.iter().filter(|fault| matters(&fault.setting, fault.kind)) {
+        output::error(&format!("error: {fault}\n"));
+        any = true;
+    }
+    any
+}

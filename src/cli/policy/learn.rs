@@ -1,0 +1,161 @@
+//! `policy learn`: who stops clusters, and draft policies from it. Reads the activity log; changes nothing in Azure.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+use tokio::runtime::Builder;
+
+use super::{FOR_ARM, log, tell_faults};
+use crate::azure::HttpTransport;
+use crate::azure::power_history::HISTORY_MAX;
+use crate::cli::{Exit, Format, output, wiring};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::{Environment, Settings, TIMEZONE_SETTING};
+use crate::domain::LogScope;
+use crate::history::{Learned, Window};
+
+/// The file of draft policies.
+const POLICIES_FILE: &str = "learned.cedar";
+/// The file of draft tests.
+const TESTS_FILE: &str = "learned.yaml";
+
+/// Arguments of `policy learn`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example, as whoever `az login` logged in:
+  aks-stop-guard policy learn --scope 00000000-0000-0000-0000-000000000000 --zone Europe/Berlin --out drafts
+
+Reads the activity log, which keeps 90 days, and changes nothing in Azure. Your identity needs
+`Microsoft.Insights/eventtypes/values/read` in each scope, as in the role Monitoring Reader.
+
+A policy is drafted from at least 3 stops on 2 days, and is no broader than they were. Stops that somebody else undid within an
+hour count for nothing. The drafts say what was done, not what should be allowed: read them before you use them.
+
+Exit codes: 0 done, 1 the log can't be read or a file is there already, 3 settings are invalid.")]
+pub(super) struct Args {
+    /// How far back, in days or hours
+    #[arg(long, value_name = "TIME", default_value = "90d", value_parser = log::since)]
+    since: SignedDuration,
+    /// Subscriptions, resource groups or clusters, by their ids
+    #[arg(long, value_name = "ID", required = true, num_args = 1.., value_parser = log::scope)]
+    scope: Vec<LogScope>,
+    /// The zone of hours and days, instead of STOP_GUARD_TIMEZONE
+    #[arg(long, value_name = "IANA", value_parser = log::zone)]
+    zone: Option<TimeZone>,
+    /// Write the drafts into this folder; files that are there are left alone
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// The form of the answer
+    #[arg(short, long, value_enum, default_value = "human")]
+    output: Format,
+}
+
+pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit> {
+    let http = HttpTransport::new();
+    let settings = Settings::read(environment, &wiring::sink_http(&http));
+    let mut needed = FOR_ARM.to_vec();
+    if args.zone.is_none() {
+        needed.push(TIMEZONE_SETTING);
+    }
+    if tell_faults(&settings, &needed) {
+        return Ok(Exit::Invalid);
+    }
+    let Some(arm) = wiring::arm(&settings, &http) else { return Ok(Exit::Invalid) };
+    let zone = args.zone.clone().unwrap_or_else(|| settings.zone.clone());
+    // Before Azure is asked: minutes of reading must not end at a file that is there already.
+    let files = args.out.as_deref().map(Files::create).transpose()?;
+    let until = SystemClock.now();
+    let window = Window { since: until - args.since.min(HISTORY_MAX), until };
+    let runtime =
+        Builder::new_current_thread().enable_all().build().context("the runtime can't be started")?;
+    let reading = match runtime.block_on(log::read(&arm, &args.scope, window.since, window.until)) {
+        Ok(reading) => reading,
+        Err(error) => {
+            if let Some(files) = files {
+                files.discard();
+            }
+            return Err(error);
+        }
+    };
+    let learned = Learned::from(&reading, window, &zone);
+    if let Some(files) = files {
+        files.write(&learned)?;
+    }
+    output::print(&match args.output {
+        Format::Human => human(&learned, args.out.as_deref()),
+        Format::Json => format!("{:#}\n", json(&learned)?),
+    });
+    Ok(Exit::Ok)
+}
+
+fn human(learned: &Learned, out: Option<&Path>) -> String {
+    let mut told = learned.human();
+    match (learned.drafts.len(), out) {
+        (0, _) => told.push_str("\nno draft policies: nothing was seen often enough\n"),
+        (count, Some(folder)) => {
+            told.push_str(&format!("\n{count} drafts and their tests are in {}\n", folder.display()));
+        }
+        (count, None) => {
+            told.push_str(&format!("\ndraft policies: {count} (--out DIR writes them and their tests to files)\n\n"));
+            told.push_str(&learned.policies());
+        }
+    }
+    told
+}
+
+fn json(learned: &Learned) -> Result<Value, serde_json::Error> {
+    let mut told = serde_json::to_value(learned)?;
+    if let Some(members) = told.as_object_mut() {
+        members.insert("policies".to_owned(), json!(learned.policies()));
+        members.insert("tests".to_owned(), json!(learned.tests()));
+    }
+    Ok(told)
+}
+
+/// The two files of drafts, made anew.
+struct Files {
+    policies: (PathBuf, File),
+    tests: (PathBuf, File),
+}
+
+impl Files {
+    fn create(folder: &Path) -> anyhow::Result<Self> {
+        fs::create_dir_all(folder).with_context(|| format!("`{}` can't be made", folder.display()))?;
+        let policies = create(&folder.join(POLICIES_FILE))?;
+        match create(&folder.join(TESTS_FILE)) {
+            Ok(tests) => Ok(Self { policies, tests }),
+            Err(error) => {
+                remove(&policies.0);
+                Err(error)
+            }
+        }
+    }
+
+    fn write(self, learned: &Learned) -> anyhow::Result<()> {
+        for ((path, mut file), text) in [(self.policies, learned.policies()), (self.tests, learned.tests())] {
+            file.write_all(text.as_bytes()).with_context(|| format!("`{}` can't be written", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Nothing came of it: empty files would be in the way of the next try.
+    fn discard(self) {
+        remove(&self.policies.0);
+        remove(&self.tests.0);
+    }
+}
+
+fn create(path: &Path) -> anyhow::Result<(PathBuf, File)> {
+    let file = File::create_new(path)
+        .with_context(|| format!("`{}` can't be made: move away what is there", path.display()))?;
+    Ok((path.to_owned(), file))
+}
+
+fn remove(made_by_us: &Path) {
+    let _left_empty_if_it_fails = fs::remove_file(made_by_us);
+}
