@@ -2,6 +2,7 @@
 //! decided. Pure: readings, cases and policies come in, reports go out. Nothing here decides or acts.
 
 pub mod cedar;
+pub mod draft_test;
 pub mod habit;
 pub mod learn;
 pub mod past;
@@ -13,6 +14,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use draft_test::DraftTest;
 pub use learn::{Draft, Learned, NotProposed, Window};
 pub use past::{PastStop, StartedAgain};
 pub use replay::{Past, PolicySet, Replay, Source};

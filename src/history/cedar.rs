@@ -77,7 +77,8 @@ fn is_utc(zone: &TimeZone) -> bool {
 }
 
 fn tallied(tally: &[Tally]) -> String {
-    let lines: Vec<String> = tally.iter().map(|line| format!("{} {}", words::short(&line.what), line.count)).collect();
+    let lines: Vec<String> =
+        tally.iter().map(|line| format!("{} {}", words::short(&line.what), line.count)).collect();
     lines.join(", ")
 }
 

@@ -5,12 +5,18 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::cedar;
+use super::draft_test::{self, DraftTest};
 use super::habit::{Deeds, Habits};
 use super::past::PastStop;
 use super::pattern::{self, Pattern, Unfit};
 use super::words;
 use crate::domain::ScopeReading;
 use crate::policy::{Policies, PolicyFile};
+
+/// The file of draft policies.
+pub const POLICIES_FILE: &str = "learned.cedar";
+/// The file of their tests.
+pub const TESTS_FILE: &str = "learned.yaml";
 
 /// Most callers that are told one by one. More are a number.
 const CALLERS_MAX: usize = 200;
@@ -64,6 +70,8 @@ pub struct Draft {
     pub days: usize,
     /// Its text, with comments.
     pub policy: String,
+    /// Tests of it.
+    pub tests: Vec<DraftTest>,
 }
 
 /// Stops from which no policy is drafted.
@@ -103,7 +111,17 @@ impl Learned {
         for deeds in told {
             learned.propose(deeds, zone);
         }
+        learned.keep_tests_that_hold(zone);
         learned
+    }
+
+    /// What one draft doesn't allow another one of the same caller may: such a test says nothing.
+    fn keep_tests_that_hold(&mut self, zone: &TimeZone) {
+        let text = self.policies();
+        let Ok(policies) = Policies::load(&[PolicyFile { name: POLICIES_FILE, text: &text }]) else { return };
+        for draft in &mut self.drafts {
+            draft.tests.retain(|test| draft_test::holds(test, &policies, zone));
+        }
     }
 
     /// All drafts as one file of policies.
@@ -112,9 +130,10 @@ impl Learned {
         format!("{HEAD}\n{}", drafts.join("\n"))
     }
 
-    /// Draft tests for the drafts.
+    /// The drafts' tests as one file for `policy test`.
     pub fn tests(&self) -> String {
-        String::new()
+        let tests: Vec<&DraftTest> = self.drafts.iter().flat_map(|draft| &draft.tests).collect();
+        draft_test::yaml(&tests, &self.zone)
     }
 
     fn propose(&mut self, deeds: &Deeds<'_>, zone: &TimeZone) {
@@ -142,11 +161,13 @@ impl Learned {
         let own = Deeds { caller: deeds.caller, stops: pattern.stops.clone() };
         let policy = cedar::draft(pattern, &Habits::of(&own, zone), zone);
         // A name that looks like another one makes Cedar warn, and a warning is a fault.
-        Policies::load(&[PolicyFile { name: "draft.cedar", text: &policy }]).map_err(|faults| {
+        Policies::load(&[PolicyFile { name: POLICIES_FILE, text: &policy }]).map_err(|faults| {
             let fault = faults.first().map(ToString::to_string).unwrap_or_default();
             format!("it can't be written as a policy: {}", words::name(&fault))
         })?;
-        Ok(Draft { id: cedar::policy_id(pattern), stops: pattern.stops.len(), days: pattern.days, policy })
+        let id = cedar::policy_id(pattern);
+        let tests = draft_test::of(pattern, &id, zone);
+        Ok(Draft { id, stops: pattern.stops.len(), days: pattern.days, policy, tests })
     }
 }
 

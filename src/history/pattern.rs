@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use jiff::ToSpan as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
 
 use super::habit::Deeds;
 use super::past::PastStop;
@@ -86,7 +86,8 @@ impl Hours {
         !self.is_all_day() && self.from + self.length > 24
     }
 
-    fn contains(self, hour: usize) -> bool {
+    /// Whether an hour of the day lies in it.
+    pub fn contains(self, hour: usize) -> bool {
         (hour + 24 - self.from) % 24 < self.length
     }
 }
@@ -122,10 +123,8 @@ fn nameable(deeds: &Deeds<'_>) -> Result<String, String> {
     match caller.kind {
         CallerKind::Unknown => return Err("nobody could be named".to_owned()),
         CallerKind::Azure => return Err("it was Azure itself: find out why first".to_owned()),
-        CallerKind::User
-        | CallerKind::Guest
-        | CallerKind::ServicePrincipal
-        | CallerKind::ManagedIdentity => {}
+        CallerKind::User | CallerKind::Guest | CallerKind::ServicePrincipal | CallerKind::ManagedIdentity => {
+        }
     }
     let id = caller.identity().and_then(|id| SubscriptionId::parse(id).ok());
     id.map(|guid| guid.as_str().to_owned()).ok_or_else(|| "nobody could be named by an id".to_owned())
@@ -194,7 +193,12 @@ fn place(stops: &[&PastStop]) -> Option<Place> {
 }
 
 fn hour_of(stop: &PastStop, zone: &TimeZone) -> usize {
-    usize::try_from(stop.at.to_zoned(zone.clone()).hour()).unwrap_or_default()
+    hour(stop.at, zone)
+}
+
+/// The hour of the day that a time lies in.
+pub(super) fn hour(at: Timestamp, zone: &TimeZone) -> usize {
+    usize::try_from(at.to_zoned(zone.clone()).hour()).unwrap_or_default()
 }
 
 /// The day that a stop belongs to: a window that crosses midnight is one night.

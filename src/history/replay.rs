@@ -27,8 +27,15 @@ use rolling::Rolling;
 const UNKNOWN_OF_CASES: &[&str] =
     &["tags", "location", "skuTier", "private", "kubernetesVersion", "context.grant"];
 /// What is unknown of stops from the activity log.
-const UNKNOWN_OF_LOG: &[&str] =
-    &["tags", "location", "skuTier", "private", "kubernetesVersion", "context.grant", "context.restartsLast24h"];
+const UNKNOWN_OF_LOG: &[&str] = &[
+    "tags",
+    "location",
+    "skuTier",
+    "private",
+    "kubernetesVersion",
+    "context.grant",
+    "context.restartsLast24h",
+];
 
 /// A stop of the past with what was decided about it, to be decided again.
 #[derive(Debug, Clone)]

@@ -27,10 +27,16 @@ impl Learned {
             self.zone
         );
         if self.is_cut {
-            told.push_str("careful: the log holds more than is read, the oldest is missing: name smaller scopes\n");
+            told.push_str(
+                "careful: the log holds more than is read, the oldest is missing: name smaller scopes\n",
+            );
         }
         if self.unusable > 0 {
-            let _ = writeln!(told, "careful: {} without a time or a cluster", words::count(self.unusable, "record"));
+            let _ = writeln!(
+                told,
+                "careful: {} without a time or a cluster",
+                words::count(self.unusable, "record")
+            );
         }
         for habits in &self.callers {
             told.push('\n');
@@ -74,7 +80,8 @@ fn numbers(counts: &[usize]) -> String {
 }
 
 fn tallied(tally: &[Tally]) -> String {
-    let lines: Vec<String> = tally.iter().map(|line| format!("{} ({})", words::short(&line.what), line.count)).collect();
+    let lines: Vec<String> =
+        tally.iter().map(|line| format!("{} ({})", words::short(&line.what), line.count)).collect();
     lines.join(", ")
 }
 

@@ -1,13 +1,12 @@
 mod hostile;
 mod learn;
+mod replay;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::domain::{
-    Caller, CallerKind, ClusterId, PowerOperation, PowerVerb, ScopeOperation, ScopeReading,
-};
+use crate::domain::{Caller, CallerKind, ClusterId, PowerOperation, PowerVerb, ScopeOperation, ScopeReading};
 
 const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
 const PIPELINE: &str = "22222222-2222-4222-8222-222222222222";

@@ -164,13 +164,22 @@ mod tests {
             record(&b, "stop", "1", "Started", "2026-11-02T19:00:00Z"),
             record(&b, "start", "2", "Failed", "2026-11-02T21:00:00Z"),
             record(&b, "write", "3", "Started", "2026-11-02T21:00:00Z"),
-            record("rg/providers/Microsoft.Compute/virtualMachines/v", "stop", "4", "Started", "2026-11-02T21:00:00Z"),
+            record(
+                "rg/providers/Microsoft.Compute/virtualMachines/v",
+                "stop",
+                "4",
+                "Started",
+                "2026-11-02T21:00:00Z",
+            ),
             record(&a, "stop", "5", "Started", "yesterday"),
         ];
         assert_eq!(reading.add_page(&page(&records)), Ok(None));
         let found = reading.finish(false);
-        let told: Vec<_> =
-            found.operations.iter().map(|op| (op.cluster.name(), op.operation.began_at.to_string())).collect();
+        let told: Vec<_> = found
+            .operations
+            .iter()
+            .map(|op| (op.cluster.name(), op.operation.began_at.to_string()))
+            .collect();
         assert_eq!(told, [("b", "2026-11-02T19:00:00Z".into()), ("a", "2026-11-02T20:00:00Z".into())]);
         assert_eq!(found.operations[0].role.as_deref(), Some("Contributor"));
         assert_eq!((found.unusable, found.is_cut), (2, false));
@@ -190,7 +199,8 @@ mod tests {
     fn each_scope_has_the_filter_that_the_log_documents() {
         let [since, until] = ["2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z"].map(|at| at.parse().unwrap());
         let of = |text: &str| scope_filter(&LogScope::parse(text).unwrap(), since, until);
-        let window = "eventTimestamp ge '2026-11-01T00:00:00Z' and eventTimestamp le '2026-11-02T00:00:00Z' and ";
+        let window =
+            "eventTimestamp ge '2026-11-01T00:00:00Z' and eventTimestamp le '2026-11-02T00:00:00Z' and ";
         assert_eq!(of(SUB), format!("{window}resourceProvider eq 'Microsoft.ContainerService'"));
         let group = format!("/subscriptions/{SUB}/resourceGroups/rg");
         assert_eq!(of(&group), format!("{window}resourceGroupName eq 'rg'"));

@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use jiff::Timestamp;
 
 use super::output;
 use crate::case::{Case, Episode, Record};
@@ -87,10 +86,12 @@ impl Found {
 /// The closed cases of the days of the window. A stop of the window can't have been closed before it.
 async fn list(store: &Store, window: Window, is_cut: &mut bool) -> Result<Vec<CasePath>, StoreError> {
     let last = CaseDay::of(window.until);
-    let mut days: Vec<CaseDay> =
-        std::iter::successors(Some(CaseDay::of(window.since)), |day| day.next()).take_while(|day| *day <= last).collect();
+    let mut days: Vec<CaseDay> = std::iter::successors(Some(CaseDay::of(window.since)), |day| day.next())
+        .take_while(|day| *day <= last)
+        .collect();
     days.reverse();
-    let mut listings = stream::iter(days.into_iter().map(|day| store.list_cases(day, CASES_MAX))).buffered(LISTS_AT_ONCE);
+    let mut listings =
+        stream::iter(days.into_iter().map(|day| store.list_cases(day, CASES_MAX))).buffered(LISTS_AT_ONCE);
     let mut cases = Vec::new();
     while let Some(listing) = listings.try_next().await? {
         *is_cut |= listing.is_cut;

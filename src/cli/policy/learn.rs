@@ -17,12 +17,8 @@ use crate::cli::{Exit, Format, output, wiring};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Environment, Settings, TIMEZONE_SETTING};
 use crate::domain::LogScope;
+use crate::history::learn::{POLICIES_FILE, TESTS_FILE};
 use crate::history::{Learned, Window};
-
-/// The file of draft policies.
-const POLICIES_FILE: &str = "learned.cedar";
-/// The file of draft tests.
-const TESTS_FILE: &str = "learned.yaml";
 
 /// Arguments of `policy learn`.
 #[derive(Debug, clap::Args)]
@@ -101,7 +97,9 @@ fn human(learned: &Learned, out: Option<&Path>) -> String {
             told.push_str(&format!("\n{count} drafts and their tests are in {}\n", folder.display()));
         }
         (count, None) => {
-            told.push_str(&format!("\ndraft policies: {count} (--out DIR writes them and their tests to files)\n\n"));
+            told.push_str(&format!(
+                "\ndraft policies: {count} (--out DIR writes them and their tests to files)\n\n"
+            ));
             told.push_str(&learned.policies());
         }
     }
@@ -138,7 +136,8 @@ impl Files {
 
     fn write(self, learned: &Learned) -> anyhow::Result<()> {
         for ((path, mut file), text) in [(self.policies, learned.policies()), (self.tests, learned.tests())] {
-            file.write_all(text.as_bytes()).with_context(|| format!("`{}` can't be written", path.display()))?;
+            file.write_all(text.as_bytes())
+                .with_context(|| format!("`{}` can't be written", path.display()))?;
         }
         Ok(())
     }

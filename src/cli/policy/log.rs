@@ -22,8 +22,10 @@ const SHOWN_CHARS_MAX: usize = 100;
 /// Reads `90d` or `12h`: at least an hour, at most a year.
 pub(super) fn since(text: &str) -> Result<SignedDuration, String> {
     const HOURS_MAX: i64 = 366 * 24;
-    let (number, hours) =
-        [("d", 24), ("h", 1)].into_iter().find_map(|(unit, hours)| Some((text.strip_suffix(unit)?, hours))).unzip();
+    let (number, hours) = [("d", 24), ("h", 1)]
+        .into_iter()
+        .find_map(|(unit, hours)| Some((text.strip_suffix(unit)?, hours)))
+        .unzip();
     let digits: &str = number.filter(|digits| digits.bytes().all(|b| b.is_ascii_digit())).unwrap_or_default();
     let total = digits.parse::<i64>().ok().zip(hours).and_then(|(n, hours)| n.checked_mul(hours));
     let total = total.filter(|hours| (1..=HOURS_MAX).contains(hours));
@@ -32,13 +34,15 @@ pub(super) fn since(text: &str) -> Result<SignedDuration, String> {
 
 /// Reads a scope.
 pub(super) fn scope(text: &str) -> Result<LogScope, String> {
-    LogScope::parse(text).map_err(|_| "write a subscription's, a resource group's or a cluster's id".to_owned())
+    LogScope::parse(text)
+        .map_err(|_| "write a subscription's, a resource group's or a cluster's id".to_owned())
 }
 
 /// Reads the name of a time zone.
 pub(super) fn zone(name: &str) -> Result<TimeZone, String> {
     let shown = text::clean(name, SHOWN_CHARS_MAX);
-    TimeZone::get(name).map_err(|_| format!("`{shown}` is no name of the IANA database, like `Europe/Berlin`"))
+    TimeZone::get(name)
+        .map_err(|_| format!("`{shown}` is no name of the IANA database, like `Europe/Berlin`"))
 }
 
 /// Reads all scopes, one after another. Where they overlap, an operation counts once.
@@ -83,7 +87,8 @@ fn explained(error: ArmError, scope: &LogScope, deadline: Instant) -> anyhow::Er
         | ArmError::Refused(_)
         | ArmError::Malformed(_) => "check `STOP_GUARD_CLOUD` and `STOP_GUARD_ARM_ENDPOINT`",
     };
-    let told: anyhow::Result<()> = Err(error).with_context(|| format!("the activity log of {scope} can't be read: {advice}"));
+    let told: anyhow::Result<()> =
+        Err(error).with_context(|| format!("the activity log of {scope} can't be read: {advice}"));
     told.err().unwrap_or_else(|| anyhow::anyhow!("the activity log of {scope} can't be read"))
 }
 
@@ -95,7 +100,8 @@ mod tests {
     fn a_time_back_is_a_number_of_days_or_hours() {
         assert_eq!(since("90d"), Ok(SignedDuration::from_hours(90 * 24)));
         assert_eq!(since("1h"), Ok(SignedDuration::from_hours(1)));
-        for text in ["", "d", "0d", "-1d", "+1d", "1.5d", "90", "90m", "367d", "99999999999999999999d", "١d"] {
+        for text in ["", "d", "0d", "-1d", "+1d", "1.5d", "90", "90m", "367d", "99999999999999999999d", "١d"]
+        {
             assert!(since(text).is_err(), "{text}");
         }
     }

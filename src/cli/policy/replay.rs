@@ -78,7 +78,8 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
     }
     let is_invalid = tell_faults(&settings, &needed);
     let folder = args.policies.as_ref().unwrap_or(&settings.policies);
-    let (policies, baseline) = (load(folder, &settings), args.baseline.as_ref().map(|dir| load(dir, &settings)));
+    let (policies, baseline) =
+        (load(folder, &settings), args.baseline.as_ref().map(|dir| load(dir, &settings)));
     let (Some(policies), None | Some(Some(_)), false) = (policies, &baseline, is_invalid) else {
         return Ok(Exit::Invalid);
     };

@@ -47,6 +47,8 @@ fn no_name_and_no_role_becomes_syntax_or_a_line_of_its_own() {
         assert!(is_one_policy(&learned), "{text}");
         assert_eq!(learned.policies().lines().count(), plain.policies().lines().count(), "{text}");
         assert_eq!(learned.human().lines().count(), plain.human().lines().count(), "{text}");
+        // No name is in the tests at all.
+        assert_eq!(learned.tests(), plain.tests(), "{text}");
     }
 }
 
@@ -73,6 +75,27 @@ fn a_group_whose_name_looks_like_another_gives_a_draft_that_loads_or_none() {
             Policies::load(&[PolicyFile { name: "learned.cedar", text: &learned.policies() }]).is_ok(),
             "{group}"
         );
+    }
+}
+
+#[test]
+fn whatever_stands_in_a_test_is_one_quoted_word_of_yaml() {
+    for text in INJECTIONS {
+        let test = DraftTest {
+            name: text.to_owned(),
+            caller: text.to_owned(),
+            kind: CallerKind::User,
+            cluster: text.to_owned(),
+            at: at("2026-10-01T10:00:00Z"),
+            allowed_by: Some(text.to_owned()),
+        };
+        let yaml = draft_test::yaml(&[&test], text);
+        assert_eq!(yaml.lines().count(), 10, "{yaml}");
+        assert!(yaml.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)), "{yaml}");
+        for line in yaml.lines().filter(|line| line.contains('"')) {
+            let quotes = line.replace("\\\\", "").replace("\\\"", "").matches('"').count();
+            assert_eq!(quotes, 2, "{line}");
+        }
     }
 }
 

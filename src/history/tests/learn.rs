@@ -200,14 +200,69 @@ fn two_clusters_are_listed_and_clusters_of_several_groups_too() {
     let ids = [cluster("rg-1", "a"), cluster("rg-1", "b"), cluster("rg-2", "c"), cluster("rg-3", "d")];
     for count in [2, 4] {
         let ids = ids.iter().take(count);
-        let stops = ids.flat_map(|id| {
-            (1..=3).map(move |day| stop(id, &format!("2026-10-0{day}T10:00:00Z"), &alice()))
-        });
+        let stops = ids
+            .flat_map(|id| (1..=3).map(move |day| stop(id, &format!("2026-10-0{day}T10:00:00Z"), &alice())));
         let learned = learned(stops.collect(), "UTC");
         assert_eq!(learned.drafts[0].policy.matches("ManagedCluster::").count(), count);
         assert!(!learned.policies().contains("ResourceGroup::"));
         let policies = loaded(&learned);
         assert!(allows(&policies, &cluster("RG-1", "B"), "2026-10-01T10:30:00Z", &alice()));
         assert!(!allows(&policies, &cluster("rg-1", "z"), "2026-10-01T10:30:00Z", &alice()));
+    }
+}
+
+#[test]
+fn each_draft_comes_with_tests_of_what_it_allows_and_of_what_lies_beside_it() {
+    let learned = learned(nights(), "Europe/Berlin");
+    insta::assert_snapshot!(learned.tests(), @r#"
+    # Drafts of tests for learned.cedar: strike those whose policy you throw away.
+    zone: "Europe/Berlin"
+    cases:
+      - name: "learned-22222222-2222-4222-8222-222222222222-19-21: as seen"
+        caller: "22222222-2222-4222-8222-222222222222"
+        kind: "service-principal"
+        cluster: "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-dev/providers/microsoft.containerservice/managedclusters/c"
+        at: "2026-10-30T18:00:10Z"
+        expect: authorised
+        policies: ["learned-22222222-2222-4222-8222-222222222222-19-21"]
+      - name: "learned-22222222-2222-4222-8222-222222222222-19-21: not by somebody else"
+        caller: "00000000-0000-4000-8000-000000000001"
+        kind: "service-principal"
+        cluster: "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-dev/providers/microsoft.containerservice/managedclusters/c"
+        at: "2026-10-30T18:00:10Z"
+        expect: not-authorised
+      - name: "learned-22222222-2222-4222-8222-222222222222-19-21: not at another hour"
+        caller: "22222222-2222-4222-8222-222222222222"
+        kind: "service-principal"
+        cluster: "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-dev/providers/microsoft.containerservice/managedclusters/c"
+        at: "2026-10-30T20:00:10Z"
+        expect: not-authorised
+      - name: "learned-22222222-2222-4222-8222-222222222222-19-21: not in another resource group"
+        caller: "22222222-2222-4222-8222-222222222222"
+        kind: "service-principal"
+        cluster: "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/another-group/providers/microsoft.containerservice/managedclusters/another-group"
+        at: "2026-10-30T18:00:10Z"
+        expect: not-authorised
+    "#);
+}
+
+#[test]
+fn a_draft_test_that_another_draft_contradicts_is_left_out() {
+    let id = cluster("rg", "a");
+    let at_hours = |hours: [u8; 2]| {
+        let times = (1..=4).flat_map(move |day| hours.map(|hour| format!("2026-10-0{day}T{hour:02}:00:00Z")));
+        learned(times.map(|time| stop(&id, &time, &alice())).collect(), "UTC")
+    };
+    let apart = at_hours([10, 14]);
+    let names = |learned: &Learned| {
+        let tests = learned.drafts.iter().flat_map(|draft| &draft.tests);
+        tests.filter(|test| test.name.contains("another hour")).count()
+    };
+    assert_eq!((apart.drafts.len(), names(&apart)), (2, 2));
+    let policies = loaded(&apart);
+    for test in apart.drafts.iter().flat_map(|draft| &draft.tests) {
+        let by = Caller { object_id: Some(test.caller.clone()), ..alice() };
+        let on = ClusterId::parse(&test.cluster).unwrap();
+        assert_eq!(allows(&policies, &on, &test.at.to_string(), &by), test.allowed_by.is_some(), "{test:?}");
     }
 }
