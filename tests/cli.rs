@@ -67,6 +67,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       serve       Serve the invocations of the Azure Functions host (the default)
       check       Find all faults in the settings, the policies and the sinks
       evaluate    Explain what the guard would do about a recorded event, offline
+      policy      Learn policies from the past, and see what they would have decided
       init-state  Make the containers of the state, for local development
       help        Print this message or the help of the given subcommand(s)
 
@@ -82,13 +83,21 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       4  evaluate: not authorised, the guard would start the cluster
       5  evaluate: not authorised, nothing started; people told, but in dry-run
       6  evaluate: the guard would look again before it decides
+      8  policy replay: some stops would be decided otherwise
 
     The settings are read from the environment; docs/SETTINGS.md lists them.
     "#);
-    for command in ["serve", "check", "evaluate", "init-state"] {
-        let help = run(&[command, "--help"], &[]);
+    for command in [
+        &["serve"][..],
+        &["check"],
+        &["evaluate"],
+        &["policy", "learn"],
+        &["policy", "replay"],
+        &["init-state"],
+    ] {
+        let help = run(&[command, &["--help"]].concat(), &[]);
         assert_eq!(help.code, 0);
-        assert!(help.out.contains("Example"), "{command}: {}", help.out);
+        assert!(help.out.contains("Example"), "{command:?}: {}", help.out);
     }
 }
 

@@ -10,8 +10,7 @@ use super::past::PastStop;
 use super::pattern::Pattern;
 use super::words;
 use crate::domain::resource_id::MANAGED_CLUSTER_TYPE;
-use crate::domain::{Caller, CallerKind, ClusterId};
-use crate::policy::{Counts, Policies, StopQuestion};
+use crate::domain::{CallerKind, ClusterId};
 
 /// An id that no principal has been given.
 const NOBODY: &str = "00000000-0000-4000-8000-000000000001";
@@ -59,7 +58,8 @@ pub(super) fn of(pattern: &Pattern<'_>, id: &str, zone: &TimeZone) -> Vec<DraftT
     tests
 }
 
-/// The first whole number of hours after the stop that lies outside the pattern's hours.
+/// The first whole number of hours after the stop that lies outside the pattern's hours: in that hour the caller was not seen, so
+/// that no other draft allows it.
 fn outside(pattern: &Pattern<'_>, stop: &PastStop, zone: &TimeZone) -> Option<Timestamp> {
     let mut later = (1..24).filter_map(|hours| stop.at.checked_add(SignedDuration::from_hours(hours)).ok());
     later.find(|at| !pattern.hours.contains(super::pattern::hour(*at, zone)))
@@ -71,23 +71,6 @@ fn elsewhere(stop: &PastStop) -> Option<ClusterId> {
         "/subscriptions/{subscription}/resourceGroups/{ELSEWHERE}/providers/{MANAGED_CLUSTER_TYPE}/{ELSEWHERE}"
     );
     ClusterId::parse(&id).ok()
-}
-
-/// Whether the drafts together say what a test expects: what one of them doesn't allow another may.
-pub(super) fn holds(test: &DraftTest, policies: &Policies, zone: &TimeZone) -> bool {
-    let Ok(cluster) = ClusterId::parse(&test.cluster) else { return false };
-    let caller = Caller { kind: test.kind, object_id: Some(test.caller.clone()), ..Caller::unknown() };
-    let answer = policies.may_stop(&StopQuestion {
-        caller: &caller,
-        cluster: &cluster,
-        facts: None,
-        at: test.at,
-        zone,
-        counts: Counts::default(),
-        confirmed: false,
-        grant: None,
-    });
-    answer.allowed == test.allowed_by.is_some()
 }
 
 /// The tests as a file for `policy test`. Every text is written in double quotes and with escapes (source: YAML 1.2, "Escaped

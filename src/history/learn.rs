@@ -111,17 +111,7 @@ impl Learned {
         for deeds in told {
             learned.propose(deeds, zone);
         }
-        learned.keep_tests_that_hold(zone);
         learned
-    }
-
-    /// What one draft doesn't allow another one of the same caller may: such a test says nothing.
-    fn keep_tests_that_hold(&mut self, zone: &TimeZone) {
-        let text = self.policies();
-        let Ok(policies) = Policies::load(&[PolicyFile { name: POLICIES_FILE, text: &text }]) else { return };
-        for draft in &mut self.drafts {
-            draft.tests.retain(|test| draft_test::holds(test, &policies, zone));
-        }
     }
 
     /// All drafts as one file of policies.
