@@ -169,7 +169,7 @@ async fn drafts_are_written_once_load_and_say_their_zone() {
 
     let again = past.run(&arguments).await;
     assert_eq!((again.code, again.out.as_str()), (1, ""));
-    assert!(again.err.contains("move away what is there"), "{}", again.err);
+    assert!(again.err.contains("is there already"), "{}", again.err);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -64,20 +64,12 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
     let Some(arm) = wiring::arm(&settings, &http) else { return Ok(Exit::Invalid) };
     let zone = args.zone.clone().unwrap_or_else(|| settings.zone.clone());
     // Before Azure is asked: minutes of reading must not end at a file that is there already.
-    let files = args.out.as_deref().map(Files::create).transpose()?;
+    let files = args.out.as_deref().map(Files::new_in).transpose()?;
     let until = SystemClock.now();
     let window = Window { since: until - args.since.min(HISTORY_MAX), until };
     let runtime =
         Builder::new_current_thread().enable_all().build().context("the runtime can't be started")?;
-    let reading = match runtime.block_on(log::read(&arm, &args.scope, window.since, window.until)) {
-        Ok(reading) => reading,
-        Err(error) => {
-            if let Some(files) = files {
-                files.discard();
-            }
-            return Err(error);
-        }
-    };
+    let reading = runtime.block_on(log::read(&arm, &args.scope, window.since, window.until))?;
     let learned = Learned::from(&reading, window, &zone);
     if let Some(files) = files {
         files.write(&learned)?;
@@ -115,46 +107,30 @@ fn json(learned: &Learned) -> Result<Value, serde_json::Error> {
     Ok(told)
 }
 
-/// The two files of drafts, made anew.
+/// The two files of drafts.
 struct Files {
-    policies: (PathBuf, File),
-    tests: (PathBuf, File),
+    folder: PathBuf,
 }
 
 impl Files {
-    fn create(folder: &Path) -> anyhow::Result<Self> {
-        fs::create_dir_all(folder).with_context(|| format!("`{}` can't be made", folder.display()))?;
-        let policies = create(&folder.join(POLICIES_FILE))?;
-        match create(&folder.join(TESTS_FILE)) {
-            Ok(tests) => Ok(Self { policies, tests }),
-            Err(error) => {
-                remove(&policies.0);
-                Err(error)
-            }
+    /// In a folder that has neither of them.
+    fn new_in(folder: &Path) -> anyhow::Result<Self> {
+        for path in [POLICIES_FILE, TESTS_FILE].map(|name| folder.join(name)) {
+            let is_there =
+                path.try_exists().with_context(|| format!("`{}` can't be read", folder.display()))?;
+            anyhow::ensure!(!is_there, "`{}` is there already: move it away", path.display());
         }
+        Ok(Self { folder: folder.to_owned() })
     }
 
-    fn write(self, learned: &Learned) -> anyhow::Result<()> {
-        for ((path, mut file), text) in [(self.policies, learned.policies()), (self.tests, learned.tests())] {
-            file.write_all(text.as_bytes())
-                .with_context(|| format!("`{}` can't be written", path.display()))?;
+    fn write(&self, learned: &Learned) -> anyhow::Result<()> {
+        let folder = &self.folder;
+        fs::create_dir_all(folder).with_context(|| format!("`{}` can't be made", folder.display()))?;
+        for (name, text) in [(POLICIES_FILE, learned.policies()), (TESTS_FILE, learned.tests())] {
+            let path = folder.join(name);
+            let written = File::create_new(&path).and_then(|mut file| file.write_all(text.as_bytes()));
+            written.with_context(|| format!("`{}` can't be written", path.display()))?;
         }
         Ok(())
     }
-
-    /// Nothing came of it: empty files would be in the way of the next try.
-    fn discard(self) {
-        remove(&self.policies.0);
-        remove(&self.tests.0);
-    }
-}
-
-fn create(path: &Path) -> anyhow::Result<(PathBuf, File)> {
-    let file = File::create_new(path)
-        .with_context(|| format!("`{}` can't be made: move away what is there", path.display()))?;
-    Ok((path.to_owned(), file))
-}
-
-fn remove(made_by_us: &Path) {
-    let _left_empty_if_it_fails = fs::remove_file(made_by_us);
 }

@@ -52,9 +52,9 @@ fn shown(row: &Row) -> String {
 
 fn decision(decision: &Decision) -> String {
     let mut told = match (decision.authorised, decision.policies.as_slice()) {
-        (true, policies) => format!("authorised by {}", policies.join(", ")),
+        (true, policies) => format!("authorised by {}", ids(policies)),
         (false, []) => "not authorised: no policy allows it".to_owned(),
-        (false, policies) => format!("not authorised by {}", policies.join(", ")),
+        (false, policies) => format!("not authorised by {}", ids(policies)),
     };
     if let Some(severity) = decision.severity.filter(|_| !decision.authorised) {
         let _ = write!(told, " ({})", severity.as_str());
@@ -70,9 +70,9 @@ fn decision(decision: &Decision) -> String {
 
 fn restart(answer: &Restart) -> String {
     let mut told = match (answer.permitted, answer.policies.as_slice()) {
-        (true, policies) => format!("restart permitted by {}", policies.join(", ")),
+        (true, policies) => format!("restart permitted by {}", ids(policies)),
         (false, []) => "restart not permitted".to_owned(),
-        (false, policies) => format!("restart forbidden by {}", policies.join(", ")),
+        (false, policies) => format!("restart forbidden by {}", ids(policies)),
     };
     if let Some(severity) = answer.severity {
         let _ = write!(told, " ({})", severity.as_str());
@@ -81,4 +81,9 @@ fn restart(answer: &Restart) -> String {
         told.push_str(", told as a storm");
     }
     told
+}
+
+/// Stored ids: whoever may write cases may have put anything there.
+fn ids(policies: &[String]) -> String {
+    policies.iter().map(|id| words::name(id)).collect::<Vec<_>>().join(", ")
 }

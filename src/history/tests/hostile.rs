@@ -101,7 +101,7 @@ fn whatever_stands_in_a_test_is_one_quoted_word_of_yaml() {
 
 proptest! {
     // Each case loads a set, which takes long in a build without optimisations.
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn whatever_people_are_called_the_draft_is_one_policy(name in "\\PC{0,40}|.{0,40}", role in ".{0,40}") {

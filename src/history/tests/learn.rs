@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::policy::{Counts, Policies, PolicyFile, StopQuestion};
 
@@ -260,5 +262,44 @@ fn the_tests_of_each_draft_hold_for_all_drafts_together() {
         let by = Caller { object_id: Some(test.caller.clone()), ..alice() };
         let on = ClusterId::parse(&test.cluster).unwrap();
         assert_eq!(allows(&policies, &on, &test.at.to_string(), &by), test.allowed_by.is_some(), "{test:?}");
+    }
+}
+
+/// A stop by one of two callers, of one of five clusters in two groups, on a day and at an hour of October.
+fn any_stop() -> impl Strategy<Value = (bool, usize, u8, u8)> {
+    (any::<bool>(), 0..5_usize, 1..=9_u8, prop_oneof![9..=11_u8, Just(20_u8)])
+}
+
+proptest! {
+    // Each case loads a set, which takes long in a build without optimisations.
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn no_history_makes_a_draft_that_is_broader_than_itself(
+        stops in proptest::collection::vec(any_stop(), 0..24),
+    ) {
+        let clusters =
+            ["a", "b", "c", "d", "e"].map(|name| cluster(if name < "d" { "rg-1" } else { "rg-2" }, name));
+        let who = |is_alice: bool| if is_alice { alice() } else { pipeline() };
+        let when = |day: u8, hour: u8| format!("2026-10-0{day}T{hour:02}:30:00Z");
+        let done = stops.iter().map(|(is_alice, at, day, hour)| {
+            stop(&clusters[*at], &when(*day, *hour), &who(*is_alice))
+        });
+        let learned = learned(done.collect(), "UTC");
+        let policies = loaded(&learned);
+        let questions = (0..5).flat_map(|at| [8, 9, 10, 11, 12, 20, 21].map(|hour| (at, hour)));
+        let questions = questions.flat_map(|(at, hour)| [(true, at, hour), (false, at, hour)]);
+        let allowed = |(is_alice, at, hour): &(bool, usize, u8)| {
+            [1, 5, 9].into_iter().any(|day| allows(&policies, &clusters[*at], &when(day, *hour), &who(*is_alice)))
+        };
+        for (is_alice, at, hour) in questions.filter(allowed) {
+            let own = || stops.iter().filter(|(by, _, _, h)| *by == is_alice && *h == hour);
+            prop_assert!(own().next().is_some(), "never seen at that hour");
+            let own_anywhere = || stops.iter().filter(|(by, ..)| *by == is_alice);
+            let seen_there = own_anywhere().any(|(_, cluster, ..)| *cluster == at);
+            let seen_in_group = own_anywhere().map(|(_, cluster, ..)| *cluster).filter(|cluster| (*cluster < 3) == (at < 3));
+            let group: std::collections::BTreeSet<usize> = seen_in_group.collect();
+            prop_assert!(seen_there || group.len() >= 3, "never seen there");
+        }
     }
 }
