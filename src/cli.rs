@@ -51,7 +51,7 @@ impl Exit {
             Self::Restart => 4,
             Self::Incident => 5,
             Self::Undecided => 6,
-            Self::Different => 8,
+            Self::Different => 7,
         }
     }
 }
@@ -65,7 +65,7 @@ Exit codes:
   4  evaluate: not authorised, the guard would start the cluster
   5  evaluate: not authorised, nothing started; people told, but in dry-run
   6  evaluate: the guard would look again before it decides
-  8  policy replay: some stops would be decided otherwise
+  7  policy replay: some stops would be decided otherwise
 
 The settings are read from the environment; docs/SETTINGS.md lists them.";
 

@@ -83,7 +83,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       4  evaluate: not authorised, the guard would start the cluster
       5  evaluate: not authorised, nothing started; people told, but in dry-run
       6  evaluate: the guard would look again before it decides
-      8  policy replay: some stops would be decided otherwise
+      7  policy replay: some stops would be decided otherwise
 
     The settings are read from the environment; docs/SETTINGS.md lists them.
     "#);

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::learn::POLICIES_FILE;
 use super::past::PastStop;
 use super::pattern::Pattern;
 use super::words;
@@ -78,15 +79,18 @@ fn elsewhere(stop: &PastStop) -> Option<ClusterId> {
 pub(super) fn yaml(tests: &[&DraftTest], zone: &str) -> String {
     let mut text =
         String::from("# Drafts of tests for learned.cedar: strike those whose policy you throw away.\n");
+    let cases = if tests.is_empty() { "cases: []" } else { "cases:" };
     // Writing to a String can't fail.
-    let _ = writeln!(text, "zone: {}\ncases:", quoted(zone));
+    let _ = writeln!(text, "policies: [{POLICIES_FILE}]\nzone: {}\n{cases}", quoted(zone));
     for DraftTest { name, caller, kind, cluster, at, allowed_by } in tests {
         let _ = writeln!(text, "  - name: {}", quoted(name));
-        let _ = writeln!(text, "    caller: {}\n    kind: {}", quoted(caller), quoted(kind.as_str()));
+        let _ = writeln!(text, "    caller:\n      kind: {kind}\n      objectId: {}", quoted(caller));
         let _ = writeln!(text, "    cluster: {}\n    at: {}", quoted(cluster), quoted(&words::time(*at)));
         let _ = match allowed_by {
-            Some(id) => writeln!(text, "    expect: authorised\n    policies: [{}]", quoted(id)),
-            None => writeln!(text, "    expect: not-authorised"),
+            Some(id) => {
+                writeln!(text, "    expect:\n      verdict: authorised\n      policies: [{}]", quoted(id))
+            }
+            None => writeln!(text, "    expect:\n      verdict: unauthorised"),
         };
     }
     text

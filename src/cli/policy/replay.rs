@@ -33,7 +33,7 @@ Asks the policies about the stops of the guard's closed and open cases, and tell
 takes the stops from the activity log, for a guard that has no cases yet; nothing was decided about them, so that --baseline says
 with which other policies to compare. What isn't known of that time is told: the cluster's tags, for one.
 
-Exit codes: 0 no stop would be decided otherwise, 8 some would, 1 the past can't be read, 3 settings or policies are invalid.")]
+Exit codes: 0 no stop would be decided otherwise, 7 some would, 1 the past can't be read, 3 settings or policies are invalid.")]
 pub(super) struct Args {
     /// How far back, in days or hours
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = log::since)]

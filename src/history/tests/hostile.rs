@@ -90,7 +90,7 @@ fn whatever_stands_in_a_test_is_one_quoted_word_of_yaml() {
             allowed_by: Some(text.to_owned()),
         };
         let yaml = draft_test::yaml(&[&test], text);
-        assert_eq!(yaml.lines().count(), 10, "{yaml}");
+        assert_eq!(yaml.lines().count(), 13, "{yaml}");
         assert!(yaml.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)), "{yaml}");
         for line in yaml.lines().filter(|line| line.contains('"')) {
             let quotes = line.replace("\\\\", "").replace("\\\"", "").matches('"').count();

@@ -218,33 +218,42 @@ fn each_draft_comes_with_tests_of_what_it_allows_and_of_what_lies_beside_it() {
     let learned = learned(nights(), "Europe/Berlin");
     insta::assert_snapshot!(learned.tests(), @r#"
     # Drafts of tests for learned.cedar: strike those whose policy you throw away.
+    policies: [learned.cedar]
     zone: "Europe/Berlin"
     cases:
       - name: "learned-22222222-2222-4222-8222-222222222222-19-21: as seen"
-        caller: "22222222-2222-4222-8222-222222222222"
-        kind: "service-principal"
+        caller:
+          kind: service-principal
+          objectId: "22222222-2222-4222-8222-222222222222"
         cluster: "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-dev/providers/microsoft.containerservice/managedclusters/c"
         at: "2026-10-30T18:00:10Z"
-        expect: authorised
-        policies: ["learned-22222222-2222-4222-8222-222222222222-19-21"]
+        expect:
+          verdict: authorised
+          policies: ["learned-22222222-2222-4222-8222-222222222222-19-21"]
       - name: "learned-22222222-2222-4222-8222-222222222222-19-21: not by somebody else"
-        caller: "00000000-0000-4000-8000-000000000001"
-        kind: "service-principal"
+        caller:
+          kind: service-principal
+          objectId: "00000000-0000-4000-8000-000000000001"
         cluster: "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-dev/providers/microsoft.containerservice/managedclusters/c"
         at: "2026-10-30T18:00:10Z"
-        expect: not-authorised
+        expect:
+          verdict: unauthorised
       - name: "learned-22222222-2222-4222-8222-222222222222-19-21: not at another hour"
-        caller: "22222222-2222-4222-8222-222222222222"
-        kind: "service-principal"
+        caller:
+          kind: service-principal
+          objectId: "22222222-2222-4222-8222-222222222222"
         cluster: "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-dev/providers/microsoft.containerservice/managedclusters/c"
         at: "2026-10-30T20:00:10Z"
-        expect: not-authorised
+        expect:
+          verdict: unauthorised
       - name: "learned-22222222-2222-4222-8222-222222222222-19-21: not in another resource group"
-        caller: "22222222-2222-4222-8222-222222222222"
-        kind: "service-principal"
+        caller:
+          kind: service-principal
+          objectId: "22222222-2222-4222-8222-222222222222"
         cluster: "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/another-group/providers/microsoft.containerservice/managedclusters/another-group"
         at: "2026-10-30T18:00:10Z"
-        expect: not-authorised
+        expect:
+          verdict: unauthorised
     "#);
 }
 

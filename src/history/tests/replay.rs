@@ -1,32 +1,30 @@
+use serde_json::json;
+
 use super::*;
 use crate::case::model::RestartAnswer;
-use crate::case::{Case, CaseId, Mode, Stop, StopSource, Verdict};
+use crate::case::{Case, CaseId, Mode, Stop, StopSource};
 use crate::policy::{DEFAULT_POLICIES, Policies, PolicyFile};
 
 /// A stored case of a stop, with what was decided.
 fn stored(id: &ClusterId, when: &str, caller: &Caller, authorised: bool) -> Past {
     let time = at(when);
-    let stop = Stop {
-        time,
-        time_known: true,
-        caller: caller.clone(),
-        correlation_id: None,
-        event_id: when.to_owned(),
-        source: StopSource::Event,
-        confirmed: false,
-        claimed: None,
-        allowed_by: authorised.then(|| vec!["old".to_owned()]),
-    };
+    let stop: Stop = serde_json::from_value(json!({
+        "time": time,
+        "caller": caller,
+        "event_id": when,
+        "source": "event",
+        "allowed_by": authorised.then_some(["old"]),
+    }))
+    .unwrap();
     let number = u64::try_from(time.as_second()).unwrap();
     let mut case = Case::new(CaseId::new(&id.key(), number), Mode::Act, stop, time);
-    case.verdict = Some(Verdict {
-        stop_time: time,
-        authorised,
-        policies: if authorised { vec!["old".to_owned()] } else { Vec::new() },
-        errors: Vec::new(),
-        severity: None,
-        policy_hash: "x".to_owned(),
-    });
+    case.verdict = serde_json::from_value(json!({
+        "stop_time": time,
+        "authorised": authorised,
+        "policies": if authorised { vec!["old"] } else { Vec::new() },
+        "policy_hash": "of then",
+    }))
+    .unwrap();
     case.restart = (!authorised).then(|| RestartAnswer {
         permitted: true,
         policies: vec!["restart".to_owned()],
