@@ -12,6 +12,7 @@ pub mod error;
 pub mod failure;
 mod headers;
 pub mod managed_cluster;
+pub mod power_history;
 pub mod resource_graph;
 pub mod secret;
 pub mod start;

@@ -38,7 +38,7 @@ pub enum Exit {
     Incident,
     /// `evaluate`: the guard would look again before it decides.
     Undecided,
-    /// `policy test`: a case came out otherwise than expected.
+    /// `policy test`: a case came out otherwise than expected. `policy replay`: some stops would be decided otherwise.
     Different,
 }
 
@@ -66,7 +66,7 @@ Exit codes:
   4  evaluate: not authorised, the guard would start the cluster
   5  evaluate: not authorised, nothing started; people told, but in dry-run
   6  evaluate: the guard would look again before it decides
-  7  policy test: a case came out otherwise than expected
+  7  policy test: a case came out otherwise; policy replay: some stops would be decided otherwise
 
 The settings are read from the environment; docs/SETTINGS.md lists them.";
 
@@ -86,7 +86,7 @@ enum Command {
     Check(check::Args),
     /// Explain what the guard would do about a recorded event, offline
     Evaluate(evaluate::Args),
-    /// Test policies, and explain what they decide
+    /// Learn, test and explain policies, and see what they would have decided
     Policy(policy::Args),
     /// Make the containers of the state, for local development
     InitState(init_state::Args),

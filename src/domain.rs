@@ -15,6 +15,6 @@ pub use caller::{Caller, CallerKind};
 pub use cluster::{Cluster, Found, Look, Power, Provisioning, Situation};
 pub use event::{EventSchema, Parsed, StopEvent, StopTime};
 pub use incident::{Incident, IncidentState, Severity};
-pub use power_log::{LogReading, PowerOperation, PowerVerb};
+pub use power_log::{LogReading, LogScope, PowerOperation, PowerVerb, ScopeOperation, ScopeReading};
 pub use resource_id::{ClusterId, ClusterKey, SubscriptionId};
 pub use role::{HolderKind, Role};

@@ -36,7 +36,7 @@ pub use self::location::{
     ContainerName, EMULATOR_SETTING, Endpoint, Location, LocationError, LocationSettings, STATE_SETTING,
     Secret,
 };
-pub use self::path::{CasePath, OpenMarker, PathName, Prefix, StatePath, StopHour};
+pub use self::path::{CaseDay, CasePath, OpenMarker, PathName, Prefix, StatePath, StopHour};
 
 /// Longest record that is read or written: 1 MiB. A record with all its lists full has under half of it; beyond this it is
 /// no record of ours, and reading it would let one blob take the process's memory.
@@ -109,6 +109,15 @@ pub enum Archived {
 pub struct Listing {
     /// At most as many as were asked for.
     pub entries: Vec<Listed>,
+    /// There are more.
+    pub is_cut: bool,
+}
+
+/// Closed cases of a day, in the order of their names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseListing {
+    /// At most as many as were asked for.
+    pub cases: Vec<CasePath>,
     /// There are more.
     pub is_cut: bool,
 }
@@ -225,6 +234,16 @@ impl Store {
     /// (`open//x`), which the guard never makes, fails the list as [`StoreError::Refused`].
     pub async fn list(&self, prefix: &Prefix, limit: usize) -> Result<Listing, StoreError> {
         self.0.state.list(prefix.as_path(), limit.min(LIST_ENTRIES_MAX)).await
+    }
+
+    /// Lists up to `limit` cases that were closed on a day. Whatever else is in that folder is passed over.
+    ///
+    /// # Errors
+    /// The container can't be listed.
+    pub async fn list_cases(&self, day: CaseDay, limit: usize) -> Result<CaseListing, StoreError> {
+        let listing = self.0.cases.list(&day.as_path(), limit.min(LIST_ENTRIES_MAX)).await?;
+        let cases = listing.entries.iter().filter_map(|listed| CasePath::from_listing(listed.path.as_path()));
+        Ok(CaseListing { cases: cases.collect(), is_cut: listing.is_cut })
     }
 
     /// Puts a closed case into the cases container. Never overwrites, and may be repeated any number of times.

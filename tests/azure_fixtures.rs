@@ -13,6 +13,9 @@ mod client;
 #[path = "azure/fixtures.rs"]
 mod fixtures;
 #[cfg(test)]
+#[path = "azure/history.rs"]
+mod history;
+#[cfg(test)]
 #[path = "azure/http.rs"]
 mod http_transport;
 #[cfg(test)]

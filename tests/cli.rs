@@ -67,7 +67,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       serve       Serve the invocations of the Azure Functions host (the default)
       check       Find all faults in the settings, the policies and the sinks
       evaluate    Explain what the guard would do about a recorded event, offline
-      policy      Test policies, and explain what they decide
+      policy      Learn, test and explain policies, and see what they would have decided
       init-state  Make the containers of the state, for local development
       help        Print this message or the help of the given subcommand(s)
 
@@ -83,15 +83,16 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       4  evaluate: not authorised, the guard would start the cluster
       5  evaluate: not authorised, nothing started; people told, but in dry-run
       6  evaluate: the guard would look again before it decides
-      7  policy test: a case came out otherwise than expected
+      7  policy test: a case came out otherwise; policy replay: some stops would be decided otherwise
 
     The settings are read from the environment; docs/SETTINGS.md lists them.
     "#);
-    for command in ["serve", "check", "evaluate", "policy test", "policy explain", "init-state"] {
+    let policy = ["policy test", "policy explain", "policy learn", "policy replay"];
+    for command in ["serve", "check", "evaluate", "init-state"].iter().chain(&policy) {
         let words = command.split(' ').chain(["--help"]).collect::<Vec<_>>();
         let help = run(&words, &[]);
         assert_eq!(help.code, 0);
-        assert!(help.out.contains("Example"), "{command}: {}", help.out);
+        assert!(help.out.contains("Example"), "{command:?}: {}", help.out);
     }
 }
 

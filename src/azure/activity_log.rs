@@ -18,6 +18,10 @@ use serde_json::{Map, Value};
 use crate::domain::calendar::{EARLIEST, LATEST};
 use crate::domain::{Caller, ClusterId, LogReading, PowerOperation, PowerVerb, Role, text};
 
+mod scope;
+
+pub use scope::{AllReading, scope_filter};
+
 /// Most records of power operations that are kept of one reading; a cluster has a handful a day.
 const RECORDS_MAX: usize = 2_000;
 /// Longest id that is kept, characters. Most are GUIDs; old correlation ids are resource ids.
@@ -80,6 +84,12 @@ struct Page {
     next_link: Option<String>,
 }
 
+impl Page {
+    fn read(body: &[u8]) -> Result<Self, PageError> {
+        serde_json::from_slice(body).map_err(|_| PageError::NoRecords)
+    }
+}
+
 impl<'a> Reading<'a> {
     /// Begins a reading of one cluster's operations.
     pub fn of(cluster: &'a ClusterId) -> Self {
@@ -89,7 +99,7 @@ impl<'a> Reading<'a> {
     /// Takes a page in and gives the link to the next one, unchecked. Records of other resources and other operations
     /// are passed over.
     pub fn add_page(&mut self, body: &[u8]) -> Result<Option<String>, PageError> {
-        let page: Page = serde_json::from_slice(body).map_err(|_| PageError::NoRecords)?;
+        let page = Page::read(body)?;
         for record in &page.value {
             self.add_record(record)?;
         }
@@ -105,26 +115,9 @@ impl<'a> Reading<'a> {
         if self.records > RECORDS_MAX {
             return Err(PageError::TooMany);
         }
-        let at = word(record, "eventTimestamp").and_then(|time| time.parse::<Timestamp>().ok());
-        let at = at.filter(|at| *at >= EARLIEST && *at <= LATEST).ok_or(PageError::NoTime)?;
-        let operation_id = word(record, "operationId");
-        let correlation_id = word(record, "correlationId");
-        let own_id = operation_id.or(correlation_id).or_else(|| word(record, "eventDataId"));
-        let key = (verb == PowerVerb::Start, own_id.unwrap_or_default().to_ascii_lowercase());
-        let kept = |id: &str| text::clean(&id.to_ascii_lowercase(), ID_CHARS_MAX);
-        let operation = self.operations.entry(key).or_insert_with(|| Operation {
-            power: PowerOperation {
-                verb,
-                began_at: at,
-                last_seen_at: at,
-                caller: Caller::unknown(),
-                correlation_id: correlation_id.map(kept),
-                operation_id: operation_id.map(kept),
-            },
-            is_accepted: false,
-            is_refused: false,
-        });
-        operation.add(record, at);
+        let at = time(record).ok_or(PageError::NoTime)?;
+        let key = (verb == PowerVerb::Start, own_id(record));
+        self.operations.entry(key).or_insert_with(|| Operation::begin(record, verb, at)).add(record, at);
         Ok(())
     }
 
@@ -133,7 +126,7 @@ impl<'a> Reading<'a> {
         let mut operations: Vec<PowerOperation> = self
             .operations
             .into_values()
-            .filter(|operation| operation.is_accepted || !operation.is_refused)
+            .filter(Operation::counts)
             .map(|operation| operation.power)
             .collect();
         operations
@@ -143,6 +136,27 @@ impl<'a> Reading<'a> {
 }
 
 impl Operation {
+    fn begin(record: &Value, verb: PowerVerb, at: Timestamp) -> Self {
+        let kept = |id: &str| text::clean(&id.to_ascii_lowercase(), ID_CHARS_MAX);
+        Self {
+            power: PowerOperation {
+                verb,
+                began_at: at,
+                last_seen_at: at,
+                caller: Caller::unknown(),
+                correlation_id: word(record, "correlationId").map(kept),
+                operation_id: word(record, "operationId").map(kept),
+            },
+            is_accepted: false,
+            is_refused: false,
+        }
+    }
+
+    /// Whether it may have begun.
+    fn counts(&self) -> bool {
+        self.is_accepted || !self.is_refused
+    }
+
     fn add(&mut self, record: &Value, at: Timestamp) {
         self.power.began_at = self.power.began_at.min(at);
         self.power.last_seen_at = self.power.last_seen_at.max(at);
@@ -167,12 +181,29 @@ fn verb(record: &Value) -> Option<PowerVerb> {
     verbs.into_iter().find(|(action, _)| name.eq_ignore_ascii_case(action)).map(|(_, verb)| verb)
 }
 
-/// Whether a record is about this very cluster. `resourceUri` is the older name of the member.
+/// Whether a record is about this very cluster.
 fn is_about(record: &Value, cluster: &ClusterId) -> bool {
+    cluster_of(record).is_some_and(|id| id == *cluster)
+}
+
+/// The cluster that a record is about. `resourceUri` is the older name of the member.
+fn cluster_of(record: &Value) -> Option<ClusterId> {
     let id = word(record, "resourceId")
         .or_else(|| word(record, "resourceUri"))
         .or_else(|| record.pointer("/authorization/scope").and_then(Value::as_str));
-    id.and_then(|id| ClusterId::parse(id).ok()).is_some_and(|id| id == *cluster)
+    id.and_then(|id| ClusterId::parse(id).ok())
+}
+
+/// When it was, if that can be.
+fn time(record: &Value) -> Option<Timestamp> {
+    let at = word(record, "eventTimestamp").and_then(|time| time.parse::<Timestamp>().ok());
+    at.filter(|at| *at >= EARLIEST && *at <= LATEST)
+}
+
+/// The id that the records of one operation share, in lower case.
+fn own_id(record: &Value) -> String {
+    let shared = word(record, "operationId").or_else(|| word(record, "correlationId"));
+    shared.or_else(|| word(record, "eventDataId")).unwrap_or_default().to_ascii_lowercase()
 }
 
 fn word<'r>(record: &'r Value, member: &str) -> Option<&'r str> {

@@ -75,7 +75,7 @@ struct Inner {
 }
 
 /// A read: what is sent until an answer comes.
-struct Read<'a> {
+pub(super) struct Read<'a> {
     method: Method,
     url: &'a str,
     /// JSON; empty for a GET.
@@ -85,10 +85,10 @@ struct Read<'a> {
 }
 
 /// The answer to a read, and when it was asked for on ARM's clock.
-struct Heard {
+pub(super) struct Heard {
     sent_at: Timestamp,
     headers: HeaderMap,
-    body: Result<Bytes, ArmError>,
+    pub(super) body: Result<Bytes, ArmError>,
 }
 
 impl Arm {
@@ -263,7 +263,7 @@ impl Arm {
     }
 
     /// A read, tried again while that can help and there is time.
-    async fn read(&self, read: &Read<'_>, budget: Duration) -> Result<Heard, ArmError> {
+    pub(super) async fn read(&self, read: &Read<'_>, budget: Duration) -> Result<Heard, ArmError> {
         let deadline = Instant::now() + budget;
         let backoff = ExponentialBuilder::new()
             .with_min_delay(RETRY_DELAY_MIN)
@@ -343,7 +343,7 @@ impl Arm {
 }
 
 impl<'a> Read<'a> {
-    fn get(url: &'a str, subscription: &'a SubscriptionId) -> Self {
+    pub(super) fn get(url: &'a str, subscription: &'a SubscriptionId) -> Self {
         Self { method: Method::GET, url, body: Bytes::new(), subscription: Some(subscription) }
     }
 }
@@ -391,10 +391,10 @@ fn pause(error: &ArmError, delay: Duration, left: Duration) -> Option<Duration> 
     (delay < left).then_some(delay)
 }
 
-fn left_until(deadline: Instant) -> Duration {
+pub(super) fn left_until(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }
 
-fn foreign_link() -> ArmError {
+pub(super) fn foreign_link() -> ArmError {
     ArmError::Malformed("the activity log's next page is on another host".to_owned())
 }

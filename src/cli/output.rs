@@ -16,3 +16,11 @@ pub(super) fn error(text: &str) {
 pub(super) fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
+
+/// Shows how far a long work is, in place of what was shown before; nothing where nobody watches.
+pub(super) fn progress(text: &str) {
+    let mut error = std::io::stderr().lock();
+    if error.is_terminal() {
+        let _lost_if_closed = write!(error, "\r\u{1b}[K{text}").and_then(|()| error.flush());
+    }
+}

@@ -100,6 +100,14 @@ pub(super) fn store(settings: &Settings, http: &Arc<HttpTransport>) -> Option<Re
     settings.state.as_ref().map(|location| open_store(location, http, &tokens))
 }
 
+/// The ARM client alone, if the settings say where ARM is and who asks it.
+pub(super) fn arm(settings: &Settings, http: &Arc<HttpTransport>) -> Option<Arm> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let tokens = tokens(settings.arm.as_ref(), http, &clock);
+    let endpoint = settings.arm.as_ref()?.endpoint.clone();
+    Some(Arm::new(ArmOptions::new(endpoint), Arc::clone(http) as _, tokens, clock))
+}
+
 /// The guard over its settings, degraded if anything is wrong with them.
 ///
 /// Where the state's setting is broken there is a store in memory, for one use only: to tell people once an hour what is

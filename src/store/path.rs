@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::Offset;
 use object_store::path::Path;
 use sha2::{Digest, Sha256};
@@ -25,6 +26,10 @@ pub struct CasePath {
     case: String,
     conflict: Option<u32>,
 }
+
+/// A day in UTC, as the folder of the cases that were closed on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CaseDay(Date);
 
 /// A folder in the state container, to list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -161,8 +166,7 @@ impl StatePath {
 impl CasePath {
     /// `<yyyy>/<mm>/<dd>/<key>-<generation>.json`: the folder is the day, in UTC, on which the case was closed.
     pub fn new(case: &OpenMarker, closed_at: Timestamp) -> Self {
-        let day = Offset::UTC.to_datetime(closed_at).date();
-        let folder = format!("{:04}/{:02}/{:02}", day.year(), day.month(), day.day());
+        let folder = CaseDay::of(closed_at).to_string();
         Self { folder, case: format!("{}-{}", case.key, case.generation), conflict: None }
     }
 
@@ -172,8 +176,50 @@ impl CasePath {
         Self { conflict: Some(n), ..self.clone() }
     }
 
+    /// The key of the case's cluster.
+    pub fn cluster_key(&self) -> Option<ClusterKey> {
+        ClusterKey::parse(self.case.rsplit_once('-')?.0)
+    }
+
+    /// The path of a listed blob; `None` for whatever else somebody has put there.
+    pub(super) fn from_listing(path: &Path) -> Option<Self> {
+        let (folder, name) = path.as_ref().rsplit_once('/')?;
+        let name = name.strip_suffix(".json")?;
+        let (case, conflict) = match name.split_once(".conflict-") {
+            Some((case, n)) => (case, Some(n.parse().ok()?)),
+            None => (name, None),
+        };
+        let (key, generation) = case.rsplit_once('-')?;
+        ClusterKey::parse(key)?;
+        generation.parse::<u64>().ok()?;
+        let found = Self { folder: folder.to_owned(), case: case.to_owned(), conflict };
+        (found.as_path() == *path).then_some(found)
+    }
+
     pub(super) fn as_path(&self) -> Path {
         Path::from(self.to_string())
+    }
+}
+
+impl CaseDay {
+    /// The day on which a time lies.
+    pub fn of(closed_at: Timestamp) -> Self {
+        Self(Offset::UTC.to_datetime(closed_at).date())
+    }
+
+    /// The day after it; the calendar's last day has none.
+    pub fn next(self) -> Option<Self> {
+        self.0.tomorrow().ok().map(Self)
+    }
+
+    pub(super) fn as_path(self) -> Path {
+        Path::from(self.to_string())
+    }
+}
+
+impl fmt::Display for CaseDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}/{:02}/{:02}", self.0.year(), self.0.month(), self.0.day())
     }
 }
 

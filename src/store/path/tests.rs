@@ -57,6 +57,22 @@ fn paths_are_those_of_the_protocol() {
 }
 
 #[test]
+fn a_closed_case_is_read_back_from_its_path_and_nothing_else_is_one() {
+    let at: Timestamp = "2026-02-28T22:59:59.9Z".parse().unwrap();
+    let case = CasePath::new(&marker(), at);
+    for path in [case.clone(), case.conflict(3)] {
+        let read = CasePath::from_listing(&path.as_path());
+        assert_eq!(read.as_ref(), Some(&path));
+        assert_eq!(read.and_then(|path| path.cluster_key()), Some(key()));
+        assert!(path.to_string().starts_with(&format!("{}/", CaseDay::of(at))));
+    }
+    assert_eq!(CaseDay::of(at).next().map(|day| day.to_string()).as_deref(), Some("2026/03/01"));
+    for junk in ["2026/02/28/notes.json", "2026/02/28/x-1.json", "case.json", "2026/02/28/0f-1.txt"] {
+        assert_eq!(CasePath::from_listing(&Path::from(junk)), None, "{junk}");
+    }
+}
+
+#[test]
 fn a_marker_and_a_record_are_read_back_from_their_paths() {
     assert_eq!(StatePath::open_marker(&marker()).as_open_marker(), Some(marker()));
     assert_eq!(StatePath::cluster(&key()).as_cluster(), Some(key()));
