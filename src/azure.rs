@@ -3,6 +3,7 @@
 //! Everything here is a thin shell around pure parsers. Times, tokens and the network come in through ports
 //! ([`crate::clock::Clock`], [`TokenSource`], [`Transport`]), so that tests script all three.
 
+pub mod access_token;
 pub mod activity_log;
 pub mod arm;
 pub mod clock_offset;
@@ -11,16 +12,20 @@ pub mod endpoint;
 pub mod error;
 pub mod failure;
 mod headers;
+mod jwt_crypto;
 pub mod managed_cluster;
 pub mod secret;
+pub mod signing_keys;
 pub mod start;
 pub mod transport;
 
+pub use access_token::{AccessTokens, Audience, TokenFault};
 pub use arm::{API_VERSION, Arm, ArmOptions};
 pub use credential::{Credential, CredentialError, CredentialKind, TokenSource};
 pub use endpoint::{Cloud, Endpoint};
 pub use error::ArmError;
 pub use failure::ArmFailure;
 pub use secret::Secret;
+pub use signing_keys::Authority;
 pub use start::{PreparedStart, StartReply};
 pub use transport::{HttpTransport, Transport, TransportError};

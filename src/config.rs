@@ -8,6 +8,7 @@ mod azure;
 mod duration;
 mod environment;
 mod fault;
+mod permission;
 mod policies;
 mod reader;
 mod sinks;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use tracing::level_filters::LevelFilter;
 
+use crate::azure::Audience;
 use crate::case::times::TimesError;
 use crate::case::{Confirm, Mode, Times};
 use crate::domain::SubscriptionId;
@@ -68,11 +70,15 @@ pub const ARM_SCOPE_SETTING: &str = "STOP_GUARD_ARM_SCOPE";
 pub const WEBHOOK_URL_SETTING: &str = "STOP_GUARD_WEBHOOK_URL";
 /// What the `webhook` sink signs with. A secret.
 pub const WEBHOOK_SECRET_SETTING: &str = "STOP_GUARD_WEBHOOK_SECRET";
+/// What the tokens of those who announce stops and set holds are for.
+pub const GRANT_AUDIENCE_SETTING: &str = "STOP_GUARD_GRANT_AUDIENCE";
+/// The tenants whose tokens are taken.
+pub const GRANT_TENANTS_SETTING: &str = "STOP_GUARD_GRANT_TENANTS";
 /// The least important log lines that are written.
 pub const LOG_SETTING: &str = "STOP_GUARD_LOG";
 
 /// All settings whose names begin with `STOP_GUARD_`. Any other such name is a slip, and a fault.
-const OWN_SETTINGS: [&str; 19] = [
+const OWN_SETTINGS: [&str; 21] = [
     MODE_SETTING,
     SUBSCRIPTIONS_SETTING,
     STATE_SETTING,
@@ -91,6 +97,8 @@ const OWN_SETTINGS: [&str; 19] = [
     ARM_SCOPE_SETTING,
     WEBHOOK_URL_SETTING,
     WEBHOOK_SECRET_SETTING,
+    GRANT_AUDIENCE_SETTING,
+    GRANT_TENANTS_SETTING,
     LOG_SETTING,
 ];
 
@@ -127,6 +135,9 @@ pub struct Settings {
     /// Where ARM is and who asks it. `None` if broken: it is not asked at all, for another cloud's ARM would say that the
     /// clusters are gone.
     pub arm: Option<ArmSettings>,
+    /// `STOP_GUARD_GRANT_AUDIENCE` and `STOP_GUARD_GRANT_TENANTS`: whose tokens the functions `Grant` and `Hold` take. `None` if they
+    /// are missing or broken: both functions are off.
+    pub audience: Option<Audience>,
     /// `STOP_GUARD_LOG`: `error`, `warn`, `info` (by default or if broken), `debug` or `trace`.
     pub log: LevelFilter,
     /// `FUNCTIONS_CUSTOMHANDLER_PORT`. The one setting without which nothing works.
@@ -153,6 +164,7 @@ impl Settings {
             confirm: confirm(&mut reader),
             times: times(&mut reader, on_loopback),
             arm,
+            audience: permission::read(&mut reader),
             log: log(&mut reader),
             port: port(&reader),
             faults: reader.faults(),

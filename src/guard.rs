@@ -6,6 +6,7 @@ mod entries;
 mod evaluate;
 mod flight;
 mod gate;
+mod grants;
 mod holds;
 mod intake;
 mod marks;
@@ -30,6 +31,8 @@ use crate::incident::Sink;
 use crate::policy::Policies;
 use crate::store::Store;
 
+pub use grants::{GrantError, Grants};
+pub use holds::{HoldError, Holds, Made};
 pub use intake::Intake;
 pub use records::GuardError;
 pub use sweep::Swept;
@@ -120,6 +123,14 @@ impl Guard {
     /// Now, on Azure's clock (rule 1).
     fn now(&self) -> Timestamp {
         self.0.arm.arm_now()
+    }
+
+    fn grants(&self) -> Grants {
+        Grants::new(self.0.store.clone())
+    }
+
+    fn holds(&self) -> Holds {
+        Holds::new(self.0.store.clone())
     }
 
     fn times(&self) -> &Times {

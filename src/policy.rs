@@ -15,6 +15,7 @@ mod entity;
 mod fault;
 mod literal;
 mod load;
+mod permission;
 mod question;
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Request, Response,
 pub use self::answer::{Answer, Determining, Effect, EvaluationError};
 use self::entity::{Facts, Unaskable, Vocabulary};
 pub use self::fault::PolicyFault;
+pub use self::permission::{GrantQuestion, HoldQuestion};
 pub use self::question::{Counts, GrantFacts, RestartQuestion, StopQuestion};
 
 /// The schema, as built into the program: what policies can ask about.
@@ -121,6 +123,16 @@ impl Policies {
 
     /// May the guard restart the cluster now?
     pub fn may_restart(&self, question: &RestartQuestion<'_>) -> Answer {
+        self.answer(question.facts_for(&self.vocabulary))
+    }
+
+    /// May somebody announce a stop?
+    pub fn may_grant(&self, question: &GrantQuestion<'_>) -> Answer {
+        self.answer(question.facts_for(&self.vocabulary))
+    }
+
+    /// May somebody set a hold?
+    pub fn may_hold(&self, question: &HoldQuestion<'_>) -> Answer {
         self.answer(question.facts_for(&self.vocabulary))
     }
 

@@ -1,4 +1,4 @@
-//! Incidents that are about more than one case: a storm of stops in a subscription, and a guard that is broken.
+//! Incidents that are about more than one case: a storm of stops in a subscription, a guard that is broken, a hold.
 
 mod message;
 
@@ -15,7 +15,7 @@ use super::report;
 use super::step::StormRow;
 use super::times::Times;
 use crate::domain::incident::TimelineEntry;
-use crate::domain::{Caller, ClusterId, ClusterKey, IncidentState, SubscriptionId};
+use crate::domain::{Caller, ClusterId, ClusterKey, Hold, IncidentState, SubscriptionId};
 
 /// Callers that a storm names.
 const CALLERS_MAX: usize = 16;
@@ -38,6 +38,11 @@ pub enum BulletinKey {
     Degraded,
     /// Some records end the guard's sweeps, and are left to people.
     Quarantine,
+    /// A hold: its beginning and its end.
+    Hold {
+        /// Its id.
+        id: String,
+    },
 }
 
 impl BulletinKey {
@@ -47,6 +52,7 @@ impl BulletinKey {
             Self::Storm { subscription } => format!("storm-{subscription}"),
             Self::Degraded => "degraded".to_owned(),
             Self::Quarantine => "quarantine".to_owned(),
+            Self::Hold { id } => format!("hold-{id}"),
         }
     }
 
@@ -56,6 +62,9 @@ impl BulletinKey {
             "degraded" => return Some(Self::Degraded),
             "quarantine" => return Some(Self::Quarantine),
             _ => {}
+        }
+        if let Some(id) = name.strip_prefix("hold-") {
+            return Some(Self::Hold { id: id.to_owned() });
         }
         let subscription = SubscriptionId::parse(name.strip_prefix("storm-")?).ok()?;
         Some(Self::Storm { subscription })
@@ -263,7 +272,7 @@ impl Bulletin {
     pub fn look_after(&mut self, teller: Teller<'_>) -> bool {
         let Some(open) = &self.open else { return false };
         match self.key {
-            BulletinKey::Degraded | BulletinKey::Quarantine => return false,
+            BulletinKey::Degraded | BulletinKey::Quarantine | BulletinKey::Hold { .. } => return false,
             BulletinKey::Storm { .. } => {}
         }
         let quiet = teller.now.duration_since(open.joined_at) >= teller.times.storm_over_after;
@@ -305,7 +314,31 @@ impl Bulletin {
         is_first || is_due || is_news
     }
 
+    /// Tells that a hold began, and that it is over. Each is told once: the id of a hold never comes back. Returns false if there
+    /// was nothing to do.
+    pub fn take_hold(&mut self, hold: &Hold, teller: Teller<'_>) -> bool {
+        let is_told = self.open.is_none() && self.generation > 0;
+        if is_told {
+            return false;
+        }
+        let is_new = self.open.is_none();
+        if is_new {
+            self.ensure_open(teller.now);
+            self.tell_of(IncidentState::Opened, Some(hold), teller);
+        }
+        let is_over = !hold.is_active(teller.now);
+        if is_over {
+            self.tell_of(IncidentState::Resolved, Some(hold), teller);
+            self.open = None;
+        }
+        is_new || is_over
+    }
+
     fn tell(&mut self, state: IncidentState, teller: Teller<'_>) {
+        self.tell_of(state, None, teller);
+    }
+
+    fn tell_of(&mut self, state: IncidentState, hold: Option<&Hold>, teller: Teller<'_>) {
         let Some(open) = &mut self.open else { return };
         let sequence = open.next_sequence;
         open.next_sequence = sequence.saturating_add(1);
@@ -320,6 +353,10 @@ impl Bulletin {
             }
             BulletinKey::Degraded => message::degraded(open, state, sequence, teller),
             BulletinKey::Quarantine => message::quarantine(open, state, sequence, teller),
+            BulletinKey::Hold { .. } => match hold {
+                Some(hold) => message::hold(open, hold, state, sequence, teller),
+                None => return,
+            },
         };
         outbox::push(&mut self.outbox, Message::new(incident, teller.sinks, teller.now));
     }

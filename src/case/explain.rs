@@ -7,7 +7,7 @@ use super::intake::{Taken, take_in};
 use super::model::{Held, RestartAnswer, Stop, Verdict};
 use super::record::{Episode, Record};
 use super::report::DRY_RUN;
-use super::step::{Advance, Context, Facts, RecentStops, advance};
+use super::step::{Advance, Context, Facts, GrantsRead, RecentStops, advance};
 use crate::domain::incident::TimelineEntry;
 
 /// What the guard would do.
@@ -56,8 +56,8 @@ pub struct Explanation {
     pub timeline: Vec<TimelineEntry>,
 }
 
-/// Decides about `stop` as if its event came now, on a copy of the record. `facts.stops` and `facts.log` may be given; what is
-/// not known counts as one stop and a silent log.
+/// Decides about `stop` as if its event came now, on a copy of the record. `facts.stops`, `facts.grants` and `facts.log` may be
+/// given; what is not known counts as one stop, no grant and a silent log.
 pub fn explain(record: &Record, stop: Stop, mut facts: Facts, context: &Context<'_>) -> Explanation {
     let mut record = record.clone();
     // A case on its way into the archive would be finished first (rule 19).
@@ -73,6 +73,10 @@ pub fn explain(record: &Record, stop: Stop, mut facts: Facts, context: &Context<
     }
     loop {
         match advance(&record, &facts, context) {
+            Advance::ReadGrants { callers } => {
+                let grants = facts.grants.take().map(|read| read.grants).unwrap_or_default();
+                facts.grants = Some(GrantsRead { callers, grants });
+            }
             Advance::AskLog => facts.log = Some(Err("it was not asked".to_owned())),
             Advance::CountStops { mark } => {
                 let own = u32::from(mark);

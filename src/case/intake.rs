@@ -31,6 +31,7 @@ impl Stop {
             confirmed: false,
             claimed: None,
             allowed_by: None,
+            granted: None,
         }
     }
 }

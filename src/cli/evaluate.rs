@@ -167,7 +167,7 @@ fn decide(
         nonce: "",
     };
     let look = Look { sent_at: now, found: Found::Cluster(Box::new(cluster)) };
-    let facts = Facts { look: Ok(look), log: None, stops: None };
+    let facts = Facts { look: Ok(look), log: None, stops: None, grants: None };
     let explanation = explain(
         &Record::new(event.cluster.clone()),
         Stop::of_event(event, now, context.times),

@@ -1,6 +1,7 @@
 //! Storms and the guard's own faults: incidents that are about more than one case.
 
 use crate::case::bulletin::{StormReport, Teller};
+use crate::domain::Hold;
 use crate::case::{Bulletin, BulletinKey, Record, StormRow};
 use crate::store::{Etag, Prefix};
 
@@ -60,6 +61,43 @@ impl Guard {
             {
                 return Ok(());
             }
+        }
+        Err(GuardError::Contended(key.name()))
+    }
+
+    /// Tells of the holds that began and of those that are over. One whose end has been told is moved away with its bulletin.
+    /// Returns what went wrong.
+    pub(super) async fn tell_holds(&self) -> Vec<String> {
+        let holds = match self.holds().list().await {
+            Ok(holds) => holds,
+            Err(error) => return vec![error.to_string()],
+        };
+        let mut failed = Vec::new();
+        for hold in holds {
+            if let Err(error) = self.tell_hold(&hold).await {
+                failed.push(format!("hold `{}`: {error}", hold.id));
+            }
+        }
+        failed
+    }
+
+    async fn tell_hold(&self, hold: &Hold) -> Result<(), GuardError> {
+        let key = BulletinKey::Hold { id: hold.id.clone() };
+        for _ in 0..=CONFLICTS_MAX {
+            let Loaded { mut document, etag } = load_bulletin(&self.0.store, &key).await?;
+            if document.take_hold(hold, self.teller()) {
+                if self.save_bulletin(&mut document, etag.as_ref()).await? {
+                    return Ok(());
+                }
+                continue;
+            }
+            if document.is_over() {
+                self.holds().move_away(hold).await?;
+                if let Some(path) = bulletin_path(&key) {
+                    self.0.store.delete(&path).await?;
+                }
+            }
+            return Ok(());
         }
         Err(GuardError::Contended(key.name()))
     }

@@ -1,14 +1,14 @@
 //! What would be decided about an event now, with looks and questions but without any effect.
 
-use crate::case::{Explanation, Record, Stop, explain};
-use crate::domain::StopEvent;
+use crate::case::{Explanation, Facts, Record, Stop, explain};
+use crate::domain::{StopEvent, grant};
 use crate::store::StatePath;
 
+use super::Guard;
 use super::records::GuardError;
-use super::{Guard, holds};
 
 impl Guard {
-    /// Decides about an event as if it came now. Reads the record, the cluster and the holds; writes nothing, tells nobody,
+    /// Decides about an event as if it came now. Reads the record, the cluster, the holds and the grants; writes nothing, tells nobody,
     /// starts nothing. Recent stops are not counted: the stop counts as the only one, so that a storm is not seen here.
     ///
     /// # Errors
@@ -25,10 +25,13 @@ impl Guard {
             None => Record::new(event.cluster.clone()),
         };
         let looked = self.look(&record).await;
-        let hold = holds::hold_on(&self.0.store, &event.cluster, self.now()).await?;
+        let hold = self.holds().on(&event.cluster, self.now()).await?;
         let now = self.now();
         let context = self.context(now, hold.as_deref(), now, "");
         let stop = Stop::of_event(event, now, self.times());
-        Ok(explain(&record, stop, looked.facts, &context))
+        let callers = grant::ids_of(&event.caller).into_iter().collect();
+        let grants = self.grants().for_decision(callers, &event.cluster, stop.time).await?;
+        let facts = Facts { grants: Some(grants), ..looked.facts };
+        Ok(explain(&record, stop, facts, &context))
     }
 }

@@ -9,8 +9,8 @@ use crate::case::{Intent, IntentState, Mode, Record, note_start};
 use crate::domain::text;
 use crate::store::StatePath;
 
+use super::Guard;
 use super::records::{GuardError, Loaded, Saved, save};
-use super::{Guard, holds};
 
 /// Longest error code that is kept, in characters.
 const CODE_CHARS_MAX: usize = 100;
@@ -37,7 +37,7 @@ impl Guard {
             Err(error) if error.needs_people() => return self.refused(&error),
             Err(error) => return IntentState::NotSent { why: error.to_string() },
         };
-        match holds::hold_on(&self.0.store, cluster, self.now()).await {
+        match self.holds().on(cluster, self.now()).await {
             Ok(None) => {}
             Ok(Some(hold)) => return IntentState::NotSent { why: format!("a hold forbids it: {hold}") },
             Err(error) => return IntentState::NotSent { why: format!("holds can't be read: {error}") },

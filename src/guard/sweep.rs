@@ -71,6 +71,7 @@ impl Guard {
             }
         }
         swept.failed.extend(self.tell_what_is_wrong(&suspects.faults()).await);
+        swept.failed.extend(self.tell_holds().await);
         swept.failed.extend(self.look_after_bulletins().await?);
         Ok(swept)
     }

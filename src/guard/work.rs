@@ -1,19 +1,22 @@
 //! Works on one case: look, decide, write, act. Anybody may do it at any time, any number of times.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::azure::ArmError;
 use crate::case::record::RecordError;
-use crate::case::{Advance, Context, Episode, Facts, LookProblem, Record, Transition, advance};
+use crate::case::{
+    Advance, Context, Episode, Facts, GrantsRead, LookProblem, Record, Transition, advance, callers_to_grant,
+};
 use crate::domain::{ClusterKey, LogReading};
-use crate::store::{Etag, StatePath};
+use crate::store::{Etag, StatePath, StoreError};
 
 use super::closing::marker_of;
 use super::intake::pause;
 use super::records::{GuardError, Loaded, Saved, load, save};
-use super::{Guard, holds, nonce};
+use super::{Guard, nonce};
 
 /// How often a step is taken anew because others changed the record (rule 30).
 pub(super) const CONFLICTS_MAX: u32 = 5;
@@ -96,7 +99,7 @@ impl Guard {
     pub(super) async fn look(&self, record: &Record) -> Looked {
         let since_boot = self.0.clock.since_boot();
         let look = self.0.arm.look(&record.cluster, LOOK_BUDGET).await.map_err(|error| problem(&error));
-        Looked { facts: Facts { look, log: None, stops: None }, since_boot }
+        Looked { facts: Facts { look, log: None, stops: None, grants: None }, since_boot }
     }
 
     /// Lets `case` decide, and gets what it asks for. With `opening`, the marker of the new case goes out beside the stop's mark:
@@ -108,7 +111,11 @@ impl Guard {
         opening: bool,
     ) -> Result<Transition, GuardError> {
         let intent_nonce = nonce::nonce();
-        let hold = holds::hold_on(&self.0.store, &record.cluster, self.now()).await?;
+        let holds = self.holds();
+        let (hold, granted) =
+            futures::join!(holds.on(&record.cluster, self.now()), self.read_grants(record, BTreeSet::new()));
+        let hold = hold?;
+        facts.grants = Some(granted?);
         let subscription = record.cluster.subscription();
         let mut marker_due = opening;
         loop {
@@ -116,6 +123,9 @@ impl Guard {
             let slot = self.0.pace.next_slot(subscription, now);
             let context = self.context(now, hold.as_deref(), slot, &intent_nonce);
             match advance(record, &facts, &context) {
+                Advance::ReadGrants { callers } => {
+                    facts.grants = Some(self.read_grants(record, callers).await?);
+                }
                 Advance::AskLog => facts.log = Some(self.ask_log(record).await),
                 Advance::CountStops { mark } => {
                     let due = std::mem::take(&mut marker_due);
@@ -130,6 +140,18 @@ impl Guard {
                 }
             }
         }
+    }
+
+    /// The grants of those who stopped the cluster, as far as the record knows them, and of these others.
+    pub(super) async fn read_grants(
+        &self,
+        record: &Record,
+        mut callers: BTreeSet<String>,
+    ) -> Result<GrantsRead, StoreError> {
+        let case = record.case();
+        callers.extend(case.map(callers_to_grant).unwrap_or_default());
+        let since = case.into_iter().flat_map(|case| &case.stops).map(|stop| stop.time).min();
+        self.grants().for_decision(callers, &record.cluster, since.unwrap_or_else(|| self.now())).await
     }
 
     /// What a step is decided with.

@@ -8,7 +8,8 @@ use cedar_policy::{Context, Entity, EntityId, EntityTypeName, EntityUid, ParseEr
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::domain::{Caller, CallerKind, Cluster, ClusterId};
+use crate::domain::scope::ResourceGroupId;
+use crate::domain::{Caller, CallerKind, Cluster, ClusterId, Scope, SubscriptionId};
 
 /// The id of `Caller` when nobody could be named.
 pub(super) const UNKNOWN_CALLER: &str = "unknown";
@@ -43,6 +44,9 @@ pub(super) struct Vocabulary {
     pub(super) guard: EntityUid,
     pub(super) stop: EntityUid,
     pub(super) restart: EntityUid,
+    pub(super) grant: EntityUid,
+    pub(super) grant_own: EntityUid,
+    pub(super) hold: EntityUid,
 }
 
 impl Vocabulary {
@@ -57,6 +61,9 @@ impl Vocabulary {
             guard: EntityUid::from_str(r#"Guard::"self""#)?,
             stop: EntityUid::from_str(r#"Action::"stop""#)?,
             restart: EntityUid::from_str(r#"Action::"restart""#)?,
+            grant: EntityUid::from_str(r#"Action::"grant""#)?,
+            grant_own: EntityUid::from_str(r#"Action::"grantOwn""#)?,
+            hold: EntityUid::from_str(r#"Action::"hold""#)?,
         })
     }
 
@@ -70,6 +77,28 @@ impl Vocabulary {
 
     pub(super) fn cluster(&self, id: &ClusterId) -> EntityUid {
         uid(&self.managed_cluster, id.lower())
+    }
+
+    pub(super) fn subscription(&self, id: &SubscriptionId) -> EntityUid {
+        uid(&self.subscription, &format!("/subscriptions/{id}"))
+    }
+
+    pub(super) fn group(&self, id: &ResourceGroupId) -> EntityUid {
+        let name = id.name().to_lowercase();
+        uid(&self.resource_group, &format!("/subscriptions/{}/resourcegroups/{name}", id.subscription()))
+    }
+
+    /// A scope as the resource of a question, with what links it to what it lies in.
+    pub(super) fn scope(&self, scope: &Scope) -> Result<(EntityUid, Vec<Entity>), Unaskable> {
+        Ok(match scope {
+            Scope::Everywhere => (self.guard.clone(), Vec::new()),
+            Scope::Subscription(id) => (self.subscription(id), Vec::new()),
+            Scope::ResourceGroup(id) => {
+                let (group, parent) = (self.group(id), self.subscription(id.subscription()));
+                (group.clone(), vec![Entity::new_no_attrs(group, HashSet::from([parent]))])
+            }
+            Scope::Cluster(id) => (self.cluster(id), self.cluster_entities(id, None)?),
+        })
     }
 
     pub(super) fn caller_entity(&self, caller: &Caller) -> Result<Entity, Unaskable> {
@@ -98,10 +127,9 @@ impl Vocabulary {
         id: &ClusterId,
         facts: Option<&Cluster>,
     ) -> Result<Vec<Entity>, Unaskable> {
-        let subscription_path = format!("/subscriptions/{}", id.subscription());
         let group_name = id.resource_group().to_lowercase();
-        let group = uid(&self.resource_group, &format!("{subscription_path}/resourcegroups/{group_name}"));
-        let subscription = uid(&self.subscription, &subscription_path);
+        let group = self.group(&ResourceGroupId::of(id));
+        let subscription = self.subscription(id.subscription());
 
         let mut attributes = vec![
             ("name".to_owned(), string(&id.name().to_lowercase())),

@@ -24,11 +24,13 @@ pub struct GrantFacts {
     /// The grant's id.
     pub id: String,
     /// Who gave it.
-    pub by: String,
+    pub granted_by: String,
     /// When it ends.
     pub until: Timestamp,
     /// Why it was given.
     pub reason: String,
+    /// Where it was agreed on.
+    pub ticket: Option<String>,
 }
 
 /// Was this caller allowed to stop this cluster?
@@ -73,7 +75,7 @@ pub struct RestartQuestion<'a> {
     pub counts: Counts,
 }
 
-type Pairs = Vec<(String, RestrictedExpression)>;
+pub(super) type Pairs = Vec<(String, RestrictedExpression)>;
 
 impl StopQuestion<'_> {
     pub(super) fn facts_for(&self, words: &Vocabulary) -> Result<Facts, Unaskable> {
@@ -132,17 +134,18 @@ impl RestartQuestion<'_> {
 
 impl GrantFacts {
     fn to_record(&self) -> Result<RestrictedExpression, Unaskable> {
-        let record = RestrictedExpression::new_record([
+        let mut record = vec![
             ("id".to_owned(), string(&self.id)),
-            ("by".to_owned(), string(&self.by)),
+            ("grantedBy".to_owned(), string(&self.granted_by)),
             ("until".to_owned(), datetime(self.until)),
             ("reason".to_owned(), string(&self.reason)),
-        ])?;
-        Ok(record)
+        ];
+        record.extend(self.ticket.as_ref().map(|ticket| ("ticket".to_owned(), string(ticket))));
+        Ok(RestrictedExpression::new_record(record)?)
     }
 }
 
-fn times(at: Timestamp, zone: &TimeZone) -> Result<Pairs, Unaskable> {
+pub(super) fn times(at: Timestamp, zone: &TimeZone) -> Result<Pairs, Unaskable> {
     Ok(vec![
         ("at".to_owned(), datetime(at)),
         ("utc".to_owned(), moment(at, &TimeZone::UTC)?),

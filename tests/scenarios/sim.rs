@@ -10,8 +10,9 @@ use aks_stop_guard::azure::{
 use aks_stop_guard::case::{Case, Confirm, Episode, Mode, Outcome, Record, Times};
 use aks_stop_guard::clock::Clock;
 use aks_stop_guard::domain::event::{Parsed, parse};
-use aks_stop_guard::domain::{ClusterId, Incident, IncidentState, StopEvent, SubscriptionId};
-use aks_stop_guard::guard::{Guard, GuardError, Ports, Settings};
+use aks_stop_guard::domain::grant::{Author, Way};
+use aks_stop_guard::domain::{ClusterId, Incident, IncidentState, Scope, StopEvent, SubscriptionId};
+use aks_stop_guard::guard::{Guard, GuardError, Holds, Made, Ports, Settings};
 use aks_stop_guard::incident::{Delivered, DeliveryError, Sink};
 use aks_stop_guard::policy::{DEFAULT_POLICIES, Policies, PolicyFile};
 use aks_stop_guard::store::{StatePath, Store};
@@ -292,6 +293,22 @@ impl Sim {
             }
         }
         self.world.lock().unwrap().take_events(self.clock.now());
+    }
+
+    /// The store as somebody with a command line sees it.
+    pub(crate) fn store(&self) -> Store {
+        Store::over(self.state.clone(), self.cases.clone())
+    }
+
+    /// Dana holds a scope. Returns the hold's id.
+    pub(crate) async fn hold(&self, scope: &str, lasts: SignedDuration, reason: &str) -> String {
+        let dana = Author { id: Some("d".to_owned()), name: Some("Dana".to_owned()), via: Way::Http };
+        let now = self.clock.now();
+        let scope = Scope::parse(scope).unwrap();
+        match Holds::new(self.store()).add(None, scope, now + lasts, reason, (dana, now)).await.unwrap() {
+            Made::New(hold) => hold.id,
+            Made::Known(hold) => panic!("it was there: {hold:?}"),
+        }
     }
 
     pub(crate) fn is_running(&self, cluster: &world::ClusterId) -> bool {

@@ -29,7 +29,9 @@ fn paths_are_those_of_the_protocol() {
         StatePath::bulletin(&name).to_string(),
         StatePath::dead_letter(&PathName::parse("storm-1").unwrap(), &name).to_string(),
         StatePath::entry(&name).to_string(),
-        StatePath::holds().to_string(),
+        StatePath::hold(&name).to_string(),
+        StatePath::ended_hold(&name).to_string(),
+        StatePath::grant(&PathName::parse("c-1").unwrap(), &name).to_string(),
         StatePath::aside(&key(), b"{").to_string(),
         case.to_string(),
         case.conflict(1).to_string(),
@@ -41,7 +43,9 @@ fn paths_are_those_of_the_protocol() {
     bulletins/a-1.json
     dead-letters/storm-1/a-1.json
     entries/a-1.json
-    holds.json
+    holds/a-1.json
+    holds-ended/a-1.json
+    grants/c-1/a-1.json
     aside/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f/021fb596db81e6d02bf3d2586ee3981f.json
     2026/11/24/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f-1795557600.json
     2026/11/24/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f-1795557600.conflict-1.json
