@@ -6,7 +6,10 @@
 mod check;
 mod describe;
 mod evaluate;
+mod grant;
+mod hold;
 mod init_state;
+mod operator;
 mod output;
 mod serve;
 mod wiring;
@@ -80,6 +83,10 @@ enum Command {
     Check(check::Args),
     /// Explain what the guard would do about a recorded event, offline
     Evaluate(evaluate::Args),
+    /// Planned stops: add, list, revoke
+    Grant(grant::Args),
+    /// The red button: add, list, lift
+    Hold(hold::Args),
     /// Make the containers of the state, for local development
     InitState(init_state::Args),
 }
@@ -102,6 +109,8 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(args)) => serve::run(&args, &environment),
         Some(Command::Check(args)) => check::run(&args, &environment),
         Some(Command::Evaluate(args)) => evaluate::run(&args, &environment),
+        Some(Command::Grant(args)) => grant::run(args, &environment),
+        Some(Command::Hold(args)) => hold::run(args, &environment),
         Some(Command::InitState(_)) => init_state::run(&environment),
     };
     let exit = done.unwrap_or_else(|error| {

@@ -12,6 +12,7 @@ mod intake;
 mod marks;
 mod nonce;
 mod outbox;
+mod permission;
 mod records;
 mod starting;
 mod sweep;
@@ -34,6 +35,7 @@ use crate::store::Store;
 pub use grants::{GrantError, Grants};
 pub use holds::{HoldError, Holds, Made};
 pub use intake::Intake;
+pub use permission::{Denied, GrantRequest, HoldRequest, Wanted, bind};
 pub use records::GuardError;
 pub use sweep::Swept;
 

@@ -180,7 +180,8 @@ fn read(body: &[u8]) -> Result<BTreeMap<String, DecodingKey>, String> {
     if body.len() > KEYS_BYTES_MAX {
         return Err(format!("the list of keys has more than {KEYS_BYTES_MAX} bytes"));
     }
-    let set: KeySet = serde_json::from_slice(body).map_err(|_| "the list of keys can't be read".to_owned())?;
+    let set: KeySet =
+        serde_json::from_slice(body).map_err(|_| "the list of keys can't be read".to_owned())?;
     let is_ours = |key: &Key| {
         let fits = key.n.len() <= MODULUS_CHARS_MAX && key.e.len() <= MODULUS_CHARS_MAX;
         let is_named = !key.kid.is_empty() && key.kid.chars().count() <= KEY_ID_CHARS_MAX;

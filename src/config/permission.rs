@@ -15,7 +15,8 @@ const TENANTS_MAX: usize = 20;
 /// Longest audience, in characters (source: Entra's limit of an application id URI is 255).
 const AUDIENCE_CHARS_MAX: usize = 255;
 /// Audiences of Microsoft's own services: who holds a token for one of these has shown it to that service, and perhaps to others.
-const SHARED: [&str; 4] = ["management.azure.com", "management.core.", "graph.microsoft.", "storage.azure.com"];
+const SHARED: [&str; 4] =
+    ["management.azure.com", "management.core.", "graph.microsoft.", "storage.azure.com"];
 
 /// Reads both. One without the other is a fault: nobody shall believe that it is on.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Audience> {
@@ -39,13 +40,17 @@ fn audiences(reader: &mut Reader<'_>) -> Option<Vec<String>> {
     let list: Vec<&str> = words(reader.get(GRANT_AUDIENCE_SETTING)?).collect();
     let is_shared = |word: &&&str| SHARED.iter().any(|shared| word.to_lowercase().contains(shared));
     if let Some(word) = list.iter().find(is_shared) {
-        let problem = "is what tokens for a service of Microsoft are for: register an application for the guard";
+        let problem =
+            "is what tokens for a service of Microsoft are for: register an application for the guard";
         reader.invalid(GRANT_AUDIENCE_SETTING, word, problem);
         return None;
     }
-    let is_audience = |word: &&str| (parse_guid(word).is_some() || word.contains("://")) && word.len() <= AUDIENCE_CHARS_MAX;
+    let is_audience = |word: &&str| {
+        (parse_guid(word).is_some() || word.contains("://")) && word.len() <= AUDIENCE_CHARS_MAX
+    };
     if let Some(word) = list.iter().find(|word| !is_audience(word)) {
-        let problem = "is no audience: write the application's client id, or its id URI like `api://<client id>`";
+        let problem =
+            "is no audience: write the application's client id, or its id URI like `api://<client id>`";
         reader.invalid(GRANT_AUDIENCE_SETTING, word, problem);
         return None;
     }

@@ -16,7 +16,9 @@ use tracing::Instrument as _;
 
 use super::envelope::{HttpRequest, RawEvent};
 use super::invocation::{HttpOutput, Invocations, Outcome};
+use super::permission::{self, Announced};
 use super::server::WORK_MAX;
+use crate::azure::{AccessTokens, TokenFault};
 use crate::domain::event::{Ignored, parse};
 use crate::domain::{ClusterId, ClusterKey, Parsed, StopEvent, SubscriptionId};
 use crate::guard::{Guard, GuardError, Intake};
@@ -43,6 +45,8 @@ const REASONS_MAX: usize = 50;
 /// The guard as the functions of the app.
 pub struct App {
     guard: Guard,
+    /// Checks the tokens of those who announce something; `None` if that is off.
+    tokens: Option<AccessTokens>,
     places: Arc<Semaphore>,
 }
 
@@ -61,9 +65,9 @@ struct Durable {
 }
 
 impl App {
-    /// The functions over a guard.
-    pub fn new(guard: Guard) -> Self {
-        Self { guard, places: Arc::new(Semaphore::new(PARALLEL_WORK_MAX)) }
+    /// The functions over a guard. Without a way to check tokens, nobody can announce anything.
+    pub fn new(guard: Guard, tokens: Option<AccessTokens>) -> Self {
+        Self { guard, tokens, places: Arc::new(Semaphore::new(PARALLEL_WORK_MAX)) }
     }
 
     /// Says aloud what is broken, one line for each fault.
@@ -240,6 +244,33 @@ impl Invocations for App {
             },
             Err(error) => refused(&error),
         }
+    }
+
+    async fn announce(&self, what: Announced, request: &HttpRequest) -> HttpOutput {
+        let Some(tokens) = &self.tokens else { return permission::off() };
+        let checked = match &request.bearer {
+            Some(bearer) => tokens.verify(bearer).await,
+            None => Err(TokenFault::Refused("there is none: send one as `Authorization: Bearer`")),
+        };
+        let sender = match checked {
+            Ok(sender) => sender,
+            Err(fault) => {
+                tracing::warn!(?what, %fault, "refused an announcement");
+                return permission::unauthorised(&fault);
+            }
+        };
+        let output = match what {
+            Announced::Grant => match permission::grant_request(request, &sender) {
+                Ok(request) => permission::granted(self.guard.grant(&sender, request).await),
+                Err(bad) => bad,
+            },
+            Announced::Hold => match permission::hold_request(request, &sender) {
+                Ok(request) => permission::held(self.guard.hold(&sender, request).await),
+                Err(bad) => bad,
+            },
+        };
+        tracing::info!(?what, sender = sender.identity(), status = output.status.as_u16(), "an announcement");
+        output
     }
 }
 

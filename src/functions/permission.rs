@@ -105,7 +105,8 @@ fn read<T: for<'de> Deserialize<'de>>(
     sender: &Caller,
     id: impl Fn(&T) -> Option<&str>,
 ) -> Result<(T, PathName), HttpOutput> {
-    let text = request.body.as_deref().ok_or_else(|| bad("there is no body: send JSON, with its Content-Length"))?;
+    let text =
+        request.body.as_deref().ok_or_else(|| bad("there is no body: send JSON, with its Content-Length"))?;
     if text.len() > BODY_BYTES_MAX {
         return Err(bad(&format!("the body has more than {BODY_BYTES_MAX} bytes")));
     }
@@ -119,7 +120,10 @@ fn read<T: for<'de> Deserialize<'de>>(
     Ok((body, name))
 }
 
-fn only_one<T, const N: usize>(given: [Option<Result<T, HttpOutput>>; N], help: &str) -> Result<T, HttpOutput> {
+fn only_one<T, const N: usize>(
+    given: [Option<Result<T, HttpOutput>>; N],
+    help: &str,
+) -> Result<T, HttpOutput> {
     let mut given = given.into_iter().flatten();
     match (given.next(), given.next()) {
         (Some(one), None) => one,
@@ -149,7 +153,10 @@ fn bad(why: &str) -> HttpOutput {
 
 /// The functions are off.
 pub(super) fn off() -> HttpOutput {
-    HttpOutput::error(StatusCode::NOT_FOUND, "off: STOP_GUARD_GRANT_AUDIENCE and STOP_GUARD_GRANT_TENANTS are not set")
+    HttpOutput::error(
+        StatusCode::NOT_FOUND,
+        "off: STOP_GUARD_GRANT_AUDIENCE and STOP_GUARD_GRANT_TENANTS are not set",
+    )
 }
 
 /// There is no good token.

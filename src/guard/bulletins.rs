@@ -1,8 +1,8 @@
 //! Storms and the guard's own faults: incidents that are about more than one case.
 
 use crate::case::bulletin::{StormReport, Teller};
-use crate::domain::Hold;
 use crate::case::{Bulletin, BulletinKey, Record, StormRow};
+use crate::domain::Hold;
 use crate::store::{Etag, Prefix};
 
 use super::Guard;

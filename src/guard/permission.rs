@@ -8,7 +8,7 @@ use crate::policy::{Answer, GrantQuestion, HoldQuestion, Policies};
 use crate::store::{PathName, StoreError};
 
 use super::work::LOOK_BUDGET;
-use super::{Grants, GrantError, Guard, GuardError, HoldError, Made};
+use super::{GrantError, Guard, GuardError, HoldError, Made};
 
 /// What somebody wants granted, before it is known which cluster it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,7 +177,8 @@ impl Guard {
 /// # Errors
 /// If there is none, or Azure doesn't say which it is.
 pub async fn bind(arm: &crate::azure::Arm, id: &ClusterId) -> Result<GrantScope, Denied> {
-    let look = arm.look(id, LOOK_BUDGET).await.map_err(|error: ArmError| Denied::NoLook(error.to_string()))?;
+    let look =
+        arm.look(id, LOOK_BUDGET).await.map_err(|error: ArmError| Denied::NoLook(error.to_string()))?;
     match look.found {
         Found::Gone => Err(Denied::NoCluster(id.clone())),
         Found::Cluster(cluster) => match cluster.resource_uid {

@@ -77,7 +77,8 @@ async fn counterexample_3_late_post() {
     let event = sim.stop_events().remove(0);
     let (world, clock, id) = (sim.world.clone(), sim.clock.clone(), aks.clone());
     // The holds are read once for the decision and once right before the POST: the process pauses at the second.
-    let elsewhere = sim.hold("/subscriptions/11111111-1111-4111-8111-111111111111", minutes(600), "audit").await;
+    let elsewhere =
+        sim.hold("/subscriptions/11111111-1111-4111-8111-111111111111", minutes(600), "audit").await;
     let read = format!("get state/holds/{elsewhere}.json");
     guard.probe.once_before(&read, || {});
     guard.probe.once_before(&read, move || {

@@ -6,6 +6,8 @@
 
 mod counterexamples;
 mod crashes;
+mod grants;
+mod holds;
 mod main_loop;
 mod modes;
 mod probe;

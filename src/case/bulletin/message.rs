@@ -168,7 +168,10 @@ pub(super) fn hold(
                 Some(lifted) => format!("lifted by {}", lifted.by),
                 None => "its time is over".to_owned(),
             };
-            (format!("hold over: the guard may start clusters {place} again ({end}); it was {hold}"), Vec::new())
+            (
+                format!("hold over: the guard may start clusters {place} again ({end}); it was {hold}"),
+                Vec::new(),
+            )
         }
     };
     let done = vec!["Stops are recorded and told as always.".to_owned()];

@@ -4,8 +4,8 @@ use super::super::bulletin::{Bulletin, BulletinKey, StormReport, Teller};
 use super::super::record::RecordError;
 use super::*;
 use crate::domain::grant::{Author, Ended, Way};
-use crate::domain::{Hold, Scope, SubscriptionId};
 use crate::domain::incident::AFFECTED_MAX;
+use crate::domain::{Hold, Scope, SubscriptionId};
 
 fn storm() -> Bulletin {
     Bulletin::new(BulletinKey::Storm { subscription: SubscriptionId::parse(SUBSCRIPTION).unwrap() })
@@ -235,7 +235,8 @@ fn the_beginning_and_the_end_of_a_hold_are_told_once_each() {
 #[test]
 fn a_hold_that_nobody_saw_begin_is_told_with_its_end() {
     let desk = Desk::new();
-    let hold = Hold::new("h-1".to_owned(), Scope::Everywhere, at(20), "audit", Author::by_cli(None), at(0)).unwrap();
+    let hold =
+        Hold::new("h-1".to_owned(), Scope::Everywhere, at(20), "audit", Author::by_cli(None), at(0)).unwrap();
     let mut bulletin = Bulletin::new(BulletinKey::Hold { id: "h-1".to_owned() });
     assert!(bulletin.take_hold(&hold, desk.teller(30)));
     assert_eq!(states(&told(&bulletin)), [IncidentState::Opened, IncidentState::Resolved]);

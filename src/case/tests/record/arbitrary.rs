@@ -73,9 +73,13 @@ fn any_stop() -> impl Strategy<Value = Stop> {
     let source =
         proptest::sample::select(vec![StopSource::Event, StopSource::Log, StopSource::DamagedRecord]);
     let facts = (time(), any::<bool>(), caller().boxed(), option::of(text()), text(), source);
-    let later = (any::<bool>(), option::of(caller().boxed()), option::of(vec(text(), 0..3)), option::of(text()));
+    let later =
+        (any::<bool>(), option::of(caller().boxed()), option::of(vec(text(), 0..3)), option::of(text()));
     (facts, later).prop_map(
-        |((time, time_known, caller, correlation_id, event_id, source), (confirmed, claimed, allowed_by, granted))| {
+        |(
+            (time, time_known, caller, correlation_id, event_id, source),
+            (confirmed, claimed, allowed_by, granted),
+        )| {
             Stop {
                 time,
                 time_known,
