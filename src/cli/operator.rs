@@ -16,6 +16,9 @@ use crate::domain::grant::Author;
 use crate::domain::{SubscriptionId, calendar, text};
 use crate::store::{Location, Store};
 
+/// Longest line that is printed, in characters: a grant with all its texts at their longest has fewer.
+const LINE_CHARS_MAX: usize = 4_000;
+
 /// Settings that say where the state is and who asks for it. Faults in others don't matter here.
 const NEEDED: [&str; 12] = [
     "STOP_GUARD_STATE",
@@ -113,7 +116,7 @@ pub(super) fn moment(given: &str) -> Result<Timestamp, String> {
 pub(super) fn print<T: serde::Serialize>(values: &T, lines: &[String], format: Format) -> anyhow::Result<()> {
     match format {
         Format::Human => {
-            let clean = lines.iter().map(|line| text::clean(line, usize::MAX)).collect::<Vec<_>>();
+            let clean = lines.iter().map(|line| text::clean(line, LINE_CHARS_MAX)).collect::<Vec<_>>();
             output::print(&clean.iter().map(|line| format!("{line}\n")).collect::<String>());
         }
         Format::Json => output::print(&format!("{}\n", serde_json::to_string_pretty(values)?)),

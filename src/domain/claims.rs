@@ -110,7 +110,7 @@ impl Caller {
         let mut claims = Map::new();
         let same = SAME_NAMES.iter().map(|name| (*name, *name));
         for (name, long) in TOKEN_NAMES.into_iter().chain(same) {
-            if let Some(value) = token.get(name) {
+            if let Some(value) = token.get(name).filter(|value| !value.is_null()) {
                 claims.entry(long).or_insert_with(|| value.clone());
             }
         }

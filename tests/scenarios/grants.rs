@@ -1,6 +1,7 @@
 //! Planned stops: announced over HTTP with a checked token, honoured, bound to their cluster, taken back.
 
 use aks_stop_guard::case::Outcome;
+use aks_stop_guard::clock::Clock as _;
 use aks_stop_guard::domain::grant::{Author, Way};
 use aks_stop_guard::domain::{Caller, CallerKind, ClusterId, EventSchema, StopEvent, StopTime};
 use aks_stop_guard::functions::Announced;
