@@ -3,6 +3,7 @@
 //! Everything here is a thin shell around pure parsers. Times, tokens and the network come in through ports
 //! ([`crate::clock::Clock`], [`TokenSource`], [`Transport`]), so that tests script all three.
 
+pub mod access_token;
 pub mod activity_log;
 pub mod arm;
 pub mod clock_offset;
@@ -11,14 +12,17 @@ pub mod endpoint;
 pub mod error;
 pub mod failure;
 mod headers;
+mod jwt_crypto;
 pub mod managed_cluster;
 pub mod power_history;
 pub mod resource_graph;
 pub mod secret;
+pub mod signing_keys;
 pub mod start;
 mod throttle;
 pub mod transport;
 
+pub use access_token::{AccessTokens, Audience, TokenFault};
 pub use arm::{API_VERSION, Arm, ArmOptions};
 pub use credential::{Credential, CredentialError, CredentialKind, TokenSource};
 pub use endpoint::{Cloud, Endpoint};
@@ -26,5 +30,6 @@ pub use error::ArmError;
 pub use failure::ArmFailure;
 pub use resource_graph::{DownCluster, GraphReading, Unfinished};
 pub use secret::Secret;
+pub use signing_keys::Authority;
 pub use start::{PreparedStart, StartReply};
 pub use transport::{HttpTransport, Transport, TransportError};

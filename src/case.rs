@@ -30,6 +30,7 @@ pub use model::{Case, CaseId, Held, Intent, IntentState, Mode, Outcome, Stop, St
 pub use proof::Confirm;
 pub use record::{AuthorisedStop, Closing, Episode, History, Record, RecordError};
 pub use step::{
-    Advance, Context, Facts, LookProblem, RecentStops, StormRow, Transition, advance, note_start,
+    Advance, Context, Facts, GrantsRead, LookProblem, RecentStops, StormRow, Transition, advance,
+    callers_to_grant, note_start,
 };
 pub use times::Times;

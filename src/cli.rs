@@ -6,8 +6,11 @@
 mod check;
 mod describe;
 mod evaluate;
+mod grant;
+mod hold;
 mod init_state;
 mod offline;
+mod operator;
 mod output;
 mod policy;
 mod serve;
@@ -88,6 +91,10 @@ enum Command {
     Evaluate(evaluate::Args),
     /// Learn, test and explain policies, and see what they would have decided
     Policy(policy::Args),
+    /// Planned stops: add, list, revoke
+    Grant(grant::Args),
+    /// The red button: add, list, lift
+    Hold(hold::Args),
     /// Make the containers of the state, for local development
     InitState(init_state::Args),
 }
@@ -111,6 +118,8 @@ pub fn run() -> ExitCode {
         Some(Command::Check(args)) => check::run(&args, &environment),
         Some(Command::Evaluate(args)) => evaluate::run(&args, &environment),
         Some(Command::Policy(args)) => policy::run(&args, &environment),
+        Some(Command::Grant(args)) => grant::run(args, &environment),
+        Some(Command::Hold(args)) => hold::run(args, &environment),
         Some(Command::InitState(_)) => init_state::run(&environment),
     };
     let exit = done.unwrap_or_else(|error| {

@@ -8,6 +8,7 @@ mod azure;
 mod duration;
 mod environment;
 mod fault;
+mod permission;
 mod policies;
 mod reader;
 mod sinks;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use tracing::level_filters::LevelFilter;
 
+use crate::azure::Audience;
 use crate::case::times::TimesError;
 use crate::case::{Confirm, Mode, Times};
 use crate::domain::SubscriptionId;
@@ -72,11 +74,15 @@ pub const WEBHOOK_URL_SETTING: &str = "STOP_GUARD_WEBHOOK_URL";
 pub const WEBHOOK_SECRET_SETTING: &str = "STOP_GUARD_WEBHOOK_SECRET";
 /// What the function `Evaluate` tells.
 pub const EVALUATE_SETTING: &str = "STOP_GUARD_EVALUATE";
+/// What the tokens of those who announce stops and set holds are for.
+pub const GRANT_AUDIENCE_SETTING: &str = "STOP_GUARD_GRANT_AUDIENCE";
+/// The tenants whose tokens are taken.
+pub const GRANT_TENANTS_SETTING: &str = "STOP_GUARD_GRANT_TENANTS";
 /// The least important log lines that are written.
 pub const LOG_SETTING: &str = "STOP_GUARD_LOG";
 
 /// All settings whose names begin with `STOP_GUARD_`. Any other such name is a slip, and a fault.
-const OWN_SETTINGS: [&str; 21] = [
+const OWN_SETTINGS: [&str; 23] = [
     MODE_SETTING,
     SUBSCRIPTIONS_SETTING,
     STATE_SETTING,
@@ -97,6 +103,8 @@ const OWN_SETTINGS: [&str; 21] = [
     WEBHOOK_URL_SETTING,
     WEBHOOK_SECRET_SETTING,
     EVALUATE_SETTING,
+    GRANT_AUDIENCE_SETTING,
+    GRANT_TENANTS_SETTING,
     LOG_SETTING,
 ];
 
@@ -148,6 +156,9 @@ pub struct Settings {
     pub arm: Option<ArmSettings>,
     /// `STOP_GUARD_EVALUATE`, `verdict` by default. If broken: `off`, which tells nobody anything.
     pub evaluate: Evaluate,
+    /// `STOP_GUARD_GRANT_AUDIENCE` and `STOP_GUARD_GRANT_TENANTS`: whose tokens the functions `Grant` and `Hold` take. `None` if they
+    /// are missing or broken: both functions are off.
+    pub audience: Option<Audience>,
     /// `STOP_GUARD_LOG`: `error`, `warn`, `info` (by default or if broken), `debug` or `trace`.
     pub log: LevelFilter,
     /// `FUNCTIONS_CUSTOMHANDLER_PORT`. The one setting without which nothing works.
@@ -175,6 +186,7 @@ impl Settings {
             times: times(&mut reader, on_loopback),
             arm,
             evaluate: evaluate(&mut reader),
+            audience: permission::read(&mut reader),
             log: log(&mut reader),
             port: port(&reader),
             faults: reader.faults(),

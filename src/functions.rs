@@ -17,6 +17,7 @@ mod body;
 pub mod envelope;
 mod invocation;
 mod listener;
+mod permission;
 mod server;
 
 pub use self::answer::{LOG_BYTES_MAX, LOGS_MAX};
@@ -26,6 +27,7 @@ pub use self::invocation::{HttpOutput, Invocations, Outcome, Status};
 pub use self::listener::{
     CONNECTION_IDLE_MAX, CONNECTIONS_MAX, Listener, Unbindable, bind, outlive_signals, serve,
 };
+pub use self::permission::Announced;
 pub use self::server::{
     INVOCATION_BUDGET, PARALLEL_EVALUATIONS_MAX, PARALLEL_INVOCATIONS_MAX, PARALLEL_SWEEPS_MAX, WORK_MAX,
 };

@@ -1,5 +1,6 @@
 //! The guard: the only place where effects are ordered. It makes cases durable, looks, lets `case` decide, writes, acts.
 
+mod board;
 mod bulletins;
 mod closing;
 mod discovery;
@@ -8,6 +9,7 @@ mod evaluate;
 mod flight;
 mod foreign;
 mod gate;
+mod grants;
 mod heartbeat;
 mod holds;
 mod intake;
@@ -15,6 +17,7 @@ mod marks;
 mod nonce;
 mod open_work;
 mod outbox;
+mod permission;
 mod records;
 mod shared;
 mod starting;
@@ -35,15 +38,18 @@ use crate::incident::Sink;
 use crate::policy::Policies;
 use crate::store::Store;
 
+pub use grants::{GrantError, Grants};
+pub use holds::{HoldError, Holds, Made};
 pub use intake::Intake;
 pub use nonce::{Entropy, SystemEntropy};
+pub use permission::{Denied, GrantRequest, HoldRequest, Wanted, bind};
 pub use records::GuardError;
 pub use sweep::Swept;
 
+use board::Board;
 use flight::{Flights, Pace};
 use foreign::Foreign;
 use gate::Gate;
-use holds::Board;
 use marks::Lists;
 use sweep::Due;
 
@@ -83,7 +89,7 @@ struct Inner {
     entropy: Arc<dyn Entropy>,
     flights: Flights,
     pace: Pace,
-    holds: Board,
+    board: Board,
     mark_lists: Lists,
     foreign: Foreign,
     /// When each open case wants attention next, as far as this process knows.
@@ -125,7 +131,7 @@ impl Guard {
             entropy: ports.entropy,
             flights: Flights::default(),
             pace: Pace::default(),
-            holds: Board::default(),
+            board: Board::default(),
             mark_lists: Lists::default(),
             foreign: Foreign::default(),
             due: Mutex::default(),
@@ -149,6 +155,14 @@ impl Guard {
     /// Now, on Azure's clock (rule 1).
     fn now(&self) -> Timestamp {
         self.0.arm.arm_now()
+    }
+
+    fn grants(&self) -> Grants {
+        Grants::new(self.0.store.clone())
+    }
+
+    fn holds(&self) -> Holds {
+        Holds::new(self.0.store.clone())
     }
 
     fn times(&self) -> &Times {

@@ -18,6 +18,7 @@ mod hierarchy;
 mod literal;
 mod load;
 mod memo;
+mod permission;
 mod question;
 mod table;
 
@@ -27,7 +28,9 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Decision, Entities, PolicyId, PolicySet, Request, Response, Validator};
+use cedar_policy::{
+    Authorizer, Decision, Entities, Entity, PolicyId, PolicySet, Request, Response, Schema, Validator,
+};
 
 pub use self::answer::{Answer, Determining, Effect, EvaluationError};
 use self::entity::{Facts, Unaskable, Vocabulary};
@@ -35,6 +38,7 @@ pub use self::explain::{Change, Explained, ExplainedPolicy};
 pub use self::fault::PolicyFault;
 use self::hierarchy::Hierarchy;
 use self::memo::{Memo, Subjects};
+pub use self::permission::{GrantQuestion, HoldQuestion};
 pub use self::question::{Counts, GrantFacts, RestartQuestion, StopQuestion};
 
 /// The schema, as built into the program: what policies can ask about.
@@ -166,6 +170,18 @@ impl Policies {
         self.answer(question.facts_for(&self.vocabulary), question.subjects())
     }
 
+    /// May somebody announce a stop?
+    pub fn may_grant(&self, question: &GrantQuestion<'_>) -> Answer {
+        let entities = question.entities(&self.vocabulary, &self.hierarchy);
+        self.answer_once(question.facts_for(&self.vocabulary), entities)
+    }
+
+    /// May somebody set a hold?
+    pub fn may_hold(&self, question: &HoldQuestion<'_>) -> Answer {
+        let entities = question.entities(&self.vocabulary, &self.hierarchy);
+        self.answer_once(question.facts_for(&self.vocabulary), entities)
+    }
+
     /// [`Policies::may_stop`], with why. For people who ask: takes every policy apart, so it costs more than the answer.
     pub fn explain_stop(&self, question: &StopQuestion<'_>) -> Explained {
         self.explain(question.facts_for(&self.vocabulary), question.subjects())
@@ -177,7 +193,25 @@ impl Policies {
     }
 
     fn answer(&self, facts: Result<Facts, Unaskable>, subjects: Subjects<'_>) -> Answer {
-        match facts.and_then(|facts| self.put(facts, subjects)) {
+        self.answer_to(facts.and_then(|facts| self.put(facts, subjects)))
+    }
+
+    /// Answers a question whose entities no other question shares.
+    fn answer_once(
+        &self,
+        facts: Result<Facts, Unaskable>,
+        entities: Result<Vec<Entity>, Unaskable>,
+    ) -> Answer {
+        let schema = self.validator.schema();
+        let put = facts.and_then(|facts| {
+            let entities = Entities::from_entities(entities?, Some(schema))?;
+            Ok((request(facts, schema)?, Arc::new(entities)))
+        });
+        self.answer_to(put)
+    }
+
+    fn answer_to(&self, put: Result<(Request, Arc<Entities>), Unaskable>) -> Answer {
+        match put {
             Ok((request, entities)) => self.ask(&request, &entities),
             Err(unaskable) => Answer::refused(EvaluationError::question(unaskable.0.as_ref())),
         }
@@ -186,9 +220,10 @@ impl Policies {
     /// Puts a question, checked against the schema.
     fn put(&self, facts: Facts, subjects: Subjects<'_>) -> Result<(Request, Arc<Entities>), Unaskable> {
         let schema = self.validator.schema();
-        let Facts { principal, action, resource, context } = facts;
-        let request = Request::new(principal, action, resource, context, Some(schema))?;
-        Ok((request, self.memo.entities(subjects, &self.vocabulary, &self.hierarchy, schema)?))
+        Ok((
+            request(facts, schema)?,
+            self.memo.entities(subjects, &self.vocabulary, &self.hierarchy, schema)?,
+        ))
     }
 
     fn ask(&self, request: &Request, entities: &Entities) -> Answer {
@@ -224,6 +259,11 @@ impl Policies {
     fn name<'a>(&'a self, id: &'a PolicyId) -> &'a str {
         self.responses.get(id).map_or(id.as_ref(), |policy| policy.determining.id.as_str())
     }
+}
+
+fn request(facts: Facts, schema: &Schema) -> Result<Request, Unaskable> {
+    let Facts { principal, action, resource, context } = facts;
+    Ok(Request::new(principal, action, resource, context, Some(schema))?)
 }
 
 /// Cedar gives errors in no particular order; the same answer shall read the same each time.

@@ -68,6 +68,8 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       check       Find all faults in the settings, the policies and the sinks
       evaluate    Explain what the guard would do about a recorded event, offline
       policy      Learn, test and explain policies, and see what they would have decided
+      grant       Planned stops: add, list, revoke
+      hold        The red button: add, list, lift
       init-state  Make the containers of the state, for local development
       help        Print this message or the help of the given subcommand(s)
 
@@ -87,8 +89,8 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
 
     The settings are read from the environment; docs/SETTINGS.md lists them.
     "#);
-    let policy = ["policy test", "policy explain", "policy learn", "policy replay"];
-    for command in ["serve", "check", "evaluate", "init-state"].iter().chain(&policy) {
+    let nested = ["policy test", "policy explain", "policy learn", "policy replay"];
+    for command in ["serve", "check", "evaluate", "grant", "hold", "init-state"].iter().chain(&nested) {
         let words = command.split(' ').chain(["--help"]).collect::<Vec<_>>();
         let help = run(&words, &[]);
         assert_eq!(help.code, 0);
@@ -333,6 +335,44 @@ fn evaluate_decides_nothing_with_broken_policies_or_settings() {
     error: STOP_GUARD_TIMEZONE: `Berlin` is no time zone: write a name of the IANA database, like `Europe/Berlin`
     error: ./a.cedar:1:7: unexpected end of input: expected `(`
     "#);
+}
+
+#[test]
+fn grants_and_holds_have_examples_and_say_what_is_wrong_with_their_arguments() {
+    for command in [["grant", "add"], ["hold", "add"]] {
+        let help = run(&[command[0], command[1], "--help"], &[]);
+        assert_eq!(help.code, 0);
+        assert!(help.out.contains("Example") && help.out.contains("-o, --output"), "{}", help.out);
+    }
+    let sub = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
+    let group = format!("/subscriptions/{sub}/resourceGroups/rg");
+    let scopes: [(&[&str], &str); 4] = [
+        (&[], "required"),
+        (&["--subscription", sub, "--resource-group", &group], "cannot be used with"),
+        (&["--resource-group", "rg"], "is no resource group"),
+        (&["--cluster", &group], "is not a managed cluster"),
+    ];
+    for (scope, why) in scopes {
+        for rest in [&["hold", "add"][..], &["grant", "add", "--caller", sub]] {
+            let arguments = [rest, scope, &["--until", "2026-12-01T06:00Z", "--reason", "x"]].concat();
+            let done = run(&arguments, &set());
+            assert_eq!(done.code, 2, "{}", done.err);
+            assert!(done.err.contains(why), "{}", done.err);
+        }
+    }
+    let done = run(&["hold", "add", "--all", "--until", "2026-12-01T06:00", "--reason", "x"], &set());
+    assert_eq!(done.code, 2);
+    assert!(done.err.contains("write one with its offset, like `2026-12-01T06:00+01:00`"), "{}", done.err);
+}
+
+#[test]
+fn a_grant_or_hold_in_a_state_that_ends_with_the_command_is_a_fault() {
+    let done = run(&["hold", "list"], &set());
+    assert_eq!((done.code, done.out.as_str()), (3, ""));
+    assert!(done.err.contains("STOP_GUARD_STATE is `memory`"), "{}", done.err);
+    let done = run(&["grant", "list"], &[]);
+    assert_eq!(done.code, 3);
+    assert!(done.err.contains("STOP_GUARD_STATE"), "{}", done.err);
 }
 
 #[test]

@@ -99,9 +99,10 @@ fn facts(dice: &mut Dice) -> Facts {
         confirmed: dice.chance(),
         grant: dice.maybe(|dice| GrantFacts {
             id: "g".to_owned(),
-            by: dice.pick(&["ops", "dev"]).to_owned(),
+            granted_by: dice.pick(&["ops", "dev"]).to_owned(),
             until: Timestamp::from_second(1_800_000_000).unwrap(),
             reason: "r".to_owned(),
+            ticket: None,
         }),
     }
 }
@@ -308,8 +309,8 @@ const STOP: [Condition; 16] = [
         r#"context has ip && context.ip.isInRange(ip("192.0.2.128/25"))"#,
         |f| matches!(f.caller.ip, Some(IpAddr::V4(ip)) if ip.octets()[3] >= 128),
     ),
-    (r#"context has grant && context.grant.by == "ops" && context.at < context.grant.until"#, |f| {
-        f.grant.as_ref().is_some_and(|grant| grant.by == "ops" && f.at < grant.until)
+    (r#"context has grant && context.grant.granted_by == "ops" && context.at < context.grant.until"#, |f| {
+        f.grant.as_ref().is_some_and(|grant| grant.granted_by == "ops" && f.at < grant.until)
     }),
     ("context.local.hour >= 20 || context.local.hour < 6", |f| !(6..20).contains(&berlin(f.at).2)),
     ("context.local.weekday >= 6", |f| berlin(f.at).1 >= 6),

@@ -40,6 +40,24 @@ impl Cloud {
         Self::ALL.into_iter().find(|cloud| cloud.as_str() == text)
     }
 
+    /// Where its login service is (source: Microsoft identity platform, "National clouds").
+    pub(super) fn login_origin(self) -> &'static str {
+        match self {
+            Self::Public => "https://login.microsoftonline.com",
+            Self::UsGov => "https://login.microsoftonline.us",
+            Self::China => "https://login.partner.microsoftonline.cn",
+        }
+    }
+
+    /// What tokens of version 1.0 name as their issuer (source: Microsoft identity platform, "Access token claims reference"; that of
+    /// China: its tenants' `/.well-known/openid-configuration`).
+    pub(super) fn token_service_origin(self) -> &'static str {
+        match self {
+            Self::Public | Self::UsGov => "https://sts.windows.net",
+            Self::China => "https://sts.chinacloudapi.cn",
+        }
+    }
+
     fn arm_origin(self) -> &'static str {
         match self {
             Self::Public => "https://management.azure.com",

@@ -1,4 +1,4 @@
-//! Incidents that are about more than one case: a storm of stops in a subscription, and a guard that is broken.
+//! Incidents that are about more than one case: a storm of stops in a subscription, a guard that is broken, a hold.
 
 mod down;
 mod message;
@@ -16,7 +16,7 @@ use super::report;
 use super::step::StormRow;
 use super::times::Times;
 use crate::domain::incident::TimelineEntry;
-use crate::domain::{Caller, ClusterId, ClusterKey, IncidentState, SubscriptionId};
+use crate::domain::{Caller, ClusterId, ClusterKey, Hold, IncidentState, SubscriptionId};
 
 pub use down::DownReport;
 
@@ -47,6 +47,11 @@ pub enum BulletinKey {
     Baseline,
     /// Discovery fails: stops whose events get lost are not noticed.
     Discovery,
+    /// A hold: its beginning and its end.
+    Hold {
+        /// Its id.
+        id: String,
+    },
 }
 
 impl BulletinKey {
@@ -59,6 +64,7 @@ impl BulletinKey {
             Self::Unexplained => "unexplained".to_owned(),
             Self::Baseline => "baseline".to_owned(),
             Self::Discovery => "discovery".to_owned(),
+            Self::Hold { id } => format!("hold-{id}"),
         }
     }
 
@@ -71,6 +77,9 @@ impl BulletinKey {
             "baseline" => return Some(Self::Baseline),
             "discovery" => return Some(Self::Discovery),
             _ => {}
+        }
+        if let Some(id) = name.strip_prefix("hold-") {
+            return Some(Self::Hold { id: id.to_owned() });
         }
         let subscription = SubscriptionId::parse(name.strip_prefix("storm-")?).ok()?;
         Some(Self::Storm { subscription })
@@ -292,7 +301,8 @@ impl Bulletin {
             | BulletinKey::Quarantine
             | BulletinKey::Unexplained
             | BulletinKey::Baseline
-            | BulletinKey::Discovery => return false,
+            | BulletinKey::Discovery
+            | BulletinKey::Hold { .. } => return false,
             BulletinKey::Storm { .. } => {}
         }
         let quiet = teller.now.duration_since(open.joined_at) >= teller.times.storm_over_after;
@@ -334,7 +344,31 @@ impl Bulletin {
         is_first || is_due || is_news
     }
 
+    /// Tells that a hold began, and that it is over. Each is told once: the id of a hold never comes back. Returns false if there
+    /// was nothing to do.
+    pub fn take_hold(&mut self, hold: &Hold, teller: Teller<'_>) -> bool {
+        let is_told = self.open.is_none() && self.generation > 0;
+        if is_told {
+            return false;
+        }
+        let is_new = self.open.is_none();
+        if is_new {
+            self.ensure_open(teller.now);
+            self.tell_of(IncidentState::Opened, Some(hold), teller);
+        }
+        let is_over = !hold.is_active(teller.now);
+        if is_over {
+            self.tell_of(IncidentState::Resolved, Some(hold), teller);
+            self.open = None;
+        }
+        is_new || is_over
+    }
+
     fn tell(&mut self, state: IncidentState, teller: Teller<'_>) {
+        self.tell_of(state, None, teller);
+    }
+
+    fn tell_of(&mut self, state: IncidentState, hold: Option<&Hold>, teller: Teller<'_>) {
         let Some(open) = &mut self.open else { return };
         let sequence = open.next_sequence;
         open.next_sequence = sequence.saturating_add(1);
@@ -352,6 +386,10 @@ impl Bulletin {
             BulletinKey::Unexplained => message::unexplained(open, state, sequence, teller),
             BulletinKey::Baseline => message::baseline(open, state, sequence, teller),
             BulletinKey::Discovery => message::discovery(open, state, sequence, teller),
+            BulletinKey::Hold { .. } => match hold {
+                Some(hold) => message::hold(open, hold, state, sequence, teller),
+                None => return,
+            },
         };
         outbox::push(&mut self.outbox, Message::new(incident, teller.sinks, teller.now));
     }

@@ -225,5 +225,6 @@ fn found(operation: &PowerOperation) -> Stop {
         confirmed: operation.caller.is_known(),
         claimed: None,
         allowed_by: None,
+        granted: None,
     }
 }

@@ -9,7 +9,7 @@ use super::intake::{Taken, take_in};
 use super::model::{Case, Held, RestartAnswer, Stop, Verdict};
 use super::record::{Episode, Record};
 use super::report::DRY_RUN;
-use super::step::{Advance, Context, Facts, RecentStops, advance};
+use super::step::{Advance, Context, Facts, GrantsRead, RecentStops, advance};
 use crate::domain::Caller;
 use crate::domain::incident::TimelineEntry;
 use crate::policy::{Explained, Policies, RestartQuestion, StopQuestion};
@@ -60,8 +60,8 @@ pub struct Explanation {
     pub timeline: Vec<TimelineEntry>,
 }
 
-/// Decides about `stop` as if its event came now, on a copy of the record. `facts.stops` and `facts.log` may be given; what is
-/// not known counts as one stop and a silent log.
+/// Decides about `stop` as if its event came now, on a copy of the record. `facts.stops`, `facts.grants` and `facts.log` may be
+/// given; what is not known counts as one stop, no grant and a silent log.
 pub fn explain(record: &Record, stop: Stop, facts: Facts, context: &Context<'_>) -> Explanation {
     decide(record, stop, facts, context).0
 }
@@ -94,7 +94,7 @@ pub fn questions(case: &Case, policies: &Policies, zone: &TimeZone, now: Timesta
         zone,
         counts: asked.counts,
         confirmed: stop.confirmed,
-        grant: None,
+        grant: asked.grant.as_ref(),
     };
     let stop_answer = policies.explain_stop(&stop_question);
     if stop_answer.allowed {
@@ -131,6 +131,10 @@ fn decide(
     }
     loop {
         match advance(&record, &facts, context) {
+            Advance::ReadGrants { callers } => {
+                let grants = facts.grants.take().map(|read| read.grants).unwrap_or_default();
+                facts.grants = Some(GrantsRead { callers, grants });
+            }
             Advance::AskLog => facts.log = Some(Err("it was not asked".to_owned())),
             Advance::CountStops { mark } => {
                 let own = u32::from(mark);

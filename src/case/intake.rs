@@ -32,6 +32,7 @@ impl Stop {
             confirmed: false,
             claimed: None,
             allowed_by: None,
+            granted: None,
         }
     }
 }

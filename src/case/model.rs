@@ -112,6 +112,9 @@ pub struct Stop {
     /// Ids of the policies that once allowed it. Stays when policies change (rule 10); void when the log contradicts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_by: Option<Vec<String>>,
+    /// Id of the grant without which they would not have allowed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted: Option<String>,
 }
 
 fn yes() -> bool {
@@ -350,6 +353,9 @@ pub struct Case {
     /// When the log was last asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_asked_at: Option<Timestamp>,
+    /// When it last went on by itself after it had waited for people: waiting anew counts from then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_at: Option<Timestamp>,
     /// When to look again.
     pub next_at: Timestamp,
     /// Why it waits for people, if it does.
@@ -388,6 +394,7 @@ impl Case {
             last_look_at: None,
             last_situation: None,
             log_asked_at: None,
+            resumed_at: None,
             next_at: now,
             held: None,
             told: None,
@@ -405,6 +412,12 @@ impl Case {
     /// When the newest stop was; the case's opening stands in where there is none.
     pub fn newest_stop_time(&self) -> Timestamp {
         self.newest_stop().map_or(self.opened_at, |stop| stop.time)
+    }
+
+    /// From when on people are asked when nothing comes of it.
+    pub fn waits_since(&self) -> Timestamp {
+        let begun = self.newest_stop_time().max(self.opened_at);
+        self.resumed_at.map_or(begun, |resumed| begun.max(resumed))
     }
 
     /// The cluster was deleted and another made under its id, and that one was stopped: what was known of the old one is void.

@@ -133,7 +133,7 @@ impl Planner<'_> {
 
     /// Waiting has an end: then people are asked, and the guard goes on watching. A delay that a policy wants is no waiting.
     fn or_give_up(&self, case: &Case, plan: Plan, delay: SignedDuration) -> Plan {
-        let since = case.opened_at.max(case.newest_stop_time() + delay);
+        let since = case.waits_since().max(case.newest_stop_time() + delay);
         let waited = self.context.now.duration_since(since);
         let is_running = case.last_situation == Some(Situation::Running);
         match plan {

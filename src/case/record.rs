@@ -148,6 +148,7 @@ impl Record {
             confirmed: false,
             claimed: None,
             allowed_by: None,
+            granted: None,
         };
         let id = CaseId::new(&record.cluster.key(), record.generation);
         let mut case = Case::new(id, mode, stop, now);

@@ -1,5 +1,7 @@
 //! One step of a case: a look in, the new record and what to do out. Total and pure.
 
+use std::collections::BTreeSet;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -12,7 +14,8 @@ use super::record::{Episode, Record};
 use super::report;
 use super::times::Times;
 use super::verdict::{Asker, fold_log, judge};
-use crate::domain::{Cluster, Found, LogReading, Look, Situation};
+use crate::domain::grant;
+use crate::domain::{Cluster, Found, Grant, LogReading, Look, Situation};
 use crate::mutant::Mutant;
 use crate::policy::{Counts, Policies};
 
@@ -52,6 +55,17 @@ pub struct Facts {
     pub log: Option<Result<LogReading, String>>,
     /// Unauthorised stops in the last hour, if they were counted.
     pub stops: Option<RecentStops>,
+    /// The grants of some callers, if they were read.
+    pub grants: Option<GrantsRead>,
+}
+
+/// What was found of the grants of these callers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GrantsRead {
+    /// The ids of callers whose grants were looked for.
+    pub callers: BTreeSet<String>,
+    /// What was found.
+    pub grants: Vec<Grant>,
 }
 
 /// Why a look failed.
@@ -77,6 +91,11 @@ pub struct RecentStops {
 /// What a step says.
 #[derive(Debug, Clone)]
 pub enum Advance {
+    /// Read the grants of these callers, then step again.
+    ReadGrants {
+        /// Their ids: all that are needed, those of an earlier question included.
+        callers: BTreeSet<String>,
+    },
     /// Ask the activity log, then step again.
     AskLog,
     /// Count the recent unauthorised stops, then step again.
@@ -108,8 +127,9 @@ pub struct StormRow {
     pub ended: bool,
 }
 
-/// Steps an open or held case. Call it again with what it asks for: the log at most once, the recent stops at most twice (once
-/// to judge the newest stop, and once more with its mark if it is unauthorised).
+/// Steps an open or held case. Call it again with what it asks for: the grants whenever the log names callers that nobody heard of,
+/// the log at most once, the recent stops at most twice (once to judge the newest stop, and once more with its mark if it is
+/// unauthorised).
 pub fn advance(record: &Record, facts: &Facts, context: &Context<'_>) -> Advance {
     let mut record = record.clone();
     let (mut case, was_held) = match std::mem::replace(&mut record.episode, Episode::None) {
@@ -124,7 +144,8 @@ pub fn advance(record: &Record, facts: &Facts, context: &Context<'_>) -> Advance
         Err(problem) => without_look(&mut case, was_held, problem, context),
         Ok(look) => match with_look(&mut record, &mut case, look, facts, context) {
             Ok(plan) => plan,
-            Err(CountFirst { mark }) => return Advance::CountStops { mark },
+            Err(Missing::Grants { callers }) => return Advance::ReadGrants { callers },
+            Err(Missing::Stops { mark }) => return Advance::CountStops { mark },
         },
     };
     match plan {
@@ -152,15 +173,18 @@ fn look_time(facts: &Facts, now: Timestamp) -> Timestamp {
     facts.look.as_ref().map_or(now, |look| look.sent_at)
 }
 
-/// The recent stops have to be counted before anything can be decided.
-struct CountFirst {
-    mark: bool,
+/// What has to be known before anything can be decided.
+enum Missing {
+    /// The grants of these callers.
+    Grants { callers: BTreeSet<String> },
+    /// How many stops there were; whether this one is marked first.
+    Stops { mark: bool },
 }
 
 /// ARM could not be asked: wait, and ask people when that takes too long.
 fn without_look(case: &mut Case, was_held: bool, problem: &LookProblem, context: &Context<'_>) -> Plan {
     let every = if was_held { context.times.held_look_every } else { context.times.look_every };
-    let since = case.newest_stop_time().max(case.opened_at);
+    let since = case.waits_since();
     let waited = context.now.duration_since(since);
     let mut pause = every.max(problem.retry_after.unwrap_or_default());
     if !was_held {
@@ -182,7 +206,7 @@ fn with_look(
     look: &Look,
     facts: &Facts,
     context: &Context<'_>,
-) -> Result<Plan, CountFirst> {
+) -> Result<Plan, Missing> {
     let cluster = match &look.found {
         Found::Cluster(cluster) => Some(cluster.as_ref()),
         Found::Gone => None,
@@ -202,7 +226,14 @@ fn with_look(
         let until = context.now + context.times.look_every;
         return Ok(Plan::Wait { until, why: "nothing is decided: the policies are broken".to_owned() });
     };
+    let callers = callers_to_grant(case);
+    let known = facts.grants.as_ref();
+    if known.is_none_or(|read| !callers.is_subset(&read.callers)) {
+        return Err(Missing::Grants { callers });
+    }
+    let grants = known.map(|read| read.grants.as_slice()).unwrap_or_default();
     let cluster_id = record.cluster.clone();
+    let resource_uid = case.resource_uid.clone().or_else(|| record.resource_uid.clone());
     let stops = facts.stops.unwrap_or_default();
     let counts = Counts {
         unauthorised_stops_by_caller_last_hour: stops.by_caller,
@@ -212,15 +243,24 @@ fn with_look(
             .starts_last_24h(context.now)
             .saturating_sub(Mutant::BudgetOffByOne.is_on().into()),
     };
-    let asker = Asker { policies, zone: context.zone, cluster: &cluster_id, facts: cluster, counts };
+    let asker = Asker {
+        policies,
+        zone: context.zone,
+        cluster: &cluster_id,
+        facts: cluster,
+        counts,
+        grants,
+        resource_uid: resource_uid.as_deref(),
+    };
     let stands = case.verdict.clone().filter(|_| Mutant::VerdictForAllStops.is_on());
     let verdict = stands.unwrap_or_else(|| judge(case, &asker, context.times));
     let mark = !verdict.authorised;
     if facts.stops.is_none_or(|stops| mark && !stops.marked) {
-        return Err(CountFirst { mark });
+        return Err(Missing::Stops { mark });
     }
-    note_verdict(case, &verdict, context.now);
+    note_verdict(case, &verdict, grants, context.now);
     case.verdict = Some(verdict);
+    go_on_after_a_hold(case, context);
     Ok(Planner { record, look, facts, context, asker: &asker, cluster }.plan(case))
 }
 
@@ -271,7 +311,23 @@ fn note_look(case: &mut Case, look: &Look, times: &Times) {
     case.last_situation = situation;
 }
 
-fn note_verdict(case: &mut Case, verdict: &super::model::Verdict, now: Timestamp) {
+/// The ids of those whose stops still have to be allowed: a grant may do that.
+pub fn callers_to_grant(case: &Case) -> BTreeSet<String> {
+    let open = case.stops.iter().filter(|stop| stop.allowed_by.is_none());
+    open.flat_map(|stop| grant::ids_of(&stop.caller)).collect()
+}
+
+/// A case that waited for the end of a hold goes on when it is over, with this look and the usual proof (rule 21).
+fn go_on_after_a_hold(case: &mut Case, context: &Context<'_>) {
+    if context.hold.is_none() && matches!(case.held, Some(Held::Hold { .. })) {
+        case.held = None;
+        case.resumed_at = Some(context.now);
+        case.log_asked_at = None;
+        case.note(context.now, "the hold is over: going on");
+    }
+}
+
+fn note_verdict(case: &mut Case, verdict: &super::model::Verdict, grants: &[Grant], now: Timestamp) {
     let is_news = case.verdict.as_ref().is_none_or(|old| old.authorised != verdict.authorised);
     if !is_news {
         return;
@@ -288,6 +344,11 @@ fn note_verdict(case: &mut Case, verdict: &super::model::Verdict, now: Timestamp
         format!("by policy {}", verdict.policies.join(", "))
     };
     case.note(now, format!("the stop was {word}: {by}"));
+    let used: Vec<String> = case.stops.iter().filter_map(|stop| stop.granted.clone()).collect();
+    for grant in grants.iter().filter(|grant| verdict.authorised && used.contains(&grant.id)) {
+        let Grant { id, granted_by, until, reason, .. } = grant;
+        case.note(now, format!("it was granted by {granted_by} until {until}: {reason} (grant {id})"));
+    }
     for error in &verdict.errors {
         case.note(now, format!("a policy could not be evaluated: {error}"));
     }

@@ -5,6 +5,7 @@ mod bulletin;
 mod closing;
 mod discovery;
 mod explain;
+mod grants;
 mod held;
 mod intake;
 mod model;
@@ -26,10 +27,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::model::{Case, Held, Intent, IntentState, Mode, Outcome, Stop, StopSource};
 use super::record::{Episode, Record};
-use super::step::{Advance, Context, Facts, LookProblem, RecentStops, StormRow, advance};
+use super::step::{Advance, Context, Facts, GrantsRead, LookProblem, RecentStops, StormRow, advance};
 use super::{Confirm, Taken, Times, take_in};
 use crate::domain::{
-    Caller, CallerKind, Cluster, ClusterId, Found, Incident, IncidentState, LogReading, Look, Power,
+    Caller, CallerKind, Cluster, ClusterId, Found, Grant, Incident, IncidentState, LogReading, Look, Power,
     PowerOperation, PowerVerb, Provisioning,
 };
 use crate::policy::{DEFAULT_POLICIES, Policies, PolicyFile};
@@ -109,6 +110,7 @@ fn stop(caller: Caller, second: i64) -> Stop {
         confirmed: false,
         claimed: None,
         allowed_by: None,
+        granted: None,
     }
 }
 
@@ -216,6 +218,8 @@ struct World {
     /// What the activity log would say.
     log: Result<LogReading, String>,
     counts: RecentStops,
+    /// What is granted.
+    grants: Vec<Grant>,
 }
 
 /// What came of one step.
@@ -244,6 +248,7 @@ impl World {
             sinks: vec!["webhook".to_owned()],
             log: Ok(LogReading::default()),
             counts: RecentStops { by_caller: 1, in_subscription: 1, marked: false },
+            grants: Vec::new(),
         }
     }
 
@@ -294,11 +299,16 @@ impl World {
         look: Result<Look, LookProblem>,
         now: Timestamp,
     ) -> Stepped {
-        let mut facts = Facts { look, log: None, stops: None };
+        let mut facts = Facts { look, log: None, stops: None, grants: None };
         let mut log_questions = 0;
         let waiting_before = self.record.outbox.len();
         loop {
             match advance(&self.record, &facts, &self.context(policies, now)) {
+                Advance::ReadGrants { callers } => {
+                    let known = facts.grants.as_ref().map(|read| &read.callers);
+                    assert!(known.is_none_or(|known| !callers.is_subset(known)), "no grants are read twice");
+                    facts.grants = Some(GrantsRead { callers, grants: self.grants.clone() });
+                }
                 Advance::AskLog => {
                     assert!(facts.log.is_none(), "the log is asked once a step at most");
                     log_questions += 1;

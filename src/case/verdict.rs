@@ -7,8 +7,8 @@ use super::asked::Asked;
 use super::intake::{add_stop, same_stop};
 use super::model::{Case, Stop, StopSource, Verdict};
 use super::times::Times;
-use crate::domain::{Cluster, ClusterId, LogReading, PowerOperation, PowerVerb, Severity};
-use crate::policy::{Counts, Policies, StopQuestion};
+use crate::domain::{Cluster, ClusterId, Grant, LogReading, PowerOperation, PowerVerb, Severity};
+use crate::policy::{Answer, Counts, GrantFacts, Policies, StopQuestion};
 
 /// What the stop question is asked with.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +23,10 @@ pub struct Asker<'a> {
     pub facts: Option<&'a Cluster>,
     /// Rolling counts.
     pub counts: Counts,
+    /// Grants that may cover the stops.
+    pub grants: &'a [Grant],
+    /// ARM's `resourceUID` of the cluster that was stopped.
+    pub resource_uid: Option<&'a str>,
 }
 
 /// Whether an operation in the log is this stop. Correlation ids are shared by all operations of a deployment, so the time
@@ -79,6 +83,7 @@ fn correct(stop: &mut Stop, operation: &PowerOperation) -> bool {
     let was_claimed = claimed.is_known();
     if was_claimed {
         stop.allowed_by = None;
+        stop.granted = None;
         stop.claimed = Some(Box::new(claimed));
     }
     was_claimed
@@ -95,6 +100,7 @@ fn from_log(operation: &PowerOperation) -> Stop {
         confirmed: operation.caller.is_known(),
         claimed: None,
         allowed_by: None,
+        granted: None,
     }
 }
 
@@ -125,7 +131,7 @@ pub fn judge(case: &mut Case, asker: &Asker<'_>, times: &Times) -> Verdict {
         errors: Vec::new(),
         severity: None,
         policy_hash: asker.policies.hash().to_owned(),
-        asked: Some(Box::new(Asked::of(asker))),
+        asked: Some(Box::new(Asked::of(asker, grant_of_newest(case, asker)))),
     };
     let from = episode_start(&case.stops, times);
     for stop in case.stops.iter_mut().skip(from).rev() {
@@ -142,6 +148,14 @@ pub fn judge(case: &mut Case, asker: &Asker<'_>, times: &Times) -> Verdict {
         verdict.policies.dedup();
     }
     verdict
+}
+
+/// The grant that covers the newest stop. Those of a stop that was allowed before are not read again: it keeps its own.
+fn grant_of_newest(case: &Case, asker: &Asker<'_>) -> Option<GrantFacts> {
+    let stop = case.newest_stop()?;
+    let before = case.verdict.as_ref().filter(|old| stop.allowed_by.is_some() && old.stop_time == stop.time);
+    let kept = before.and_then(|old| old.asked.as_ref()?.grant.clone());
+    kept.or_else(|| asker.grant_for(stop).map(grant_facts))
 }
 
 /// The stops of the newest episode.
@@ -167,19 +181,14 @@ fn ask(stop: &mut Stop, asker: &Asker<'_>, verdict: &mut Verdict) {
     if stop.allowed_by.is_some() {
         return;
     }
-    let answer = asker.policies.may_stop(&StopQuestion {
-        caller: &stop.caller,
-        cluster: asker.cluster,
-        facts: asker.facts,
-        at: stop.time,
-        zone: asker.zone,
-        counts: asker.counts,
-        confirmed: stop.confirmed,
-        grant: None,
-    });
+    let grant = asker.grant_for(stop);
+    let facts = grant.map(grant_facts);
+    let answer = asker.may_stop(stop, facts.as_ref());
     let ids: Vec<String> = answer.policies.iter().map(|policy| policy.id.clone()).collect();
     if answer.allowed {
         stop.allowed_by = Some(ids);
+        // A grant that nothing depended on was not used.
+        stop.granted = grant.filter(|_| !asker.may_stop(stop, None).allowed).map(|grant| grant.id.clone());
     } else {
         verdict.severity = verdict.severity.max(answer.severity());
         let news: Vec<String> = ids.into_iter().filter(|id| !verdict.policies.contains(id)).collect();
@@ -188,5 +197,39 @@ fn ask(stop: &mut Stop, asker: &Asker<'_>, verdict: &mut Verdict) {
     for error in &answer.errors {
         verdict.errors.push(error.to_string());
         verdict.severity = verdict.severity.max(Some(Severity::High));
+    }
+}
+
+impl Asker<'_> {
+    fn may_stop(&self, stop: &Stop, grant: Option<&GrantFacts>) -> Answer {
+        self.policies.may_stop(&StopQuestion {
+            caller: &stop.caller,
+            cluster: self.cluster,
+            facts: self.facts,
+            at: stop.time,
+            zone: self.zone,
+            counts: self.counts,
+            confirmed: stop.confirmed,
+            grant,
+        })
+    }
+
+    /// Of the grants that cover the stop, at its own time, the one that ends last.
+    fn grant_for(&self, stop: &Stop) -> Option<&Grant> {
+        let covers = |grant: &&Grant| {
+            grant.covers_time_and_caller(&stop.caller, stop.time)
+                && grant.scope.covers(self.cluster, self.resource_uid, self.facts)
+        };
+        self.grants.iter().filter(covers).max_by_key(|grant| (grant.until, &grant.id))
+    }
+}
+
+fn grant_facts(grant: &Grant) -> GrantFacts {
+    GrantFacts {
+        id: grant.id.clone(),
+        granted_by: grant.granted_by.to_string(),
+        until: grant.until,
+        reason: grant.reason.clone(),
+        ticket: grant.ticket.clone(),
     }
 }

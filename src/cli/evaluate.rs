@@ -185,7 +185,7 @@ fn explained(
         nonce: "",
     };
     let look = Look { sent_at: now, found: Found::Cluster(Box::new(cluster)) };
-    let facts = Facts { look: Ok(look), log: None, stops: None };
+    let facts = Facts { look: Ok(look), log: None, stops: None, grants: None };
     let stop = Stop::of_event(&event, now, context.times);
     let (explanation, questions) =
         explain_questions(&Record::new(event.cluster.clone()), stop, facts, &context);

@@ -64,12 +64,13 @@ async fn serve(args: &Args, settings: Settings, http: &Arc<HttpTransport>) -> an
     let port = listener.address().map_or(port, |address| address.port());
     say_hello(&settings, port);
     let evaluate = settings.evaluate;
+    let tokens = wiring::access_tokens(&settings, http);
     let guard = wiring::guard(settings, http);
     tokio::task::spawn_blocking({
         let guard = guard.clone();
         move || warm_up(&guard)
     });
-    match functions::serve(listener, Arc::new(App::new(guard).telling(evaluate))).await {}
+    match functions::serve(listener, Arc::new(App::new(guard, tokens).telling(evaluate))).await {}
 }
 
 fn say_hello(settings: &Settings, port: u16) {

@@ -10,8 +10,8 @@ use http::{Request, Response};
 
 use crate::azure::credential::AzureIdentity;
 use crate::azure::{
-    Arm, ArmOptions, Cloud, Credential, CredentialError, Endpoint, HttpTransport, Secret, TokenSource,
-    Transport as _, TransportError,
+    AccessTokens, Arm, ArmOptions, Authority, Cloud, Credential, CredentialError, Endpoint, HttpTransport,
+    Secret, TokenSource, Transport as _, TransportError,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::config::{ArmSettings, Settings, load_policies};
@@ -100,12 +100,20 @@ pub(super) fn store(settings: &Settings, http: &Arc<HttpTransport>) -> Option<Re
     settings.state.as_ref().map(|location| open_store(location, http, &tokens))
 }
 
-/// The ARM client alone, if the settings say where ARM is and who asks it.
-pub(super) fn arm(settings: &Settings, http: &Arc<HttpTransport>) -> Option<Arm> {
+/// ARM, if the settings say where it is and who asks it, and the credential itself.
+pub(super) fn arm(settings: &Settings, http: &Arc<HttpTransport>) -> Option<(Arm, Arc<dyn TokenSource>)> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let tokens = tokens(settings.arm.as_ref(), http, &clock);
-    let endpoint = settings.arm.as_ref()?.endpoint.clone();
-    Some(Arm::new(ArmOptions::new(endpoint), Arc::clone(http) as _, tokens, clock))
+    let arm = settings.arm.as_ref()?;
+    let tokens = tokens(Some(arm), http, &clock);
+    let options = ArmOptions::new(arm.endpoint.clone());
+    Some((Arm::new(options, Arc::clone(http) as _, Arc::clone(&tokens), clock), tokens))
+}
+
+/// What checks the tokens of those who announce something, if that is on.
+pub(super) fn access_tokens(settings: &Settings, http: &Arc<HttpTransport>) -> Option<AccessTokens> {
+    let (arm, audience) = (settings.arm.as_ref()?, settings.audience.clone()?);
+    let authority = Authority::of(arm.cloud, &arm.endpoint);
+    Some(AccessTokens::new(audience, authority, Arc::clone(http) as _, Arc::new(SystemClock)))
 }
 
 /// The guard over its settings, degraded if anything is wrong with them.

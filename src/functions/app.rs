@@ -16,7 +16,9 @@ use tracing::Instrument as _;
 
 use super::envelope::{HttpRequest, RawEvent};
 use super::invocation::{HttpOutput, Invocations, Outcome};
+use super::permission::{self, Announced};
 use super::server::WORK_MAX;
+use crate::azure::{AccessTokens, TokenFault};
 use crate::case::Explanation;
 use crate::config::{EVALUATE_SETTING, Evaluate};
 use crate::domain::event::{Ignored, parse};
@@ -51,6 +53,8 @@ const REASONS_MAX: usize = 50;
 pub struct App {
     guard: Guard,
     evaluate: Evaluate,
+    /// Checks the tokens of those who announce something; `None` if that is off.
+    tokens: Option<AccessTokens>,
     places: Arc<Semaphore>,
 }
 
@@ -69,10 +73,10 @@ struct Durable {
 }
 
 impl App {
-    /// The functions over a guard.
-    pub fn new(guard: Guard) -> Self {
+    /// The functions over a guard. Without a way to check tokens, nobody can announce anything.
+    pub fn new(guard: Guard, tokens: Option<AccessTokens>) -> Self {
         let places = Arc::new(Semaphore::new(PARALLEL_WORK_MAX));
-        Self { guard, evaluate: Evaluate::default(), places }
+        Self { guard, evaluate: Evaluate::default(), tokens, places }
     }
 
     /// The same, whose `Evaluate` tells so much.
@@ -267,6 +271,33 @@ impl Invocations for App {
                 HttpOutput::error(StatusCode::INTERNAL_SERVER_ERROR, "the decision can't be written as JSON")
             }
         }
+    }
+
+    async fn announce(&self, what: Announced, request: &HttpRequest) -> HttpOutput {
+        let Some(tokens) = &self.tokens else { return permission::off() };
+        let checked = match &request.bearer {
+            Some(bearer) => tokens.verify(bearer).await,
+            None => Err(TokenFault::Refused("there is none: send one as `Authorization: Bearer`")),
+        };
+        let sender = match checked {
+            Ok(sender) => sender,
+            Err(fault) => {
+                tracing::warn!(?what, %fault, "refused an announcement");
+                return permission::unauthorised(&fault);
+            }
+        };
+        let output = match what {
+            Announced::Grant => match permission::grant_request(request, &sender) {
+                Ok(request) => permission::granted(self.guard.grant(&sender, request).await),
+                Err(bad) => bad,
+            },
+            Announced::Hold => match permission::hold_request(request, &sender) {
+                Ok(request) => permission::held(self.guard.hold(&sender, request).await),
+                Err(bad) => bad,
+            },
+        };
+        tracing::info!(?what, sender = sender.identity(), status = output.status.as_u16(), "an announcement");
+        output
     }
 }
 

@@ -15,6 +15,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::azure::Secret;
+
 /// Most events that one body may hold: Event Grid's own limit of a batch ("Output batching", learn.microsoft.com,
 /// event-grid/delivery-and-retry). A body with more is not a delivery of Event Grid.
 pub const EVENTS_MAX: usize = 5_000;
@@ -31,6 +33,9 @@ const QUERY_PARAMETERS_MAX: usize = 64;
 /// The query parameter in which a caller may send a function key. ASP.NET compares its name without case.
 const KEY_PARAMETER: &str = "code";
 
+/// The header with a caller's token; names of headers have no case.
+const AUTHORIZATION: &str = "Authorization";
+
 /// One event as it came: JSON of any kind, not yet checked to be an event.
 #[derive(Debug, Clone)]
 pub struct RawEvent(Box<RawValue>);
@@ -43,7 +48,7 @@ impl RawEvent {
     }
 }
 
-/// What an HTTP function is asked, without the headers and keys that came with it.
+/// What an HTTP function is asked, without the headers and keys that came with it, but for a bearer token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpRequest {
     /// The method of the caller's request, upper case as the host sends it.
@@ -53,6 +58,8 @@ pub struct HttpRequest {
     /// The body as text, or base64 if the caller sent an octet stream or a multipart body. Absent if the caller sent no
     /// `Content-Length`: the host drops chunked bodies (Azure/azure-functions-host issue 4926).
     pub body: Option<String>,
+    /// The token of `Authorization: Bearer ...`, if there is exactly one.
+    pub bearer: Option<Secret>,
 }
 
 /// The body can't be read, and would not be any better if it came again. Messages hold nothing of the body's text.
@@ -148,7 +155,8 @@ pub fn http_request(body: &[u8]) -> Result<HttpRequest, Unreadable> {
     }
     let binding: HttpBinding<'_> = serde_json::from_str(&json).map_err(|e| Unreadable::from_json(&e))?;
     let query = binding.query.map(|query| query.0).unwrap_or_default();
-    Ok(HttpRequest { method: binding.method, query, body: binding.body.and_then(text_of) })
+    let bearer = binding.headers.and_then(|headers| headers.0);
+    Ok(HttpRequest { method: binding.method, query, body: binding.body.and_then(text_of), bearer })
 }
 
 /// The values of `Data`, which is never empty on success.
@@ -251,6 +259,8 @@ struct HttpBinding<'a> {
     method: String,
     #[serde(rename = "Query", default)]
     query: Option<Query>,
+    #[serde(rename = "Headers", default)]
+    headers: Option<Headers>,
     #[serde(rename = "Body", borrow, default)]
     body: Option<&'a RawValue>,
 }
@@ -315,6 +325,51 @@ impl<'de: 'a, 'a> Deserialize<'de> for Elements<'a> {
         }
         deserializer.deserialize_seq(Counted)
     }
+}
+
+/// The bearer token among the headers, which the host sends as lists of values. Two of them are none: which one counts must not be
+/// a matter of taste.
+struct Headers(Option<Secret>);
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Authorization;
+        impl<'de> Visitor<'de> for Authorization {
+            type Value = Headers;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of headers")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut values: Vec<String> = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    let value: &RawValue = map.next_value()?;
+                    if name.eq_ignore_ascii_case(AUTHORIZATION) && values.len() < 2 {
+                        values.extend(header_values(value));
+                    }
+                }
+                let only =
+                    Some(values).filter(|values| values.len() == 1).and_then(|mut values| values.pop());
+                Ok(Headers(only.and_then(|value| bearer(&value))))
+            }
+        }
+        deserializer.deserialize_map(Authorization)
+    }
+}
+
+fn header_values(value: &RawValue) -> Vec<String> {
+    match kind(value.get()) {
+        Kind::Array => serde_json::from_str(value.get()).unwrap_or_default(),
+        Kind::Text => text_of(value).into_iter().collect(),
+        Kind::Object | Kind::Other(_) => Vec::new(),
+    }
+}
+
+fn bearer(header: &str) -> Option<Secret> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("Bearer") && !token.is_empty()).then(|| Secret::new(token))
 }
 
 /// Query parameters that are safe to keep: the key is dropped while it is read.

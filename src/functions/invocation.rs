@@ -5,8 +5,9 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::envelope::{HttpRequest, RawEvent};
+use super::permission::Announced;
 
-/// The work behind the three functions.
+/// The work behind the functions.
 ///
 /// A call runs in a task of its own: it goes on when the answer had to be given without it, and it may be dropped at
 /// any await after [`WORK_MAX`](super::WORK_MAX), as the whole process may be killed at any instruction.
@@ -20,6 +21,9 @@ pub trait Invocations: Send + Sync + 'static {
 
     /// An operator asks what would be decided.
     async fn evaluate(&self, request: &HttpRequest) -> HttpOutput;
+
+    /// Somebody announces a stop or sets a hold.
+    async fn announce(&self, what: Announced, request: &HttpRequest) -> HttpOutput;
 }
 
 /// What the host is told.

@@ -16,6 +16,7 @@ use tracing::{Instrument, Span};
 use super::body::{Fault, Reader, Received};
 use super::envelope::{self, Unreadable};
 use super::invocation::{HttpOutput, Invocations, Outcome};
+use super::permission::Announced;
 use super::{answer, body};
 
 /// Until when an invocation is answered, whatever it waits for. Event Grid gives 30 s (learn.microsoft.com,
@@ -35,6 +36,9 @@ pub const PARALLEL_SWEEPS_MAX: usize = 1;
 /// Questions of operators have places of their own: they can't keep a stop event waiting.
 pub const PARALLEL_EVALUATIONS_MAX: usize = 8;
 
+/// Grants and holds have places of their own, too: a red button must not wait for questions.
+pub(super) const PARALLEL_ANNOUNCEMENTS_MAX: usize = 8;
+
 /// Longest invocation id that is logged. The host sends a UUID of 36 characters.
 const INVOCATION_ID_BYTES_MAX: usize = 64;
 
@@ -48,6 +52,8 @@ pub(super) fn router<I: Invocations>(invocations: Arc<I>) -> Router {
         .route("/StopActionHandler", post(stop_action::<I>))
         .route("/Sweep", post(sweep::<I>))
         .route("/Evaluate", post(evaluate::<I>))
+        .route("/Grant", post(grant::<I>))
+        .route("/Hold", post(hold::<I>))
         .fallback(async || answer::failed(StatusCode::NOT_FOUND, "there is no such function"))
         .method_not_allowed_fallback(async || {
             answer::failed(StatusCode::METHOD_NOT_ALLOWED, "there is no such method")
@@ -67,12 +73,22 @@ async fn evaluate<I: Invocations>(State(server): State<Arc<Server<I>>>, request:
     server.answer(Function::Evaluate, request).await
 }
 
+async fn grant<I: Invocations>(State(server): State<Arc<Server<I>>>, request: Request) -> Response {
+    server.answer(Function::Grant, request).await
+}
+
+async fn hold<I: Invocations>(State(server): State<Arc<Server<I>>>, request: Request) -> Response {
+    server.answer(Function::Hold, request).await
+}
+
 /// The functions of the app; each has a folder with its function.json.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Function {
     StopActionHandler,
     Sweep,
     Evaluate,
+    Grant,
+    Hold,
 }
 
 struct Server<I> {
@@ -81,6 +97,7 @@ struct Server<I> {
     stops: Arc<Semaphore>,
     sweeps: Arc<Semaphore>,
     evaluations: Arc<Semaphore>,
+    announcements: Arc<Semaphore>,
 }
 
 impl<I: Invocations> Server<I> {
@@ -91,6 +108,7 @@ impl<I: Invocations> Server<I> {
             stops: Arc::new(Semaphore::new(PARALLEL_INVOCATIONS_MAX)),
             sweeps: Arc::new(Semaphore::new(PARALLEL_SWEEPS_MAX)),
             evaluations: Arc::new(Semaphore::new(PARALLEL_EVALUATIONS_MAX)),
+            announcements: Arc::new(Semaphore::new(PARALLEL_ANNOUNCEMENTS_MAX)),
         }
     }
 
@@ -118,6 +136,7 @@ impl<I: Invocations> Server<I> {
             Function::StopActionHandler => &self.stops,
             Function::Sweep => &self.sweeps,
             Function::Evaluate => &self.evaluations,
+            Function::Grant | Function::Hold => &self.announcements,
         };
         // The semaphores are never closed, so there is always a permit in the end.
         let place = Arc::clone(places).acquire_owned().await.ok();
@@ -170,13 +189,21 @@ async fn work<I: Invocations>(invocations: Arc<I>, function: Function, received:
             drop(received);
             answer::outcome(invocations.sweep().await)
         }
-        Function::Evaluate => {
+        Function::Evaluate | Function::Grant | Function::Hold => {
             let request = envelope::http_request(&received.bytes);
             drop(received);
-            match request {
-                Ok(request) => answer::evaluated(&invocations.evaluate(&request).await),
-                Err(unreadable) => not_a_request(&unreadable),
-            }
+            let request = match request {
+                Ok(request) => request,
+                Err(unreadable) => return not_a_request(&unreadable),
+            };
+            let output = match function {
+                Function::Grant => invocations.announce(Announced::Grant, &request).await,
+                Function::Hold => invocations.announce(Announced::Hold, &request).await,
+                Function::Evaluate | Function::StopActionHandler | Function::Sweep => {
+                    invocations.evaluate(&request).await
+                }
+            };
+            answer::evaluated(&output)
         }
     }
 }
@@ -190,7 +217,7 @@ fn unread(function: Function, fault: Fault) -> Response {
             tracing::error!(limit = body::BODY_BYTES_MAX, "refused a body that is too long");
             answer::outcome(Outcome::done([fault.to_string()]))
         }
-        (Fault::TooLong, Function::Evaluate) => {
+        (Fault::TooLong, Function::Evaluate | Function::Grant | Function::Hold) => {
             answer::evaluated(&HttpOutput::error(StatusCode::PAYLOAD_TOO_LARGE, &fault.to_string()))
         }
     }

@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 
 use crate::case::bulletin::{StormReport, Teller};
 use crate::case::{Bulletin, BulletinKey, Record, StormRow};
+use crate::domain::Hold;
 use crate::store::{Etag, PathName, StatePath};
 
 use super::Guard;
@@ -83,6 +84,48 @@ impl Guard {
             {
                 return Ok(());
             }
+        }
+        Err(GuardError::Contended(key.name()))
+    }
+
+    /// Tells of the holds that began and of those that are over. One whose end has been told is moved away with its bulletin, as soon
+    /// as no marker of that is left: a marker without a bulletin would bring it back. Returns what went wrong.
+    pub(super) async fn tell_holds(&self, marked: &BTreeMap<BulletinKey, Vec<u64>>) -> Vec<String> {
+        let holds = match self.holds().list().await {
+            Ok(holds) => holds,
+            Err(error) => return vec![error.to_string()],
+        };
+        let mut failed = Vec::new();
+        for hold in holds {
+            if let Err(error) = self.tell_hold(&hold, marked).await {
+                failed.push(format!("hold `{}`: {error}", hold.id));
+            }
+        }
+        failed
+    }
+
+    async fn tell_hold(
+        &self,
+        hold: &Hold,
+        marked: &BTreeMap<BulletinKey, Vec<u64>>,
+    ) -> Result<(), GuardError> {
+        let key = BulletinKey::Hold { id: hold.id.clone() };
+        for _ in 0..=CONFLICTS_MAX {
+            let Loaded { mut document, etag } = load_bulletin(&self.0.store, &key).await?;
+            let before = Marked::of(&document);
+            if document.take_hold(hold, self.teller()) {
+                if self.save_bulletin(&mut document, etag.as_ref(), before).await? {
+                    return Ok(());
+                }
+                continue;
+            }
+            if document.is_over() && !marked.contains_key(&key) {
+                self.holds().move_away(hold).await?;
+                if let Some(path) = bulletin_path(&key) {
+                    self.0.store.delete(&path).await?;
+                }
+            }
+            return Ok(());
         }
         Err(GuardError::Contended(key.name()))
     }

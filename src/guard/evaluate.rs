@@ -1,7 +1,7 @@
 //! What would be decided about an event now, with looks and questions but without any effect.
 
-use crate::case::{Explanation, Record, Stop, explain_questions};
-use crate::domain::StopEvent;
+use crate::case::{Explanation, Facts, Record, Stop, explain_questions};
+use crate::domain::{StopEvent, grant};
 use crate::policy::Explained;
 use crate::store::StatePath;
 
@@ -9,7 +9,7 @@ use super::Guard;
 use super::records::GuardError;
 
 impl Guard {
-    /// Decides about an event as if it came now. Reads the record, the cluster and the holds; writes nothing, tells nobody,
+    /// Decides about an event as if it came now. Reads the record, the cluster, the holds and the grants; writes nothing, tells nobody,
     /// starts nothing. Recent stops are not counted: the stop counts as the only one, so that a storm is not seen here.
     ///
     /// # Errors
@@ -42,6 +42,9 @@ impl Guard {
         let now = self.now();
         let context = self.context(now, hold.as_deref(), now, "");
         let stop = Stop::of_event(event, now, self.times());
-        Ok(explain_questions(&record, stop, looked.facts, &context))
+        let callers = grant::ids_of(&event.caller).into_iter().collect();
+        let grants = self.grants().for_decision(callers, &event.cluster, stop.time).await?;
+        let facts = Facts { grants: Some(grants), ..looked.facts };
+        Ok(explain_questions(&record, stop, facts, &context))
     }
 }

@@ -1,114 +1,167 @@
 //! Holds: until when the guard starts nothing on a cluster, a group, a subscription or anywhere.
+//!
+//! One blob each, below `holds/`, for as long as it has to be looked at: a sweep that has told of its end moves it to
+//! `holds-ended/`. So a look at the holds costs one list, and a read for each that is there.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
+use futures::StreamExt as _;
+use futures::stream;
 use jiff::Timestamp;
-use serde::Deserialize;
 
-use crate::domain::ClusterId;
-use crate::store::{StatePath, Store, StoreError};
+use crate::domain::grant::{AnnouncementError, Author, Ended};
+use crate::domain::{Hold, Scope};
+use crate::store::{PathName, Prefix, StatePath, Store, StoreError, Written};
 
-use super::Guard;
-use super::shared::Shared;
+use super::nonce::{self, SystemEntropy};
 
-/// How long what was read of the holds is good enough to decide with. A start relies on nothing that was read before it was
-/// about to be sent (rule 14).
-const KNOWN_FOR: Duration = Duration::from_secs(5);
+/// Holds that are looked at. More than that hold everything: nobody can say what the others are about.
+const HOLDS_MAX: usize = 500;
+/// Holds that are read at the same time.
+const PARALLEL_READS: usize = 16;
+/// Longest id that is quoted, in characters.
+const QUOTED_CHARS_MAX: usize = 100;
 
-/// The stored holds.
-#[derive(Debug, Default, Deserialize)]
-struct Holds {
-    holds: Vec<Hold>,
+/// Why a hold was not set or lifted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HoldError {
+    /// It makes no sense.
+    #[error(transparent)]
+    Invalid(#[from] AnnouncementError),
+    /// This very hold was set before, and is over.
+    #[error("this hold was set before and is over; say `id` to set it again")]
+    Over,
+    /// There is none of this id.
+    #[error("there is no hold `{0}`")]
+    Unknown(String),
+    /// Somebody else changed it at the same time.
+    #[error("somebody else changed the hold `{0}` at the same time")]
+    Contended(String),
+    /// The store can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
-/// One hold.
-#[derive(Debug, Deserialize)]
-struct Hold {
-    /// `/` for everywhere, else the resource id of a subscription, a resource group or a cluster.
-    scope: String,
-    until: Timestamp,
-    by: String,
-    why: String,
+/// What came of setting a hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Made<T> {
+    /// It is there now.
+    New(T),
+    /// It was there already.
+    Known(T),
 }
 
-/// The holds as they were read; `None` if they can't be understood.
-type Read = Arc<Option<Holds>>;
+/// The holds in the store.
+#[derive(Clone)]
+pub struct Holds(Store);
 
-/// What this process knows of the holds.
-#[derive(Debug, Default)]
-pub(super) struct Board {
-    reading: Shared<Result<Read, StoreError>>,
-    /// What was read last, and when reading it began, since boot.
-    known: Mutex<Option<(Duration, Read)>>,
-}
-
-impl Guard {
-    /// Who holds this cluster and why, if anybody does, as the store says from now on. Many who ask at once share a read.
-    pub(super) async fn hold_on(&self, cluster: &ClusterId) -> Result<Option<String>, StoreError> {
-        let read = self.0.holds.reading.ask(self.read_holds()).await?;
-        Ok(told(&read, cluster, self.now()))
+impl Holds {
+    /// Those of a store.
+    pub fn new(store: Store) -> Self {
+        Self(store)
     }
 
-    /// The same to decide with: as it was some seconds ago at most.
-    pub(super) async fn known_hold_on(&self, cluster: &ClusterId) -> Result<Option<String>, StoreError> {
-        let known = self.0.holds.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let now = self.0.clock.since_boot();
-        match known.filter(|(at, _)| now.saturating_sub(*at) < KNOWN_FOR) {
-            Some((_, read)) => Ok(told(&read, cluster, self.now())),
-            None => self.hold_on(cluster).await,
+    /// Sets a hold. With an `id` a repeat of the same request sets it once; without, it is another one.
+    pub async fn add(
+        &self,
+        id: Option<&PathName>,
+        scope: Scope,
+        until: Timestamp,
+        reason: &str,
+        (by, now): (Author, Timestamp),
+    ) -> Result<Made<Hold>, HoldError> {
+        let name = id.cloned().unwrap_or_else(|| PathName::digest(nonce::of(&SystemEntropy)));
+        let hold = Hold::new(name.to_string(), scope, until, reason, by, now)?;
+        if self.0.read(&StatePath::ended_hold(&name)).await?.is_some() {
+            return Err(HoldError::Over);
+        }
+        let path = StatePath::hold(&name);
+        let bytes = encode(&hold, &path)?;
+        match self.0.create(&path, bytes).await? {
+            Written::Done(_) => {
+                tracing::warn!(hold = %hold.id, scope = %hold.scope, until = %hold.until, by = %hold.set_by, "a hold was set");
+                Ok(Made::New(hold))
+            }
+            Written::Lost => match self.read(&path).await? {
+                Some(known) if known.lifted.is_some() => Err(HoldError::Over),
+                Some(known) => Ok(Made::Known(known)),
+                None => Err(HoldError::Contended(hold.id)),
+            },
         }
     }
 
-    async fn read_holds(&self) -> Result<Read, StoreError> {
-        let began = self.0.clock.since_boot();
-        let read = Arc::new(read(&self.0.store).await?);
-        *self.0.holds.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((began, Arc::clone(&read)));
-        Ok(read)
+    /// All that have not been moved away yet, those that can't be read included.
+    pub async fn list(&self) -> Result<Vec<Hold>, StoreError> {
+        let listing = self.0.list(&Prefix::holds(), HOLDS_MAX).await?;
+        let paths = listing.entries.into_iter().map(|entry| entry.path);
+        let read: Vec<Result<Option<Hold>, StoreError>> = stream::iter(paths)
+            .map(|path| async move { self.read(&path).await })
+            .buffered(PARALLEL_READS)
+            .collect()
+            .await;
+        let mut holds: Vec<Hold> =
+            read.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        if listing.is_cut {
+            holds.push(Hold::unreadable("more than can be looked at"));
+        }
+        Ok(holds)
+    }
+
+    /// Takes a hold back before its time. One that can't be read is taken away.
+    pub async fn lift(&self, id: &str, by: Author, now: Timestamp) -> Result<Hold, HoldError> {
+        let unknown = || HoldError::Unknown(crate::domain::text::clean(id, QUOTED_CHARS_MAX));
+        let name = PathName::parse(id).ok_or_else(unknown)?;
+        let path = StatePath::hold(&name);
+        let stored = self.0.read(&path).await?.ok_or_else(unknown)?;
+        let mut hold = decode(&path, &stored.bytes);
+        if hold.lifted.is_none() {
+            hold.lifted = Some(Ended { at: now, by });
+            if let Written::Lost = self.0.replace(&path, encode(&hold, &path)?, &stored.etag).await? {
+                return Err(HoldError::Contended(hold.id));
+            }
+            tracing::warn!(hold = %hold.id, scope = %hold.scope, "a hold was lifted");
+        }
+        Ok(hold)
+    }
+
+    /// Keeps a hold that is over where nobody has to look at it. Its path never comes back, so it may be deleted.
+    pub(super) async fn move_away(&self, hold: &Hold) -> Result<(), StoreError> {
+        let Some(name) = PathName::parse(&hold.id) else { return Ok(()) };
+        let path = StatePath::hold(&name);
+        self.0.create(&StatePath::ended_hold(&name), encode(hold, &path)?).await?;
+        self.0.delete(&path).await
+    }
+
+    async fn read(&self, path: &StatePath) -> Result<Option<Hold>, StoreError> {
+        let stored = match self.0.read(path).await {
+            // Too large to be one of ours: it counts as one that can't be read.
+            Err(StoreError::Refused(_)) => return Ok(Some(Hold::unreadable(&id_in(path)))),
+            read => read?,
+        };
+        Ok(stored.map(|stored| decode(path, &stored.bytes)))
     }
 }
 
-async fn read(store: &Store) -> Result<Option<Holds>, StoreError> {
-    let Some(stored) = store.read(&StatePath::holds()).await? else { return Ok(Some(Holds::default())) };
-    let holds = serde_json::from_slice::<Holds>(&stored.bytes).ok();
-    if holds.is_none() {
-        tracing::error!("`holds.json` can't be read: nothing is started");
-    }
-    Ok(holds)
+/// What lies below `holds/` and can't be read holds everything: a red button that fails must not start anything.
+fn decode(path: &StatePath, bytes: &[u8]) -> Hold {
+    let id = id_in(path);
+    let read = serde_json::from_slice::<Hold>(bytes).ok();
+    read.filter(|hold| hold.v <= crate::domain::grant::ANNOUNCEMENT_VERSION && hold.id == id).unwrap_or_else(
+        || {
+            tracing::error!(%path, "a hold can't be read: nothing is started");
+            Hold::unreadable(&id)
+        },
+    )
 }
 
-/// Holds that can't be read hold everything: a red button that fails must not start anything.
-fn told(read: &Read, cluster: &ClusterId, now: Timestamp) -> Option<String> {
-    let Some(holds) = &**read else { return Some("`holds.json` can't be read".to_owned()) };
-    let hold = holds.holds.iter().find(|hold| hold.until > now && covers(&hold.scope, cluster))?;
-    let until = hold.until;
-    Some(crate::domain::text::clean(&format!("{} until {until}, by {}", hold.why, hold.by), 300))
+/// The hold's id, as its path tells it.
+fn id_in(path: &StatePath) -> String {
+    let path = path.to_string();
+    let name = path.strip_prefix("holds/").unwrap_or(&path);
+    name.strip_suffix(".json").unwrap_or(name).to_owned()
 }
 
-/// Whether a scope is the cluster or above it.
-fn covers(scope: &str, cluster: &ClusterId) -> bool {
-    let scope = scope.trim_end_matches('/').to_lowercase();
-    let id = cluster.lower();
-    scope.is_empty() || id == scope || id.starts_with(&format!("{scope}/"))
+fn encode(hold: &Hold, path: &StatePath) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(hold).map_err(|error| StoreError::Refused(format!("writing `{path}`: {error}")))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::covers;
-    use crate::domain::ClusterId;
-
-    #[test]
-    fn a_hold_covers_what_is_below_its_scope_and_nothing_else() {
-        let sub = "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
-        let id =
-            format!("{sub}/resourceGroups/rg-1/providers/Microsoft.ContainerService/managedClusters/aks");
-        let cluster = ClusterId::parse(&id).unwrap();
-        for scope in ["/", sub, &format!("{sub}/resourceGroups/RG-1"), &id, &id.to_uppercase()] {
-            assert!(covers(scope, &cluster), "{scope}");
-        }
-        for scope in [format!("{sub}/resourceGroups/rg"), format!("{id}2"), "/subscriptions/other".to_owned()]
-        {
-            assert!(!covers(&scope, &cluster), "{scope}");
-        }
-    }
-}
+mod tests;

@@ -18,16 +18,21 @@ impl Entropy for SystemEntropy {
     }
 }
 
+/// 128 random bits in hex. Falls back to nothing: a machine without randomness can't tell its writes from others', so the
+/// caller's write then counts as somebody else's and is decided again.
+pub(super) fn of(entropy: &dyn Entropy) -> String {
+    let mut bytes = [0_u8; 16];
+    if entropy.fill(&mut bytes) {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    } else {
+        String::new()
+    }
+}
+
 impl Guard {
-    /// 128 random bits in hex. Falls back to nothing: a machine without randomness can't tell its writes from others', so the
-    /// caller's write then counts as somebody else's and is decided again.
+    /// A random value of its own.
     pub(super) fn nonce(&self) -> String {
-        let mut bytes = [0_u8; 16];
-        if self.0.entropy.fill(&mut bytes) {
-            bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-        } else {
-            String::new()
-        }
+        of(self.0.entropy.as_ref())
     }
 
     /// One random byte, for jitter.

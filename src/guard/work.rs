@@ -1,18 +1,21 @@
 //! Works on one case: look, decide, write, act. Anybody may do it at any time, any number of times.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::azure::ArmError;
 use crate::case::record::RecordError;
-use crate::case::{Advance, Context, Episode, Facts, LookProblem, Record, Transition, advance, note_start};
+use crate::case::{
+    Advance, Context, Episode, Facts, GrantsRead, LookProblem, Record, Transition, advance, callers_to_grant,
+    note_start,
+};
 use crate::domain::{
     Cluster, ClusterKey, Found, LogReading, Look, Power, Provisioning, Situation, SubscriptionId,
 };
 use crate::mutant::Mutant;
-use crate::store::{CasePath, Etag, StatePath};
+use crate::store::{CasePath, Etag, StatePath, StoreError};
 
 use super::Guard;
 use super::closing::marker_of;
@@ -100,10 +103,13 @@ impl Guard {
         if Mutant::SkipLook.is_on()
             && let Some(look) = look_from_memory(record, self.now())
         {
-            return Looked { facts: Facts { look: Ok(look), log: None, stops: None }, since_boot };
+            return Looked {
+                facts: Facts { look: Ok(look), log: None, stops: None, grants: None },
+                since_boot,
+            };
         }
         let look = self.0.arm.look(&record.cluster, LOOK_BUDGET).await.map_err(|error| problem(&error));
-        Looked { facts: Facts { look, log: None, stops: None }, since_boot }
+        Looked { facts: Facts { look, log: None, stops: None, grants: None }, since_boot }
     }
 
     /// Lets `case` decide, and gets what it asks for. With `opening`, the marker of the new case goes out beside the stop's mark:
@@ -115,7 +121,10 @@ impl Guard {
         opening: bool,
     ) -> Result<Transition, GuardError> {
         let intent_nonce = self.nonce();
-        let hold = self.known_hold_on(&record.cluster).await?;
+        let (hold, granted) =
+            futures::join!(self.known_hold_on(&record.cluster), self.read_grants(record, BTreeSet::new()));
+        let hold = hold?;
+        facts.grants = Some(granted?);
         let mut marker_due = opening;
         // Its turn is taken only when there is something to start: until then a start may go at once.
         let mut turn = None;
@@ -123,6 +132,9 @@ impl Guard {
             let now = self.now();
             let context = self.context(now, hold.as_deref(), turn.unwrap_or(now), &intent_nonce);
             match advance(record, &facts, &context) {
+                Advance::ReadGrants { callers } => {
+                    facts.grants = Some(self.read_grants(record, callers).await?);
+                }
                 Advance::AskLog => facts.log = Some(self.ask_log(record).await),
                 Advance::CountStops { mark } => {
                     let due = std::mem::take(&mut marker_due);
@@ -146,6 +158,18 @@ impl Guard {
                 }
             }
         }
+    }
+
+    /// The grants of those who stopped the cluster, as far as the record knows them, and of these others.
+    pub(super) async fn read_grants(
+        &self,
+        record: &Record,
+        mut callers: BTreeSet<String>,
+    ) -> Result<GrantsRead, StoreError> {
+        let case = record.case();
+        callers.extend(case.map(callers_to_grant).unwrap_or_default());
+        let since = case.into_iter().flat_map(|case| &case.stops).map(|stop| stop.time).min();
+        self.grants().for_decision(callers, &record.cluster, since.unwrap_or_else(|| self.now())).await
     }
 
     /// Until when a subscription that throttled a request is left alone.

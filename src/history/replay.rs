@@ -127,6 +127,7 @@ impl Past {
             confirmed: stop.caller.is_known(),
             claimed: None,
             allowed_by: None,
+            granted: None,
         };
         Self { cluster: stop.cluster.clone(), case: Case::new(id, Mode::DryRun, stop_of_case, stop.at) }
     }
@@ -221,8 +222,15 @@ fn decide(past: &Past, set: PolicySet<'_>, rolling: &mut Rolling) -> Decision {
         let mut again = case.clone();
         // What policies of that time allowed says nothing about these.
         again.stops.iter_mut().for_each(|stop| stop.allowed_by = None);
-        let asker =
-            Asker { policies: set.policies, zone: set.zone, cluster: &past.cluster, facts: None, counts };
+        let asker = Asker {
+            policies: set.policies,
+            zone: set.zone,
+            cluster: &past.cluster,
+            facts: None,
+            counts,
+            grants: &[],
+            resource_uid: None,
+        };
         judge(&mut again, &asker, &Times::default())
     };
     let (mut counts, mut found) = (others, verdict(alone));

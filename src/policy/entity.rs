@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::hierarchy::{self, Hierarchy};
-use crate::domain::{Caller, CallerKind, Cluster, ClusterId, Role};
+use crate::domain::scope::ResourceGroupId;
+use crate::domain::{Caller, CallerKind, Cluster, ClusterId, Role, Scope, SubscriptionId};
 
 /// The id of `Caller` when nobody could be named.
 pub(super) const UNKNOWN_CALLER: &str = "unknown";
@@ -45,6 +46,9 @@ pub(super) struct Vocabulary {
     pub(super) guard: EntityUid,
     pub(super) stop: EntityUid,
     pub(super) restart: EntityUid,
+    pub(super) grant: EntityUid,
+    pub(super) grant_own: EntityUid,
+    pub(super) hold: EntityUid,
 }
 
 impl Vocabulary {
@@ -61,6 +65,9 @@ impl Vocabulary {
             guard: EntityUid::from_str(r#"Guard::"self""#)?,
             stop: EntityUid::from_str(r#"Action::"stop""#)?,
             restart: EntityUid::from_str(r#"Action::"restart""#)?,
+            grant: EntityUid::from_str(r#"Action::"grant""#)?,
+            grant_own: EntityUid::from_str(r#"Action::"grantOwn""#)?,
+            hold: EntityUid::from_str(r#"Action::"hold""#)?,
         })
     }
 
@@ -74,6 +81,44 @@ impl Vocabulary {
 
     pub(super) fn cluster(&self, id: &ClusterId) -> EntityUid {
         uid(&self.managed_cluster, id.lower())
+    }
+
+    pub(super) fn subscription(&self, id: &SubscriptionId) -> EntityUid {
+        uid(&self.subscription, &format!("/subscriptions/{id}"))
+    }
+
+    pub(super) fn group(&self, id: &ResourceGroupId) -> EntityUid {
+        let name = id.name().to_lowercase();
+        uid(&self.resource_group, &format!("/subscriptions/{}/resourcegroups/{name}", id.subscription()))
+    }
+
+    /// A scope as the resource of a question.
+    pub(super) fn scope(&self, scope: &Scope) -> EntityUid {
+        match scope {
+            Scope::Everywhere => self.guard.clone(),
+            Scope::Subscription(id) => self.subscription(id),
+            Scope::ResourceGroup(id) => self.group(id),
+            Scope::Cluster(id) => self.cluster(id),
+        }
+    }
+
+    /// A scope with all that it is in, as far as that is known.
+    pub(super) fn scope_entities(
+        &self,
+        scope: &Scope,
+        hierarchy: &Hierarchy,
+    ) -> Result<Vec<Entity>, Unaskable> {
+        Ok(match scope {
+            Scope::Everywhere => Vec::new(),
+            Scope::Subscription(id) => self.above(id, hierarchy),
+            Scope::ResourceGroup(id) => {
+                let parent = HashSet::from([self.subscription(id.subscription())]);
+                let mut entities = vec![Entity::new_no_attrs(self.group(id), parent)];
+                entities.extend(self.above(id.subscription(), hierarchy));
+                entities
+            }
+            Scope::Cluster(id) => self.cluster_entities(id, None, hierarchy)?,
+        })
     }
 
     pub(super) fn caller_entity(&self, caller: &Caller) -> Result<Entity, Unaskable> {
@@ -126,10 +171,9 @@ impl Vocabulary {
         facts: Option<&Cluster>,
         hierarchy: &Hierarchy,
     ) -> Result<Vec<Entity>, Unaskable> {
-        let subscription_path = format!("/subscriptions/{}", id.subscription());
         let group_name = id.resource_group().to_lowercase();
-        let group = uid(&self.resource_group, &format!("{subscription_path}/resourcegroups/{group_name}"));
-        let subscription = uid(&self.subscription, &subscription_path);
+        let group = self.group(&ResourceGroupId::of(id));
+        let subscription = self.subscription(id.subscription());
 
         let mut attributes = vec![
             ("name".to_owned(), string(&id.name().to_lowercase())),
@@ -151,13 +195,20 @@ impl Vocabulary {
             Entity::new_no_attrs(group.clone(), HashSet::from([subscription.clone()])),
             Entity::new_with_tags(self.cluster(id), attributes, [group], tags)?,
         ];
-        let mut child = subscription;
-        for ancestor in hierarchy.ancestors(id.subscription()) {
+        entities.extend(self.above(id.subscription(), hierarchy));
+        Ok(entities)
+    }
+
+    /// A subscription and the management groups that it is in.
+    fn above(&self, id: &SubscriptionId, hierarchy: &Hierarchy) -> Vec<Entity> {
+        let mut child = self.subscription(id);
+        let mut entities = Vec::new();
+        for ancestor in hierarchy.ancestors(id) {
             let ancestor = uid(&self.management_group, &hierarchy::entity_id(ancestor));
             entities.push(Entity::new_no_attrs(child, HashSet::from([ancestor.clone()])));
             child = ancestor;
         }
-        Ok(entities)
+        entities
     }
 }
 

@@ -22,16 +22,19 @@ pub struct Counts {
 }
 
 /// A planned stop that covers the stop in question.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantFacts {
     /// The grant's id.
     pub id: String,
     /// Who gave it.
-    pub by: String,
+    pub granted_by: String,
     /// When it ends.
     pub until: Timestamp,
     /// Why it was given.
     pub reason: String,
+    /// Where it was agreed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
 }
 
 /// Was this caller allowed to stop this cluster?
@@ -76,7 +79,7 @@ pub struct RestartQuestion<'a> {
     pub counts: Counts,
 }
 
-type Pairs = Vec<(String, RestrictedExpression)>;
+pub(super) type Pairs = Vec<(String, RestrictedExpression)>;
 
 impl StopQuestion<'_> {
     /// What the question is about.
@@ -145,17 +148,18 @@ impl RestartQuestion<'_> {
 
 impl GrantFacts {
     fn to_record(&self) -> Result<RestrictedExpression, Unaskable> {
-        let record = RestrictedExpression::new_record([
+        let mut record = vec![
             ("id".to_owned(), string(&self.id)),
-            ("by".to_owned(), string(&self.by)),
+            ("grantedBy".to_owned(), string(&self.granted_by)),
             ("until".to_owned(), datetime(self.until)),
             ("reason".to_owned(), string(&self.reason)),
-        ])?;
-        Ok(record)
+        ];
+        record.extend(self.ticket.as_ref().map(|ticket| ("ticket".to_owned(), string(ticket))));
+        Ok(RestrictedExpression::new_record(record)?)
     }
 }
 
-fn times(at: Timestamp, zone: &TimeZone) -> Result<Pairs, Unaskable> {
+pub(super) fn times(at: Timestamp, zone: &TimeZone) -> Result<Pairs, Unaskable> {
     Ok(vec![
         ("at".to_owned(), datetime(at)),
         ("utc".to_owned(), moment(at, &TimeZone::UTC)?),

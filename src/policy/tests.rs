@@ -172,8 +172,9 @@ impl Stop {
 fn grant() -> GrantFacts {
     GrantFacts {
         id: "g-1".to_owned(),
-        by: ALICE.to_owned(),
+        granted_by: ALICE.to_owned(),
         until: at("2026-12-01T05:00:00Z"),
         reason: "maintenance".to_owned(),
+        ticket: None,
     }
 }

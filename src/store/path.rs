@@ -113,9 +113,19 @@ impl StatePath {
         Self(Path::from(format!("{ENTRIES}{name}.json")))
     }
 
-    /// `holds.json`: what the guard must not start, until when.
-    pub fn holds() -> Self {
-        Self(Path::from("holds.json"))
+    /// `holds/<name>.json`: what the guard must not start, until when.
+    pub fn hold(name: &PathName) -> Self {
+        Self(Path::from(format!("holds/{name}.json")))
+    }
+
+    /// `holds-ended/<name>.json`: a hold that is over, kept to show who held what.
+    pub fn ended_hold(name: &PathName) -> Self {
+        Self(Path::from(format!("holds-ended/{name}.json")))
+    }
+
+    /// `grants/<caller>/<name>.json`: a planned stop of that caller.
+    pub fn grant(caller: &PathName, name: &PathName) -> Self {
+        Self(Path::from(format!("grants/{caller}/{name}.json")))
     }
 
     /// `aside/<key>/<digest>.json`: the copy of a damaged record. The digest is of the damaged bytes, so that setting
@@ -247,6 +257,21 @@ impl Prefix {
     /// Incidents that are about more than one cluster.
     pub fn bulletins() -> Self {
         Self(Path::from("bulletins"))
+    }
+
+    /// What the guard must not start.
+    pub fn holds() -> Self {
+        Self(Path::from("holds"))
+    }
+
+    /// The planned stops of one caller.
+    pub fn grants_of(caller: &PathName) -> Self {
+        Self(Path::from(format!("grants/{caller}")))
+    }
+
+    /// All planned stops.
+    pub fn grants() -> Self {
+        Self(Path::from("grants"))
     }
 
     /// Messages that were given up.

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use aks_stop_guard::case::outbox::{self, Delivery};
 use aks_stop_guard::case::{
-    Advance, Case, Confirm, Context, Episode, Facts, IntentState, Mode, RecentStops, Record, Stop,
-    StopSource, Taken, Times, advance, close, note_start, take_in,
+    Advance, Case, Confirm, Context, Episode, Facts, GrantsRead, IntentState, Mode, RecentStops, Record,
+    Stop, StopSource, Taken, Times, advance, close, note_start, take_in,
 };
 use aks_stop_guard::domain::{
     Caller, CallerKind, Cluster, ClusterId, Found, IncidentState, LogReading, Look, Power, PowerOperation,
@@ -153,6 +153,7 @@ fn stop(index: u8, kind: StopKind, tick: Tick) -> Stop {
         confirmed: false,
         claimed: None,
         allowed_by: None,
+        granted: None,
     }
 }
 
@@ -300,6 +301,7 @@ impl Core {
             look: Ok(Look { sent_at: at(looked), found: Found::Cluster(Box::new(self.cluster(shown))) }),
             log: (log != NOTHING).then(|| Ok(reading(log, kinds))),
             stops: None,
+            grants: None,
         };
         let nonce = format!("{looked}");
         let decision = loop {
@@ -317,6 +319,10 @@ impl Core {
                 nonce: &nonce,
             };
             match advance(self.record(id), &facts, &context) {
+                // In these worlds nobody grants anything.
+                Advance::ReadGrants { callers } => {
+                    facts.grants = Some(GrantsRead { callers, grants: Vec::new() });
+                }
                 Advance::AskLog => break Decision::AskLog,
                 Advance::CountStops { mark } => {
                     facts.stops = Some(RecentStops { by_caller: 1, in_subscription: 1, marked: mark });

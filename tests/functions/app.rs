@@ -29,13 +29,13 @@ fn the_host_neither_forwards_requests_nor_retries_by_itself() {
     let handler = host["customHandler"].as_object().unwrap();
     assert_eq!(handler.keys().collect::<Vec<_>>(), ["description"]);
     assert_eq!(host.get("retry"), None);
-    for function in ["StopActionHandler", "Sweep", "Evaluate"] {
+    for function in ["StopActionHandler", "Sweep", "Evaluate", "Grant", "Hold"] {
         assert_eq!(file(&format!("{function}/function.json")).get("retry"), None);
     }
 }
 
 #[test]
-fn the_app_has_the_three_functions_that_the_server_serves() {
+fn the_app_has_the_functions_that_the_server_serves() {
     let mut functions: Vec<_> = std::fs::read_dir(env!("CARGO_MANIFEST_DIR"))
         .unwrap()
         .map(|entry| entry.unwrap())
@@ -43,7 +43,7 @@ fn the_app_has_the_three_functions_that_the_server_serves() {
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
     functions.sort();
-    assert_eq!(functions, ["Evaluate", "StopActionHandler", "Sweep"]);
+    assert_eq!(functions, ["Evaluate", "Grant", "Hold", "StopActionHandler", "Sweep"]);
     assert_eq!(
         file("StopActionHandler/function.json")["bindings"],
         json!([{"type": "eventGridTrigger", "name": "event", "direction": "in"}])
@@ -53,11 +53,13 @@ fn the_app_has_the_three_functions_that_the_server_serves() {
         json!([{"type": "timerTrigger", "name": "timer", "direction": "in", "schedule": "*/30 * * * * *",
                 "useMonitor": false, "runOnStartup": false}])
     );
-    assert_eq!(
-        file("Evaluate/function.json")["bindings"],
-        json!([{"type": "httpTrigger", "name": "req", "direction": "in", "authLevel": "function", "methods": ["post"]},
-               {"type": "http", "name": "res", "direction": "out"}])
-    );
+    for function in ["Evaluate", "Grant", "Hold"] {
+        assert_eq!(
+            file(&format!("{function}/function.json"))["bindings"],
+            json!([{"type": "httpTrigger", "name": "req", "direction": "in", "authLevel": "function", "methods": ["post"]},
+                   {"type": "http", "name": "res", "direction": "out"}])
+        );
+    }
 }
 
 #[test]

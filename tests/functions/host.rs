@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aks_stop_guard::functions::envelope::{HttpRequest, RawEvent};
-use aks_stop_guard::functions::{self, HttpOutput, Invocations, Outcome};
+use aks_stop_guard::functions::{self, Announced, HttpOutput, Invocations, Outcome};
 use async_trait::async_trait;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -222,6 +222,11 @@ impl Invocations for Noted {
         self.requests.lock().unwrap().push(request.clone());
         HttpOutput { status: StatusCode::OK, body: json!({ "decision": "leave it" }) }
     }
+
+    async fn announce(&self, what: Announced, request: &HttpRequest) -> HttpOutput {
+        self.requests.lock().unwrap().push(request.clone());
+        HttpOutput { status: StatusCode::CREATED, body: json!({ "announced": format!("{what:?}") }) }
+    }
 }
 
 /// Invocations that never end; `begun` gets a permit for each.
@@ -255,5 +260,9 @@ impl Invocations for Endless {
     async fn evaluate(&self, _: &HttpRequest) -> HttpOutput {
         self.never().await;
         HttpOutput::error(StatusCode::NOT_FOUND, "never")
+    }
+
+    async fn announce(&self, _: Announced, request: &HttpRequest) -> HttpOutput {
+        self.evaluate(request).await
     }
 }

@@ -77,8 +77,11 @@ async fn counterexample_3_late_post() {
     let event = sim.stop_events().remove(0);
     let (world, clock, id) = (sim.world.clone(), sim.clock.clone(), aks.clone());
     // The holds are read once for the decision and once right before the POST: the process pauses at the second.
-    guard.probe.once_before("get state/holds.json", || {});
-    guard.probe.once_before("get state/holds.json", move || {
+    let elsewhere =
+        sim.hold("/subscriptions/11111111-1111-4111-8111-111111111111", minutes(600), "audit").await;
+    let read = format!("get state/holds/{elsewhere}.json");
+    guard.probe.once_before(&read, || {});
+    guard.probe.once_before(&read, move || {
         world.lock().unwrap().start(&id, &ops(), clock.now()).unwrap();
         clock.advance(minutes(4));
         world.lock().unwrap().stop(&id, &ops(), clock.now()).unwrap();

@@ -31,15 +31,14 @@ async fn a_clock_far_from_azures_starts_nothing() {
 async fn a_hold_starts_nothing_and_tells_people_who_holds() {
     let sim = Sim::new(Setup::default());
     let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
-    let holds = format!(
-        r#"{{"holds":[{{"scope":"/subscriptions/{SUBSCRIPTION}","until":"2026-12-31T00:00:00Z","by":"Dana","why":"forensics"}}]}}"#
-    );
-    sim.state.put(&"holds.json".into(), Bytes::from(holds).into()).await.unwrap();
+    sim.hold(&format!("/subscriptions/{SUBSCRIPTION}"), minutes(600), "forensics").await;
     sim.stop(&aks, &mallory());
     sim.pass(&[&guard], minutes(30)).await;
 
     assert_eq!(sim.starts(&aks), 0);
-    assert!(sim.told()[0].contains("a hold forbids starts: forensics"), "{:?}", sim.told());
+    let told = sim.told();
+    let held = "a hold forbids starts: held by Dana (d) until 2026-11-02T20:00:00Z: forensics";
+    assert!(told.iter().any(|told| told.contains(held)), "{told:?}");
 }
 
 /// Rule 25: a damaged record is set aside, replaced with its budgets spent, and told.

@@ -5,13 +5,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aks_stop_guard::azure::{
-    Arm, ArmOptions, Cloud, CredentialError, Endpoint, Secret, TokenSource, Transport, TransportError,
+    AccessTokens, Arm, ArmOptions, Audience, Authority, Cloud, CredentialError, Endpoint, Secret,
+    TokenSource, Transport, TransportError,
 };
 use aks_stop_guard::case::{Case, Confirm, Episode, Mode, Outcome, Record, Times};
 use aks_stop_guard::clock::Clock;
 use aks_stop_guard::domain::event::{Parsed, parse};
-use aks_stop_guard::domain::{ClusterId, Incident, IncidentState, StopEvent, SubscriptionId};
-use aks_stop_guard::guard::{Guard, GuardError, Ports, Settings, SystemEntropy};
+use aks_stop_guard::domain::grant::{Author, Way};
+use aks_stop_guard::domain::{ClusterId, Hold, Incident, IncidentState, Scope, StopEvent, SubscriptionId};
+use aks_stop_guard::functions::envelope::http_request;
+use aks_stop_guard::functions::{Announced, App, HttpOutput, Invocations as _};
+use aks_stop_guard::guard::{Guard, GuardError, Holds, Made, Ports, Settings, SystemEntropy};
 use aks_stop_guard::incident::{Delivered, DeliveryError, Sink};
 use aks_stop_guard::store::{StatePath, Store};
 use async_trait::async_trait;
@@ -21,6 +25,7 @@ use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use object_store::memory::InMemory;
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
+use serde_json::{Value, json};
 use simulator::world::{self, Deed, NewCluster, Reply, ResourceEvent, World};
 use tokio::sync::oneshot;
 
@@ -30,6 +35,8 @@ use crate::probe::{Noted, Probe, Probed};
 
 /// The subscription that is guarded.
 pub(crate) const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
+/// What tokens for the guard are for.
+pub(crate) const AUDIENCE: &str = "api://aks-stop-guard";
 /// How far time moves at once.
 const TICK: SignedDuration = SignedDuration::from_secs(5);
 /// How often the timer sweeps.
@@ -290,6 +297,58 @@ impl Sim {
             }
         }
         self.world.lock().unwrap().take_events(self.clock.now());
+    }
+
+    /// The store as somebody with a command line sees it.
+    pub(crate) fn store(&self) -> Store {
+        Store::over(self.state.clone(), self.cases.clone())
+    }
+
+    /// Dana holds a scope. Returns the hold's id.
+    pub(crate) async fn hold(&self, scope: &str, lasts: SignedDuration, reason: &str) -> String {
+        let dana = Author { id: Some("d".to_owned()), name: Some("Dana".to_owned()), via: Way::Http };
+        let now = self.clock.now();
+        let scope = Scope::parse(scope).unwrap();
+        match Holds::new(self.store()).add(None, scope, now + lasts, reason, (dana, now)).await.unwrap() {
+            Made::New(hold) => hold.id,
+            Made::Known(hold) => panic!("it was there: {hold:?}"),
+        }
+    }
+
+    /// A hold on everything as it is stored.
+    pub(crate) fn hold_bytes(&self, id: &str, lasts: SignedDuration) -> Bytes {
+        let now = self.clock.now();
+        let by = Author { id: None, name: None, via: Way::Cli };
+        let hold = Hold::new(id.to_owned(), Scope::Everywhere, now + lasts, "audit", by, now).unwrap();
+        serde_json::to_vec(&hold).unwrap().into()
+    }
+
+    /// A token of the login service for somebody.
+    pub(crate) fn token(&self, caller: &world::Caller, audience: &str) -> String {
+        self.world.lock().unwrap().token_for(caller, audience, self.clock.now())
+    }
+
+    /// Sends a request to `Grant` or `Hold`, in the host's envelope.
+    pub(crate) async fn announce(
+        &self,
+        process: &Process,
+        what: Announced,
+        token: Option<&str>,
+        body: &Value,
+    ) -> HttpOutput {
+        let headers =
+            token.map(|token| json!({ "Authorization": [format!("Bearer {token}")] })).unwrap_or(json!({}));
+        let request = json!({ "Method": "POST", "Query": {}, "Headers": headers, "Body": body.to_string() });
+        let envelope = json!({ "Data": { "req": request }, "Metadata": {} }).to_string();
+        let request = http_request(envelope.as_bytes()).unwrap();
+        let wire = Wire { world: self.world.clone(), clock: self.clock.clone(), probe: Arc::default() };
+        let audience = Audience {
+            audiences: vec![AUDIENCE.to_owned()],
+            tenants: BTreeSet::from([world::TENANT.to_owned()]),
+        };
+        let authority = Authority::of(Cloud::Public, &Endpoint::of(Cloud::Public));
+        let tokens = AccessTokens::new(audience, authority, Arc::new(wire), self.clock.clone());
+        App::new(process.guard.clone(), Some(tokens)).announce(what, &request).await
     }
 
     pub(crate) fn is_running(&self, cluster: &world::ClusterId) -> bool {

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use aks_stop_guard::case::Mode;
+use aks_stop_guard::domain::grant::{Author, Ended, Way};
+use aks_stop_guard::domain::{Hold, Scope};
+use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use simulator::world::{Caller, ClusterId, Durations, EventMoment, EventRule, NewCluster, World};
 use tokio::time::{sleep, sleep_until};
@@ -102,7 +105,8 @@ async fn wait_for_occasion(stage: &Stage) -> bool {
 
 /// Somebody sets a hold, and lifts it again.
 pub(crate) async fn hold(stage: Arc<Stage>) {
-    loop {
+    for number in 1_u32.. {
+        let path = format!("holds/ops-{number}.json");
         let (before, lasts) = {
             let mut state = stage.state();
             (state.dice.seconds(60, 3_000), state.dice.seconds(60, 1_800))
@@ -114,21 +118,35 @@ pub(crate) async fn hold(stage: Arc<Stage>) {
             if !state.trouble {
                 return;
             }
-            let until = now + lasts + SignedDuration::from_secs(60);
-            let holds =
-                format!(r#"{{"holds":[{{"scope":"/","until":"{until}","by":"ops","why":"maintenance"}}]}}"#);
-            let _ = state.records.put("holds.json", holds.into(), &Condition::None);
+            let _ = state.records.put(&path, everything_held(number, now, lasts, None), &Condition::None);
             state.judge.on_hold(true, now);
             stage.trace(&mut state, || "somebody holds everything".to_owned());
         }
         // Lifted before it ends: whose clock says that it ended is not the question here.
         sleep(std(lasts)).await;
         let mut state = stage.state();
-        state.records.delete("holds.json");
-        let now = stage.now();
+        let lifted = stage.now();
+        let bytes = everything_held(number, now, lasts, Some(lifted));
+        let _ = state.records.put(&path, bytes, &Condition::None);
+        let now = lifted;
         state.judge.on_hold(false, now);
         stage.trace(&mut state, || "the hold is lifted".to_owned());
     }
+}
+
+/// A hold as the guard stores it.
+fn everything_held(
+    number: u32,
+    set_at: Timestamp,
+    lasts: SignedDuration,
+    lifted_at: Option<Timestamp>,
+) -> Bytes {
+    let by = Author { id: None, name: None, via: Way::Cli };
+    let until = set_at + lasts + SignedDuration::from_secs(60);
+    let id = format!("ops-{number}");
+    let hold = Hold::new(id, Scope::Everywhere, until, "maintenance", by.clone(), set_at).unwrap();
+    let hold = Hold { lifted: lifted_at.map(|at| Ended { at, by }), ..hold };
+    serde_json::to_vec(&hold).unwrap().into()
 }
 
 /// Other policies or another mode are deployed: old and new processes may run side by side for a while.

@@ -4,7 +4,7 @@ use super::super::model::Mode;
 use super::super::report;
 use super::{OWN_INCIDENT, OpenBulletin, Row, Teller};
 use crate::domain::incident::{AFFECTED_MAX, Affected};
-use crate::domain::{Caller, Incident, IncidentState, Severity, SubscriptionId};
+use crate::domain::{Caller, Hold, Incident, IncidentState, Scope, Severity, SubscriptionId};
 
 /// Of the callers that a storm knows, how many its title names.
 const CALLERS_NAMED: usize = 3;
@@ -226,6 +226,43 @@ fn about_clusters(
         timeline: open.timeline.clone(),
         ..incident
     }
+}
+
+/// About a hold: nothing is started there, or again.
+pub(super) fn hold(
+    open: &OpenBulletin,
+    hold: &Hold,
+    state: IncidentState,
+    sequence: u32,
+    teller: Teller<'_>,
+) -> Incident {
+    let place = match &hold.scope {
+        Scope::Everywhere => "anywhere".to_owned(),
+        Scope::Subscription(_) | Scope::ResourceGroup(_) | Scope::Cluster(_) => format!("in {}", hold.scope),
+    };
+    let (title, next) = match state {
+        IncidentState::Opened | IncidentState::Updated => (
+            format!("hold: the guard starts nothing {place}: {hold}"),
+            vec![format!(
+                "Lift it with `aks-stop-guard hold lift {}` when it is no longer needed. When it is over, stopped clusters \
+                 that nobody was allowed to stop are restarted.",
+                hold.id
+            )],
+        ),
+        IncidentState::Resolved => {
+            let end = match &hold.lifted {
+                Some(lifted) => format!("lifted by {}", lifted.by),
+                None => "its time is over".to_owned(),
+            };
+            (
+                format!("hold over: the guard may start clusters {place} again ({end}); it was {hold}"),
+                Vec::new(),
+            )
+        }
+    };
+    let done = vec!["Stops are recorded and told as always.".to_owned()];
+    let incident = about_the_guard(open, state, sequence, teller, title, next);
+    Incident { severity: Severity::High, done, ..incident }
 }
 
 fn about_the_guard(

@@ -3,8 +3,9 @@
 use super::super::bulletin::{Bulletin, BulletinKey, StormReport, Teller};
 use super::super::record::RecordError;
 use super::*;
-use crate::domain::SubscriptionId;
+use crate::domain::grant::{Author, Ended, Way};
 use crate::domain::incident::AFFECTED_MAX;
+use crate::domain::{Hold, Scope, SubscriptionId};
 
 fn storm() -> Bulletin {
     Bulletin::new(BulletinKey::Storm { subscription: SubscriptionId::parse(SUBSCRIPTION).unwrap() })
@@ -211,4 +212,32 @@ fn a_storm_that_lists_earlier_clusters_is_opened_at_once_all_the_same() {
     storm.take_row(StormReport { cluster: &cluster, row: &row, caller: None, policies: &[] }, teller);
     let told: Vec<_> = storm.outbox.iter().map(|m| (m.incident.state, m.incident.cluster_count)).collect();
     assert_eq!(told, [(IncidentState::Opened, 2)]);
+}
+
+#[test]
+fn the_beginning_and_the_end_of_a_hold_are_told_once_each() {
+    let desk = Desk::new();
+    let by = Author { id: Some("d-1".to_owned()), name: Some("dana".to_owned()), via: Way::Http };
+    let hold = Hold::new("h-1".to_owned(), Scope::Everywhere, at(600), "audit", by.clone(), at(0)).unwrap();
+    let mut bulletin = Bulletin::new(BulletinKey::Hold { id: "h-1".to_owned() });
+    assert!(bulletin.take_hold(&hold, desk.teller(1)));
+    assert!(!bulletin.take_hold(&hold, desk.teller(31)));
+    let lifted = Hold { lifted: Some(Ended { at: at(60), by }), ..hold };
+    assert!(bulletin.take_hold(&lifted, desk.teller(61)));
+    assert!(!bulletin.take_hold(&lifted, desk.teller(91)), "its bulletin never opens again");
+    let titles: Vec<String> = told(&bulletin).iter().map(|told| told.title.clone()).collect();
+    insta::assert_snapshot!(titles.join("\n"), @r"
+    hold: the guard starts nothing anywhere: held by dana (d-1) until 2026-09-14T18:10:00Z: audit
+    hold over: the guard may start clusters anywhere again (lifted by dana (d-1)); it was held by dana (d-1) until 2026-09-14T18:10:00Z: audit
+    ");
+}
+
+#[test]
+fn a_hold_that_nobody_saw_begin_is_told_with_its_end() {
+    let desk = Desk::new();
+    let hold =
+        Hold::new("h-1".to_owned(), Scope::Everywhere, at(20), "audit", Author::by_cli(None), at(0)).unwrap();
+    let mut bulletin = Bulletin::new(BulletinKey::Hold { id: "h-1".to_owned() });
+    assert!(bulletin.take_hold(&hold, desk.teller(30)));
+    assert_eq!(states(&told(&bulletin)), [IncidentState::Opened, IncidentState::Resolved]);
 }

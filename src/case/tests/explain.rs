@@ -4,7 +4,7 @@ use super::super::{Action, Explanation, explain};
 use super::*;
 
 fn explained(world: &World, stop: Stop, arm: Arm, second: i64) -> Explanation {
-    let facts = Facts { look: arm.look(at(second)), log: None, stops: None };
+    let facts = Facts { look: arm.look(at(second)), log: None, stops: None, grants: None };
     explain(&world.record, stop, facts, &world.context(Some(&POLICIES), at(second)))
 }
 
@@ -89,7 +89,7 @@ fn the_record_is_not_touched() {
 fn in_dry_run_too_it_says_what_it_waits_for() {
     let mut world = World::new();
     world.mode = Mode::DryRun;
-    let facts = Facts { look: Arm::Stopping.look(at(11)), log: None, stops: None };
+    let facts = Facts { look: Arm::Stopping.look(at(11)), log: None, stops: None, grants: None };
     let explained =
         explain(&world.record, stop(mallory(), 0), facts, &world.context(Some(&POLICIES), at(11)));
     assert_eq!(explained.action, Action::Wait { why: "waiting for the stop to finish".to_owned() });
@@ -99,7 +99,7 @@ fn in_dry_run_too_it_says_what_it_waits_for() {
 fn a_case_on_its_way_into_the_archive_is_not_mistaken_for_the_stop_in_question() {
     let mut world = World::stopped_by(mallory());
     world.sees(Arm::Running, 400);
-    let facts = Facts { look: Arm::Stopped.look(at(611)), log: None, stops: None };
+    let facts = Facts { look: Arm::Stopped.look(at(611)), log: None, stops: None, grants: None };
     let explained =
         explain(&world.record, stop(trudy(), 600), facts, &world.context(Some(&POLICIES), at(611)));
     assert_eq!(explained.action, Action::Restart);

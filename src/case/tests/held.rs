@@ -24,11 +24,35 @@ fn rule_21_a_held_case_is_looked_at_every_five_minutes_and_told_once() {
 }
 
 #[test]
-fn rule_21_a_lifted_hold_does_not_arm_the_case() {
+fn rule_21_a_case_goes_on_by_itself_when_its_hold_is_over_with_the_log_as_proof() {
     let mut world = held();
     world.hold = None;
-    assert_eq!(world.sees(Arm::Stopped, 311).start, None);
-    assert!(world.held().is_some());
+    let stepped = world.sees(Arm::Stopped, 7_511);
+    assert_eq!(stepped.log_questions, 1, "two hours of looks five minutes apart are no watch");
+    assert!(stepped.start.is_some());
+    assert!(world.case().timeline.iter().any(|line| line.text == "the hold is over: going on"));
+    let stepped = world.sees(Arm::Starting, 7_541);
+    assert_eq!((stepped.start, world.held()), (None, None), "what it waits for counts anew");
+}
+
+#[test]
+fn rule_21_a_case_whose_hold_is_over_is_not_started_when_somebody_else_stopped_it_last() {
+    let mut world = held();
+    world.hold = None;
+    world.log_says(vec![log_start(trudy(), 600), log_stop(pipeline(), 900)]);
+    assert_eq!(world.sees(Arm::Stopped, 7_511).start, None);
+    assert_eq!(world.outcome(), Some(Outcome::Authorised), "it is the pipeline's stop by then");
+}
+
+#[test]
+fn rule_21_the_end_of_a_hold_frees_no_case_that_waits_for_something_else() {
+    let mut world = World::stopped_by(mallory());
+    world.steps(&only(PIPELINE_MAY_STOP), Arm::Stopped.look(at(11)), 11);
+    world.hold = Some("audit by Ada".to_owned());
+    world.sees(Arm::Stopped, 311);
+    world.hold = None;
+    assert_eq!(world.sees(Arm::Stopped, 611).start, None);
+    assert_eq!(world.held(), Some(&Held::NotPermitted { policies: vec![] }));
 }
 
 #[test]

@@ -177,9 +177,10 @@ struct ClusterFacts {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct GrantForm {
     id: String,
-    by: String,
+    granted_by: String,
     until: Timestamp,
     reason: String,
+    ticket: Option<String>,
 }
 
 /// The facts of one case, complete.
@@ -238,9 +239,10 @@ impl Case {
             confirmed: self.confirmed,
             grant: self.grant.as_ref().map(|grant| GrantFacts {
                 id: grant.id.clone(),
-                by: grant.by.clone(),
+                granted_by: grant.granted_by.clone(),
                 until: grant.until,
                 reason: grant.reason.clone(),
+                ticket: grant.ticket.clone(),
             }),
             counts: self.counts,
         })

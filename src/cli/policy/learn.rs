@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
     if tell_faults(&settings, &needed) {
         return Ok(Exit::Invalid);
     }
-    let Some(arm) = wiring::arm(&settings, &http) else { return Ok(Exit::Invalid) };
+    let Some((arm, _)) = wiring::arm(&settings, &http) else { return Ok(Exit::Invalid) };
     let zone = args.zone.clone().unwrap_or_else(|| settings.zone.clone());
     // Before Azure is asked: minutes of reading must not end at a file that is there already.
     let files = args.out.as_deref().map(Files::new_in).transpose()?;

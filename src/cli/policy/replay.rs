@@ -123,7 +123,7 @@ async fn read(
             Ok(Some((Source::Cases, window, cases::read(&store?, window).await?)))
         }
         From::Log => {
-            let Some(arm) = wiring::arm(settings, http) else { return Ok(None) };
+            let Some((arm, _)) = wiring::arm(settings, http) else { return Ok(None) };
             let window = Window { since: window.since.max(window.until - HISTORY_MAX), ..window };
             let guarded = settings.subscriptions.iter().flatten().cloned().map(LogScope::Subscription);
             let scopes = if args.scope.is_empty() { guarded.collect() } else { args.scope.clone() };

@@ -83,11 +83,14 @@ fn app(subscriptions: Option<&[&str]>, sinks: Vec<Arc<dyn Sink>>, faults: &[&str
         faults: faults.iter().map(|fault| (*fault).to_owned()).collect(),
     };
     let policies = || Policies::default_set().map_err(|faults| vec![format!("{faults:?}")]);
-    App::new(Guard::new(
-        settings,
-        Box::new(policies),
-        Ports { arm, store: Store::memory(), sinks, clock, entropy: Arc::new(SystemEntropy) },
-    ))
+    App::new(
+        Guard::new(
+            settings,
+            Box::new(policies),
+            Ports { arm, store: Store::memory(), sinks, clock, entropy: Arc::new(SystemEntropy) },
+        ),
+        None,
+    )
 }
 
 fn guarding() -> App {
@@ -197,7 +200,7 @@ async fn hostile_reasons_are_bounded_in_number() {
 #[tokio::test]
 async fn an_operator_gets_a_decision_or_is_told_why_not() {
     let ask = async |app: &App, body: Option<String>| {
-        let request = HttpRequest { method: "POST".to_owned(), query: Vec::new(), body };
+        let request = HttpRequest { method: "POST".to_owned(), query: Vec::new(), body, bearer: None };
         let output = app.evaluate(&request).await;
         (output.status.as_u16(), output.body)
     };

@@ -138,8 +138,39 @@ fn an_http_request_is_read_without_headers_and_without_its_key() {
             method: "POST".to_owned(),
             query: vec![("output".to_owned(), "json".to_owned()), ("n".to_owned(), "4".to_owned())],
             body: Some(r#"{"a":1}"#.to_owned()),
+            bearer: None,
         }
     );
+}
+
+#[test]
+fn a_bearer_token_is_taken_from_the_headers_if_there_is_exactly_one_and_is_never_shown() {
+    let bearer_of = |headers: serde_json::Value| {
+        let body = json!({"Data": {"req": {"Method": "POST", "Headers": headers}}});
+        http_request(body.to_string().as_bytes()).unwrap().bearer
+    };
+    for headers in [
+        json!({"Authorization": ["Bearer t.o.k"]}),
+        json!({"authorization": ["bearer  t.o.k "], "x": ["y"]}),
+        json!({"Authorization": "Bearer t.o.k"}),
+    ] {
+        let bearer = bearer_of(headers).unwrap();
+        assert_eq!(bearer.expose(), "t.o.k");
+        assert!(!format!("{bearer:?}").contains("t.o.k"));
+    }
+    for headers in [
+        json!(null),
+        json!({}),
+        json!({"Authorization": ["Bearer a", "Bearer b"]}),
+        json!({"Authorization": ["Bearer a"], "authorization": ["Bearer b"]}),
+        json!({"Authorization": ["Basic dTpw"]}),
+        json!({"Authorization": ["Bearer"]}),
+        json!({"Authorization": ["Bearer "]}),
+        json!({"Authorization": [4]}),
+        json!({"Authorization": {"Bearer": "a"}}),
+    ] {
+        assert_eq!(bearer_of(headers.clone()), None, "{headers}");
+    }
 }
 
 #[test]

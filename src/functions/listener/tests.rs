@@ -4,7 +4,7 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::functions::envelope::{HttpRequest, RawEvent};
-use crate::functions::{HttpOutput, Outcome};
+use crate::functions::{Announced, HttpOutput, Outcome};
 
 struct Unused;
 
@@ -20,6 +20,10 @@ impl Invocations for Unused {
 
     async fn evaluate(&self, _: &HttpRequest) -> HttpOutput {
         HttpOutput::error(axum::http::StatusCode::NOT_FOUND, "unused")
+    }
+
+    async fn announce(&self, _: Announced, request: &HttpRequest) -> HttpOutput {
+        self.evaluate(request).await
     }
 }
 

@@ -51,6 +51,10 @@ impl Invocations for Work {
         self.pass().await;
         HttpOutput { status: StatusCode::IM_A_TEAPOT, body: json!({ "body": request.body }) }
     }
+
+    async fn announce(&self, _: Announced, request: &HttpRequest) -> HttpOutput {
+        self.evaluate(request).await
+    }
 }
 
 fn delivery(event: &str) -> Request {

@@ -24,8 +24,8 @@ fn assert_names_the_policy(answer: &Answer, id: &str) {
 #[test]
 fn a_forbid_that_overflows_lets_no_permit_win() {
     let text = format!(
-        r#"@id("all") @severity("info") permit (principal, action, resource);
-           @id("broken") forbid (principal, action, resource) when {{ {OVERFLOW} }};"#
+        r#"@id("all") @severity("info") permit (principal, action in [Action::"stop", Action::"restart"], resource);
+           @id("broken") forbid (principal, action in [Action::"stop", Action::"restart"], resource) when {{ {OVERFLOW} }};"#
     );
     for answer in both_questions(&text) {
         assert_names_the_policy(&answer, "broken");
@@ -37,8 +37,8 @@ fn a_forbid_that_overflows_lets_no_permit_win() {
 #[test]
 fn a_permit_that_overflows_beside_one_that_holds_is_no_allow() {
     let text = format!(
-        r#"@id("all") permit (principal, action, resource);
-           @id("broken") permit (principal, action, resource) when {{ {OVERFLOW} }};"#
+        r#"@id("all") permit (principal, action in [Action::"stop", Action::"restart"], resource);
+           @id("broken") permit (principal, action in [Action::"stop", Action::"restart"], resource) when {{ {OVERFLOW} }};"#
     );
     for answer in both_questions(&text) {
         assert_names_the_policy(&answer, "broken");
@@ -47,7 +47,9 @@ fn a_permit_that_overflows_beside_one_that_holds_is_no_allow() {
 
 #[test]
 fn a_permit_that_overflows_alone_is_told_from_a_default_deny() {
-    let text = format!(r#"@id("broken") permit (principal, action, resource) when {{ {OVERFLOW} }};"#);
+    let text = format!(
+        r#"@id("broken") permit (principal, action in [Action::"stop", Action::"restart"], resource) when {{ {OVERFLOW} }};"#
+    );
     for answer in both_questions(&text) {
         assert_names_the_policy(&answer, "broken");
     }
@@ -56,8 +58,8 @@ fn a_permit_that_overflows_alone_is_told_from_a_default_deny() {
 #[test]
 fn a_forbid_that_holds_still_determines_beside_one_that_overflows() {
     let text = format!(
-        r#"@id("broken") forbid (principal, action, resource) when {{ {OVERFLOW} }};
-           @id("frozen") @severity("high") forbid (principal, action, resource);"#
+        r#"@id("broken") forbid (principal, action in [Action::"stop", Action::"restart"], resource) when {{ {OVERFLOW} }};
+           @id("frozen") @severity("high") forbid (principal, action in [Action::"stop", Action::"restart"], resource);"#
     );
     for answer in both_questions(&text) {
         assert_names_the_policy(&answer, "broken");
@@ -68,8 +70,8 @@ fn a_forbid_that_holds_still_determines_beside_one_that_overflows() {
 #[test]
 fn the_same_policies_without_the_overflow_allow() {
     let text = format!(
-        r#"@id("all") permit (principal, action, resource);
-           @id("sound") forbid (principal, action, resource) when {{ {OVERFLOW} }};"#
+        r#"@id("all") permit (principal, action in [Action::"stop", Action::"restart"], resource);
+           @id("sound") forbid (principal, action in [Action::"stop", Action::"restart"], resource) when {{ {OVERFLOW} }};"#
     );
     let calm = Stop { counts: Counts::default(), ..stop() };
     assert!(calm.ask(&policies(&text)).allowed);
@@ -79,7 +81,7 @@ fn the_same_policies_without_the_overflow_allow() {
 #[test]
 fn several_errors_are_told_in_a_fixed_order() {
     let broken: Vec<String> = ["c", "a", "b"]
-        .map(|id| format!(r#"@id("{id}") forbid (principal, action, resource) when {{ {OVERFLOW} }};"#))
+        .map(|id| format!(r#"@id("{id}") forbid (principal, action in [Action::"stop", Action::"restart"], resource) when {{ {OVERFLOW} }};"#))
         .to_vec();
     let answer = stop().ask(&policies(&broken.join("\n")));
     let failed: Vec<_> = answer.errors.iter().filter_map(EvaluationError::policy_id).collect();
@@ -88,15 +90,18 @@ fn several_errors_are_told_in_a_fixed_order() {
 
 #[test]
 fn an_error_says_what_went_wrong() {
-    let set =
-        policies(&format!(r#"@id("broken") forbid (principal, action, resource) when {{ {OVERFLOW} }};"#));
+    let set = policies(&format!(
+        r#"@id("broken") forbid (principal, action in [Action::"stop", Action::"restart"], resource) when {{ {OVERFLOW} }};"#
+    ));
     let answer = stop().ask(&set);
     insta::assert_snapshot!(answer.errors.first().unwrap(), @"policy `broken` can't be evaluated: integer overflow while attempting to multiply the values `2` and `9223372036854775807`");
 }
 
 #[test]
 fn facts_that_make_no_question_are_an_error_and_no_allow() {
-    let set = policies(r#"@id("all") permit (principal, action, resource);"#);
+    let set = policies(
+        r#"@id("all") permit (principal, action in [Action::"stop", Action::"restart"], resource);"#,
+    );
     // Cedar's datetime knows four-digit years only.
     let before_christ = Stop { at: at("-000500-01-01T00:00:00Z"), ..Stop::by(alice()) };
     for answer in [before_christ.ask(&set), before_christ.ask_restart(&set)] {

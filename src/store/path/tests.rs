@@ -33,7 +33,9 @@ fn paths_are_those_of_the_protocol() {
         StatePath::discovery().to_string(),
         StatePath::baseline(&subscription).to_string(),
         StatePath::heartbeat().to_string(),
-        StatePath::holds().to_string(),
+        StatePath::hold(&name).to_string(),
+        StatePath::ended_hold(&name).to_string(),
+        StatePath::grant(&PathName::parse("c-1").unwrap(), &name).to_string(),
         StatePath::aside(&key(), b"{").to_string(),
         case.to_string(),
         case.conflict(1).to_string(),
@@ -49,7 +51,9 @@ fn paths_are_those_of_the_protocol() {
     discovery.json
     baselines/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e.json
     heartbeat.json
-    holds.json
+    holds/a-1.json
+    holds-ended/a-1.json
+    grants/c-1/a-1.json
     aside/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f/021fb596db81e6d02bf3d2586ee3981f.json
     2026/11/24/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f-1795557600.json
     2026/11/24/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f-1795557600.conflict-1.json

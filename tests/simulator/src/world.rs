@@ -8,6 +8,7 @@ mod answer;
 mod arm;
 mod caller;
 mod cluster;
+pub mod entra;
 mod event;
 mod fault;
 mod graph;
@@ -192,6 +193,21 @@ impl World {
     /// A bearer token for a caller, as a test needs it that does not go through the identity endpoint.
     pub fn token_for(&mut self, caller: &Caller, audience: &str, now: Timestamp) -> String {
         self.tokens.issue(caller, audience, now, &mut self.guids)
+    }
+
+    /// From now on the login service signs with another key, and publishes no other.
+    pub fn rotate_signing_key(&mut self) {
+        self.tokens.entra.rotate();
+    }
+
+    /// Whether the login service answers its keys with 503.
+    pub fn set_login_down(&mut self, down: bool) {
+        self.tokens.entra.set_down(down);
+    }
+
+    /// How often the login service's keys were fetched.
+    pub fn keys_fetched(&self) -> u32 {
+        self.tokens.entra.fetched()
     }
 
     /// The events that have come to Event Grid by `now` and were not taken yet, in the order in which they came.

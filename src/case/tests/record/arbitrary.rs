@@ -100,9 +100,13 @@ fn any_stop() -> impl Strategy<Value = Stop> {
         StopSource::DamagedRecord,
     ]);
     let facts = (time(), any::<bool>(), caller().boxed(), option::of(text()), text(), source);
-    let later = (any::<bool>(), option::of(caller().boxed()), option::of(vec(text(), 0..3)));
+    let later =
+        (any::<bool>(), option::of(caller().boxed()), option::of(vec(text(), 0..3)), option::of(text()));
     (facts, later).prop_map(
-        |((time, time_known, caller, correlation_id, event_id, source), (confirmed, claimed, allowed_by))| {
+        |(
+            (time, time_known, caller, correlation_id, event_id, source),
+            (confirmed, claimed, allowed_by, granted),
+        )| {
             Stop {
                 time,
                 time_known,
@@ -113,6 +117,7 @@ fn any_stop() -> impl Strategy<Value = Stop> {
                 confirmed,
                 claimed: claimed.map(Box::new),
                 allowed_by,
+                granted,
             }
         },
     )
@@ -211,7 +216,8 @@ fn case() -> impl Strategy<Value = Case> {
         (case.held, case.told, case.forgery_told, case.timeline) = told;
         let (stops, resource_uid, earlier_start, next_at) = rest;
         case.stops.extend(stops);
-        Case { resource_uid, earlier_start, next_at, ..case }
+        let resumed_at = earlier_start.then_some(next_at);
+        Case { resource_uid, earlier_start, resumed_at, next_at, ..case }
     })
 }
 

@@ -62,6 +62,9 @@ impl World {
     /// Answers a request to ARM or to the identity endpoint.
     pub fn handle(&mut self, request: &Request<Bytes>, now: Timestamp) -> Reply {
         let now = self.advance(now);
+        if let Some(draft) = self.tokens.entra.answer(request, &self.settings.endpoint) {
+            return Reply::Answer(plain(draft, now));
+        }
         let target = Target::of(request.method(), request.uri());
         let kind = target.kind();
         let fault = self.faults.take(Stage::Request, kind, target.cluster());

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::answer::Draft;
 use super::caller::{Caller, TENANT};
+use super::entra::Entra;
 use super::guid::Guids;
 use super::target::query_value;
 
@@ -55,10 +56,12 @@ pub(super) enum TokenFault {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tokens {
     issued: HashMap<String, Token>,
+    pub(super) entra: Entra,
 }
 
 impl Tokens {
-    /// A token in the shape of a JWT; its signature is none, since only its bytes are compared.
+    /// A token. One for ARM is a JWT by its shape only: ARM compares its bytes. Whoever else takes it has to check its signature, so
+    /// that one is signed.
     pub(super) fn issue(
         &mut self,
         caller: &Caller,
@@ -66,6 +69,9 @@ impl Tokens {
         now: Timestamp,
         guids: &mut Guids,
     ) -> String {
+        if !ARM_AUDIENCES.contains(&audience.trim_end_matches('/')) {
+            return self.entra.token(caller, audience, now);
+        }
         let expires_at = now + TOKEN_LIFETIME;
         let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let head = part(json!({ "typ": "JWT", "alg": "none" }));
