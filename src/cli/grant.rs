@@ -27,7 +27,7 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Announce a stop: policies see it as `context.grant`
-    Add(Add),
+    Add(Box<Add>),
     /// List the grants that are not over, the last end first
     List(List),
     /// Take a grant back: it covers no stop from now on
@@ -106,7 +106,7 @@ pub(super) fn run(args: Args, environment: &Environment) -> anyhow::Result<Exit>
     };
     block_on(async {
         match args.command {
-            Command::Add(args) => add(args, &operator).await,
+            Command::Add(args) => add(*args, &operator).await,
             Command::List(args) => list(&args, &operator).await,
             Command::Revoke(args) => revoke(&args, &operator).await,
         }

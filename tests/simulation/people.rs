@@ -135,6 +135,7 @@ pub(crate) async fn hold(stage: Arc<Stage>) {
 }
 
 /// A hold as the guard stores it.
+#[expect(clippy::unwrap_used, reason = "a hold without a reason or an end is a slip of this file")]
 fn everything_held(
     number: u32,
     set_at: Timestamp,
