@@ -121,6 +121,13 @@ pub fn add_stop(case: &mut Case, stop: Stop, now: Timestamp, times: &Times) {
     let is_claim = case.stops.iter().any(|old| same_stop(old, &stop, times));
     let is_newer = !is_claim && stop.time > case.newest_stop_time();
     let is_newer = is_newer && !Mutant::VerdictForAllStops.is_on();
+    let is_overtaken = case
+        .intent
+        .as_ref()
+        .is_some_and(|intent| intent.state.may_have_landed() && stop.time <= intent.expires_at);
+    if is_newer && is_overtaken {
+        case.overtaken = Some(stop.time);
+    }
     case.stops.push(stop);
     case.stops.sort_by_key(|stop| stop.time);
     if case.stops.len() > STOPS_MAX {
