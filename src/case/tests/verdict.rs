@@ -1,6 +1,7 @@
 //! Was it allowed? (Rules 8, 9, 10, 29.)
 
 use super::*;
+use crate::domain::Severity;
 
 fn is_authorised(world: &World) -> Option<bool> {
     world.case().verdict.as_ref().map(|verdict| verdict.authorised)
