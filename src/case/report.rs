@@ -248,7 +248,9 @@ fn end(name: &str, who: &str, case: &Case, outcome: Outcome) -> String {
     let permission = permission(case);
     match outcome {
         Outcome::Authorised if undid_it(case, outcome) => {
-            format!("{name} was stopped by {who} with permission, and the guard started it before it knew of that")
+            format!(
+                "{name} was stopped by {who} with permission, and the guard started it before it knew of that"
+            )
         }
         Outcome::Authorised => format!("{name} was stopped by {who} with permission"),
         Outcome::Restored | Outcome::AlreadyRunning if authorised => {

@@ -349,9 +349,9 @@ async fn a_case_that_was_left_to_people_is_finished_once_they_release_it() {
     sim.pass(&[&guard], minutes(2)).await;
     guard.probe.poison("aks-bad");
     sim.pass(&[&guard], minutes(20)).await;
-    let entries = sim.paths("entries").await;
+    let entries = sim.paths("open/0-entries").await;
     assert_eq!(entries.len(), 1, "{entries:?}");
-    assert!(entries[0].starts_with("entries/case-"), "{entries:?}");
+    assert!(entries[0].starts_with("open/0-entries/case-"), "{entries:?}");
 
     let mended = sim.process();
     sim.pass(&[&mended], minutes(5)).await;

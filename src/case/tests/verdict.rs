@@ -338,8 +338,12 @@ fn a_start_that_undid_an_authorised_stop_is_told_as_soon_as_the_guard_knows_of_t
     world.sees(Arm::Starting, 210);
 
     assert_eq!(world.outcome(), Some(Outcome::Authorised));
-    let told: Vec<(IncidentState, Severity)> =
-        world.record.outbox.iter().map(|message| (message.incident.state, message.incident.severity)).collect();
+    let told: Vec<(IncidentState, Severity)> = world
+        .record
+        .outbox
+        .iter()
+        .map(|message| (message.incident.state, message.incident.severity))
+        .collect();
     assert!(told.contains(&(IncidentState::Updated, Severity::High)), "{told:?}");
     let last = &world.record.outbox.last().unwrap().incident;
     assert_eq!(last.state, IncidentState::Resolved);
