@@ -257,7 +257,7 @@ impl Judge {
 
 /// The case that is suspected of ending sweeps.
 fn suspect_key(path: &str) -> Option<ClusterKey> {
-    ClusterKey::parse(path.strip_prefix("entries/case-")?.strip_suffix(".json")?)
+    ClusterKey::parse(path.strip_prefix("open/0-entries/case-")?.strip_suffix(".json")?)
 }
 
 fn record_key(path: &str) -> Option<ClusterKey> {
