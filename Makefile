@@ -66,7 +66,7 @@ test: tools lint ## everything that CI runs: lints, docs, and all tests
 .PHONY: lint
 lint: $(CARGO_DENY) ## formatting, clippy, rustdoc and the dependencies' rules, warnings as errors
 	$(STEP) 'format' cargo fmt --all --check
-	$(STEP) 'clippy' cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+	$(STEP) 'clippy' cargo clippy --quiet --locked --workspace --all-targets --all-features -- -D warnings
 	$(STEP) 'rustdoc' env RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --workspace --no-deps --document-private-items
 	$(STEP) 'dependencies' $(CARGO_DENY) --locked check -D warnings bans licenses sources
 
