@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::run::{Outcome, play};
 use crate::seed::Knobs;
 
-/// Seeds that `make test` plays. More of them find what docs/RELIABILITY.md names as open.
-const SEEDS: u64 = 2_500;
+/// Seeds that `make test` plays.
+const SEEDS: u64 = 4_000;
 /// Lines of a trace that a failure shows.
 const TRACE_LINES: usize = 60;
 
