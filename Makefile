@@ -47,7 +47,11 @@ bench: .tools/azurite/installed ## measure start, wire calls, CPU, memory and lo
 SIMULATION := cargo test --quiet --locked --profile simulation --features mutants --test simulation -- --nocapture --exact
 
 .PHONY: soak
-soak: ## simulate a million seeds, or SEEDS=… of them, FROM=… on, and stop at the first that breaks a promise
+soak: .tools/azurite/installed ## the longest experiments: every pair of deaths, 200 kills, then a million seeds (SEEDS=…, FROM=…)
+	$(STEP) 'every pair of deaths' env STOP_GUARD_TEST_ALL_PAIRS=1 \
+	  cargo test --quiet --locked --profile simulation --test scenarios two_processes_killed
+	$(STEP) '200 kills of the real binary' env STOP_GUARD_TEST_KILLS=200 \
+	  cargo test --quiet --locked --profile simulation --test end_to_end killed_at_random
 	@SIMULATION_SEEDS=$(or $(SEEDS),1000000) SIMULATION_FROM=$(or $(FROM),0) \
 	  $(SIMULATION) runner::whatever_goes_wrong_the_promises_hold
 
@@ -65,7 +69,7 @@ test: tools lint ## everything that CI runs: lints, docs, and all tests
 .PHONY: lint
 lint: $(CARGO_DENY) ## formatting, clippy, rustdoc and the dependencies' rules, warnings as errors
 	$(STEP) 'format' cargo fmt --all --check
-	$(STEP) 'clippy' cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+	$(STEP) 'clippy' cargo clippy --quiet --locked --workspace --all-targets --all-features -- -D warnings
 	$(STEP) 'rustdoc' env RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --workspace --no-deps --document-private-items
 	$(STEP) 'dependencies' $(CARGO_DENY) --locked check -D warnings bans licenses sources
 

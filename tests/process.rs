@@ -155,7 +155,8 @@ fn a_stop_is_durable_while_nobody_answers_and_its_case_waits() {
     assert_eq!(answer["Logs"], json!(["aks-prod-01: stop by dana@contoso.com: opened a case"]));
     let (status, answer) = guard.post("/Sweep", br#"{"Data":{"timer":{}},"Metadata":{}}"#);
     assert_eq!(status, 200);
-    assert!(answer.contains("open cases: 1, due: 0, failed: 0"), "{answer}");
+    assert!(answer.contains("open cases: 1, due: 0, failed: 1"), "{answer}");
+    assert!(answer.contains("discovery: no token for azure resource manager"), "{answer}");
     let logged = guard.logged();
     assert!(logged.contains("\"level\":\"WARN\"") && logged.contains("the state is in memory"), "{logged}");
 }

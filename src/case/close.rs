@@ -42,12 +42,12 @@ fn remember(record: &mut Record, case: &Case, outcome: Outcome, look: Option<&Lo
             history.authorised = None;
         }
         Outcome::Authorised => {
-            history.authorised = case
-                .stops
-                .iter()
-                .rev()
-                .find(|stop| stop.allowed_by.is_some())
-                .map(|stop| AuthorisedStop { stop_time: newest, caller: stop.caller.clone() });
+            history.authorised =
+                case.stops.iter().rev().find(|stop| stop.allowed_by.is_some()).map(|stop| AuthorisedStop {
+                    stop_time: newest,
+                    caller: stop.caller.clone(),
+                    correlation_id: stop.correlation_id.clone(),
+                });
             if seen_running.is_some_and(|seen| seen >= newest) {
                 history.running_seen_at = seen_running;
                 history.authorised = None;

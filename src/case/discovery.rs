@@ -175,7 +175,11 @@ impl Examination<'_> {
             return Finding::Undecided("nothing is decided: the policies are broken");
         };
         if self.was_allowed(&stop, cluster, policies) {
-            return Finding::Allowed(AuthorisedStop { stop_time: stop.time, caller: stop.caller });
+            return Finding::Allowed(AuthorisedStop {
+                stop_time: stop.time,
+                caller: stop.caller,
+                correlation_id: stop.correlation_id,
+            });
         }
         if !stop.caller.is_known() {
             let status = format!("stopped at {} by a caller whom the activity log does not name", stop.time);

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::model::{Case, CaseId, Mode, STOPS_MAX, Stop, StopSource};
-use super::record::{Episode, Record};
+use super::record::{AuthorisedStop, Episode, Record};
 use super::report::who;
 use super::times::Times;
 use crate::domain::calendar::{EARLIEST, LATEST};
@@ -12,6 +12,8 @@ use crate::mutant::Mutant;
 
 /// Two reports of a stop this close together are about the same stop.
 const SAME_INSTANT: SignedDuration = SignedDuration::from_secs(1);
+/// The longest that a stop takes from its first record to its event: minutes as a rule.
+const STOP_TAKES_MAX: SignedDuration = SignedDuration::from_mins(30);
 
 impl Stop {
     /// The stop that an event tells of. A time that is missing, or that lies ahead of Azure's clock, is none: the stop then counts
@@ -92,8 +94,24 @@ pub(super) fn history(record: &Record, stop: &Stop) -> Option<&'static str> {
         return Some("the cluster was gone after it");
     }
     let no_case = matches!(record.episode, Episode::None);
-    let explained = history.authorised.as_ref().is_some_and(|authorised| stop.time <= authorised.stop_time);
+    let explained = history
+        .authorised
+        .as_ref()
+        .is_some_and(|authorised| stop.time <= authorised.stop_time || is_that_stop(authorised, stop));
     (no_case && explained).then_some("an authorised stop came after it or is it")
+}
+
+/// Whether a later report is about the authorised stop itself: the log dates a stop at its beginning, an event may date it at its
+/// end. Operations of one deployment share a correlation id, so it must be the same caller, and not long after.
+fn is_that_stop(authorised: &AuthorisedStop, stop: &Stop) -> bool {
+    let same_correlation = match (&authorised.correlation_id, &stop.correlation_id) {
+        (Some(known), Some(told)) => known.eq_ignore_ascii_case(told),
+        (None, _) | (_, None) => false,
+    };
+    same_correlation
+        && authorised.caller.identity().is_some()
+        && authorised.caller.identity() == stop.caller.identity()
+        && stop.time.duration_since(authorised.stop_time) <= STOP_TAKES_MAX
 }
 
 fn join(case: &mut Case, stop: Stop, now: Timestamp, times: &Times) -> Taken {
@@ -122,6 +140,13 @@ pub fn add_stop(case: &mut Case, stop: Stop, now: Timestamp, times: &Times) {
     let is_claim = case.stops.iter().any(|old| same_stop(old, &stop, times));
     let is_newer = !is_claim && stop.time > case.newest_stop_time();
     let is_newer = is_newer && !Mutant::VerdictForAllStops.is_on();
+    let is_overtaken = case
+        .intent
+        .as_ref()
+        .is_some_and(|intent| intent.state.may_have_landed() && stop.time <= intent.expires_at);
+    if is_newer && is_overtaken {
+        case.overtaken = Some(stop.time);
+    }
     case.stops.push(stop);
     case.stops.sort_by_key(|stop| stop.time);
     if case.stops.len() > STOPS_MAX {

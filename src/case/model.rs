@@ -364,6 +364,9 @@ pub struct Case {
     /// Its incident.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Told>,
+    /// When a stop was that a start of the guard followed before the guard knew of it. If it was allowed, the guard undid it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overtaken: Option<Timestamp>,
     /// The incident about claims that the log contradicts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgery_told: Option<Told>,
@@ -398,6 +401,7 @@ impl Case {
             next_at: now,
             held: None,
             told: None,
+            overtaken: None,
             forgery_told: None,
             timeline: Vec::new(),
             unknown: Map::new(),

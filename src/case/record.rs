@@ -92,6 +92,9 @@ pub struct AuthorisedStop {
     pub stop_time: Timestamp,
     /// By whom.
     pub caller: Caller,
+    /// What its other reports share with it: the log dates a stop at its beginning, an event at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<String>,
 }
 
 impl History {

@@ -65,6 +65,13 @@ pub(super) fn closed(record: &mut Record, case: &mut Case, outcome: Outcome, con
         let severity = case.restart.as_ref().and_then(|restart| restart.severity).unwrap_or(Severity::Medium);
         tell_first(record, case, severity, context);
     }
+    if undid_it(case, outcome) {
+        if case.told.is_some() {
+            tell(record, case, IncidentState::Updated, Severity::High, context);
+        } else {
+            tell_first(record, case, Severity::High, context);
+        }
+    }
     if let Some(severity) = case.told.as_ref().map(|told| told.severity) {
         tell(record, case, IncidentState::Resolved, severity, context);
     }
@@ -72,6 +79,11 @@ pub(super) fn closed(record: &mut Record, case: &mut Case, outcome: Outcome, con
         let incident = forgery(record, case, IncidentState::Resolved, 1, &told, context);
         outbox::push(&mut record.outbox, Message::new(incident, context.sinks, context.now));
     }
+}
+
+/// The guard started the cluster after a stop that it did not know of yet, and that was allowed.
+fn undid_it(case: &Case, outcome: Outcome) -> bool {
+    outcome == Outcome::Authorised && case.overtaken.is_some_and(|at| at >= case.newest_stop_time())
 }
 
 /// Nothing reaches a sink in this mode; the case says what would have.
@@ -235,6 +247,11 @@ fn end(name: &str, who: &str, case: &Case, outcome: Outcome) -> String {
     let authorised = case.verdict.as_ref().is_some_and(|verdict| verdict.authorised);
     let permission = permission(case);
     match outcome {
+        Outcome::Authorised if undid_it(case, outcome) => {
+            format!(
+                "{name} was stopped by {who} with permission, and the guard started it before it knew of that"
+            )
+        }
         Outcome::Authorised => format!("{name} was stopped by {who} with permission"),
         Outcome::Restored | Outcome::AlreadyRunning if authorised => {
             format!("{name} runs; the activity log never showed that {who} stopped it")
@@ -400,6 +417,9 @@ fn next(cluster: &ClusterId, case: &Case) -> Vec<String> {
 fn after_the_end(case: &Case, outcome: Outcome) -> Vec<String> {
     let authorised = case.verdict.as_ref().is_some_and(|verdict| verdict.authorised);
     match outcome {
+        Outcome::Authorised if undid_it(case, outcome) => {
+            vec!["Ask whoever stopped it whether it should be down, and stop it again if so.".to_owned()]
+        }
         Outcome::Authorised => Vec::new(),
         Outcome::AlreadyRunning | Outcome::Restored | Outcome::Gone if authorised => {
             vec!["Find out who sent an event about a stop that never was.".to_owned()]

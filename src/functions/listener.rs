@@ -11,16 +11,21 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 
 use super::invocation::Invocations;
 use super::server::router;
 
-/// Connections at once. The host opens one for each event that it has in flight and limits nothing: a whole batch of
-/// 5,000 events and some more. Further ones wait in the backlog of the socket.
-pub const CONNECTIONS_MAX: usize = 5_120;
+/// Connections at once. The host opens one for each event that it has in flight and limits nothing: a batch may bring 5,000.
+/// Each takes about 20 KiB here, so 5,000 of them are 100 MiB; these are 10. Further ones wait in the backlog of the socket,
+/// where they take nothing of this process.
+pub const CONNECTIONS_MAX: usize = 512;
+
+/// Connections that the kernel keeps until they are accepted: as many as Linux lets it by default (`net.core.somaxconn`). One
+/// beyond that is not refused either; its sender tries again after a second.
+const BACKLOG: u32 = 4_096;
 
 /// When an idle connection is closed. The host closes after about 72 s (measured on host 4.1037); if we closed one first
 /// and a POST crossed with it, the host would fail the invocation. So this is only for connections that nobody owns any
@@ -63,10 +68,15 @@ impl Listener {
 /// # Errors
 /// The port can't be had.
 pub async fn bind(port: u16) -> Result<Listener, Unbindable> {
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
-        Ok(listener) => Ok(Listener(listener)),
-        Err(reason) => Err(Unbindable { port, reason }),
-    }
+    listen(port).map(Listener).map_err(|reason| Unbindable { port, reason })
+}
+
+fn listen(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    // A process that follows another one at once must not wait until the kernel has forgotten the old connections.
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves invocations for as long as the process lives.

@@ -179,7 +179,8 @@ impl Theatre {
     }
 
     async fn open_cases(&self) -> usize {
-        self.store.list(&Prefix::open_markers(), 1_000).await.unwrap().entries.len()
+        let listed = self.store.list(&Prefix::open_markers(), 1_000).await.unwrap().entries;
+        listed.iter().filter(|entry| entry.path.as_open_marker().is_some()).count()
     }
 
     fn give_up_after(&self, began: Instant, what: &str) {
@@ -227,7 +228,7 @@ fn install_provider() {
 
 /// All that the guard's role may do in Azure.
 pub(crate) fn least_privilege() -> BTreeSet<String> {
-    ["GetCluster", "Start", "ListActivityLog"].map(str::to_owned).into()
+    ["GetCluster", "Start", "ListActivityLog", "QueryResourceGraph"].map(str::to_owned).into()
 }
 
 /// The one caller who may stop clusters.

@@ -5,7 +5,7 @@
 //! * `end` says what has to hold, and runs a state to its fair end. `search` goes through the states.
 //! * `scenarios` are the worlds, `mutants` the rules done wrong. The bounds are in docs/RELIABILITY.md, "Explored exhaustively".
 //!
-//! Run it optimised: `cargo test --profile simulation --features mutants --test explorer`.
+//! Run it optimised: `tools/search --test explorer`.
 
 #![expect(
     clippy::unwrap_used,

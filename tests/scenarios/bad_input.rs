@@ -307,9 +307,10 @@ async fn foreign_blobs_anywhere_in_the_container_are_left_alone_and_stop_nothing
         format!("open/{stray}/7"),
         format!("open/{stray}/7/deeper"),
         "clusters/README.md".to_owned(),
-        "entries/README.md".to_owned(),
-        "entries/sweep-of-somebody.json".to_owned(),
-        "entries/case-of-somebody.json".to_owned(),
+        "open/0-bulletins/README.md".to_owned(),
+        "open/0-entries/README.md".to_owned(),
+        "open/0-entries/sweep-of-somebody.json".to_owned(),
+        "open/0-entries/case-of-somebody.json".to_owned(),
         "bulletins/README.md".to_owned(),
         "bulletins/news.json".to_owned(),
         format!("stops/{SUBSCRIPTION}/README.md"),
@@ -349,9 +350,9 @@ async fn a_case_that_was_left_to_people_is_finished_once_they_release_it() {
     sim.pass(&[&guard], minutes(2)).await;
     guard.probe.poison("aks-bad");
     sim.pass(&[&guard], minutes(20)).await;
-    let entries = sim.paths("entries").await;
+    let entries = sim.paths("open/0-entries").await;
     assert_eq!(entries.len(), 1, "{entries:?}");
-    assert!(entries[0].starts_with("entries/case-"), "{entries:?}");
+    assert!(entries[0].starts_with("open/0-entries/case-"), "{entries:?}");
 
     let mended = sim.process();
     sim.pass(&[&mended], minutes(5)).await;

@@ -121,7 +121,7 @@ pub(crate) async fn sweep(stage: Arc<Stage>, fleet: Arc<Fleet>) {
         sleep(std(stage.knobs.sweep_every)).await;
         let (all, is_idle) = {
             let mut state = stage.state();
-            let is_idle = !["open", "bulletins", "entries"].iter().any(|f| state.records.has_any(f));
+            let is_idle = !state.records.has_any("open");
             (state.dice.percent(15), is_idle && !state.dice.percent(5))
         };
         if is_idle {

@@ -22,7 +22,8 @@ fn record() -> Record {
 
 fn with_authorised(second: i64) -> Record {
     let mut record = record();
-    record.history.authorised = Some(AuthorisedStop { stop_time: at(second), caller: pipeline() });
+    record.history.authorised =
+        Some(AuthorisedStop { stop_time: at(second), caller: pipeline(), correlation_id: None });
     record
 }
 
@@ -149,7 +150,11 @@ fn a_stop_that_is_too_old_is_for_people_unless_it_was_allowed() {
     let by = |caller: Caller| Scene { log: vec![log_stop(caller, old)], ..Scene::default() };
     let found = by(mallory()).find();
     insta::assert_snapshot!(status(&found), @"stopped without permission at 2026-09-14T23:00:00Z by mallory@contoso.com, too long ago for a restart");
-    let allowed = AuthorisedStop { stop_time: at(old), caller: pipeline() };
+    let allowed = AuthorisedStop {
+        stop_time: at(old),
+        caller: pipeline(),
+        correlation_id: Some(format!("correlation-{old}")),
+    };
     assert_eq!(by(pipeline()).find(), Finding::Allowed(allowed));
     let broken = Scene { policies: false, ..by(pipeline()) };
     assert!(matches!(broken.find(), Finding::Undecided(_)), "a broken guard judges nothing");

@@ -135,7 +135,8 @@ fn rule_7_a_stop_of_a_cluster_that_is_gone_since_is_history() {
 #[test]
 fn rule_7_an_authorised_stop_explains_earlier_ones_but_only_while_no_case_is_open() {
     let mut world = World::new();
-    world.record.history.authorised = Some(AuthorisedStop { stop_time: at(100), caller: pipeline() });
+    world.record.history.authorised =
+        Some(AuthorisedStop { stop_time: at(100), caller: pipeline(), correlation_id: None });
     assert!(matches!(world.hears(stop(mallory(), 100), 200), Taken::History(_)));
     assert_eq!(world.hears(stop(mallory(), 101), 200), Taken::Opened);
     assert_eq!(world.hears(stop(trudy(), 50), 201), Taken::Joined);
@@ -234,4 +235,21 @@ fn another_claim_about_the_newest_stop_gives_no_new_attempts() {
         Stop { time: at(0) + SignedDuration::from_millis(900), caller: trudy(), ..stop(mallory(), 0) };
     assert_eq!(world.hears(claim, 20), Taken::Joined);
     assert_eq!(world.case().episode_attempts, 1);
+}
+
+#[test]
+fn rule_7_an_event_that_dates_an_authorised_stop_at_its_end_is_that_stop() {
+    let known = || {
+        let mut world = World::new();
+        let correlation_id = Some("correlation-211".to_owned());
+        world.record.history.authorised =
+            Some(AuthorisedStop { stop_time: at(100), caller: pipeline(), correlation_id });
+        world
+    };
+    assert!(
+        matches!(known().hears(stop(pipeline(), 211), 230), Taken::History(_)),
+        "the log dated it at 100"
+    );
+    assert_eq!(known().hears(stop(mallory(), 211), 230), Taken::Opened, "somebody else's is another stop");
+    assert_eq!(known().hears(stop(pipeline(), 212), 230), Taken::Opened, "another operation is another stop");
 }

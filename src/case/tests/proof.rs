@@ -94,7 +94,8 @@ fn rule_11_a_watch_proves_nothing_where_any_of_its_conditions_is_missing() {
         ("no time in the event", |known| known.case.stops[0].time_known = false),
         ("the second attempt", |known| known.case.episode_attempts = 1),
         ("an authorised stop in the history", |known| {
-            known.history.authorised = Some(AuthorisedStop { stop_time: at(-9_000), caller: pipeline() });
+            known.history.authorised =
+                Some(AuthorisedStop { stop_time: at(-9_000), caller: pipeline(), correlation_id: None });
         }),
         ("an authorised stop in the case", |known| {
             let allowed = Stop { allowed_by: Some(vec!["pipeline".to_owned()]), ..stop(pipeline(), -500) };

@@ -304,8 +304,11 @@ fn rule_28_between_cases_another_cluster_voids_what_was_known_of_the_old_one() {
     let mut world = World::new();
     world.record.resource_uid = Some("uid-0".to_owned());
     world.hears(stop(mallory(), 0), 10);
-    world.record.history.authorised =
-        Some(super::super::record::AuthorisedStop { stop_time: at(-900), caller: pipeline() });
+    world.record.history.authorised = Some(super::super::record::AuthorisedStop {
+        stop_time: at(-900),
+        caller: pipeline(),
+        correlation_id: None,
+    });
     assert!(world.sees(Arm::Stopped, 11).start.is_some(), "the old one's authorised stop explains nothing");
     assert_eq!(world.record.resource_uid.as_deref(), Some("uid-1"));
     assert_eq!(world.record.history.authorised, None);

@@ -1,6 +1,7 @@
 //! Was it allowed? (Rules 8, 9, 10, 29.)
 
 use super::*;
+use crate::domain::Severity;
 
 fn is_authorised(world: &World) -> Option<bool> {
     world.case().verdict.as_ref().map(|verdict| verdict.authorised)
@@ -323,4 +324,40 @@ fn one_stop_is_not_confirmed_by_two_operations() {
     let callers: Vec<&str> = world.case().stops.iter().map(|stop| stop.caller.label()).collect();
     assert_eq!(callers, ["mallory@contoso.com", "trudy@contoso.com"]);
     assert!(!stepped.told.iter().any(|incident| incident.id.ends_with("-claims")), "nobody lied");
+}
+
+#[test]
+fn a_start_that_undid_an_authorised_stop_is_told_as_soon_as_the_guard_knows_of_that_stop() {
+    let mut world = World::stopped_by(mallory());
+    let intent = world.sees(Arm::Stopped, 150).start.unwrap();
+    world.start_came_to(sent(), 151);
+    assert!(intent.look_at >= at(140));
+    // Somebody had started it, and the pipeline had stopped it: that event comes late.
+    world.hears(stop(pipeline(), 140), 200);
+    world.log_says(vec![log_stop(mallory(), 0), log_stop(pipeline(), 140)]);
+    world.sees(Arm::Starting, 210);
+
+    assert_eq!(world.outcome(), Some(Outcome::Authorised));
+    let told: Vec<(IncidentState, Severity)> = world
+        .record
+        .outbox
+        .iter()
+        .map(|message| (message.incident.state, message.incident.severity))
+        .collect();
+    assert!(told.contains(&(IncidentState::Updated, Severity::High)), "{told:?}");
+    let last = &world.record.outbox.last().unwrap().incident;
+    assert_eq!(last.state, IncidentState::Resolved);
+    insta::assert_snapshot!(last.title, @"aks-prod-01 was stopped by night-pipeline with permission, and the guard started it before it knew of that");
+}
+
+#[test]
+fn a_start_before_an_authorised_stop_undid_nothing() {
+    let mut world = World::stopped_by(mallory());
+    world.sees(Arm::Stopped, 10);
+    world.start_came_to(sent(), 11);
+    world.hears(stop(pipeline(), 400), 410);
+    world.log_says(vec![log_stop(mallory(), 0), log_stop(pipeline(), 400)]);
+    world.sees(Arm::Stopped, 420);
+    assert_eq!(world.outcome(), Some(Outcome::Authorised));
+    assert!(world.record.outbox.iter().all(|message| message.incident.state != IncidentState::Updated));
 }

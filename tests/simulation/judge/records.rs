@@ -151,7 +151,10 @@ impl Judge {
                 let has = |id: &String| closing.body.contains(id);
                 let is_kept =
                     |stop: &Stop| has(&stop.event_id) || stop.correlation_id.as_ref().is_some_and(has);
-                let lost = case.stops.iter().find(|stop| !is_kept(stop));
+                // A case that goes on with the cluster made anew leaves the stops of the old one behind (rule 28).
+                let made_anew = self.clusters.get(&new.cluster.key()).and_then(|known| known.made_anew);
+                let is_of_another = |stop: &Stop| made_anew.is_some_and(|at| stop.time <= at);
+                let lost = case.stops.iter().find(|stop| !is_kept(stop) && !is_of_another(stop));
                 if let Some(stop) = lost
                     && closing.outcome != Outcome::Gone
                 {
@@ -257,7 +260,7 @@ impl Judge {
 
 /// The case that is suspected of ending sweeps.
 fn suspect_key(path: &str) -> Option<ClusterKey> {
-    ClusterKey::parse(path.strip_prefix("entries/case-")?.strip_suffix(".json")?)
+    ClusterKey::parse(path.strip_prefix("open/0-entries/case-")?.strip_suffix(".json")?)
 }
 
 fn record_key(path: &str) -> Option<ClusterKey> {

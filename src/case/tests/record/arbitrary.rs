@@ -222,8 +222,8 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 fn history() -> impl Strategy<Value = History> {
-    let authorised =
-        (time(), caller().boxed()).prop_map(|(stop_time, caller)| AuthorisedStop { stop_time, caller });
+    let authorised = (time(), caller().boxed(), option::of(text()))
+        .prop_map(|(stop_time, caller, correlation_id)| AuthorisedStop { stop_time, caller, correlation_id });
     (option::of(time()), option::of(time()), option::of(authorised), vec(time(), 0..5)).prop_map(
         |(running_seen_at, gone_seen_at, authorised, starts)| History {
             running_seen_at,
