@@ -8,6 +8,7 @@ pub mod close;
 pub mod discovery;
 pub mod explain;
 pub mod intake;
+pub mod mode;
 pub mod model;
 pub mod outbox;
 mod plan;
@@ -26,7 +27,8 @@ pub use bulletin::{Bulletin, BulletinKey};
 pub use discovery::Baseline;
 pub use explain::{Action, Explanation, explain, explain_questions};
 pub use intake::{Taken, take_in};
-pub use model::{Case, CaseId, Held, Intent, IntentState, Mode, Outcome, Stop, StopSource, Told, Verdict};
+pub use mode::Mode;
+pub use model::{Case, CaseId, Held, Intent, IntentState, Outcome, Stop, StopSource, Told, Verdict};
 pub use proof::Confirm;
 pub use record::{AuthorisedStop, Closing, Episode, History, Record, RecordError};
 pub use step::{

@@ -124,7 +124,7 @@ fn check_tells_all_faults_at_once_and_draws_those_in_policies() {
             "a.cedar",
             "@id(\"night\")\npermit (principal, action == Action::\"stop\", resource)\nwhen { context.hour > 20 };\n",
         ),
-        ("b.cedar", "permit (principal, action == Action::\"halt\", resource);\n"),
+        ("b.cedar", "permit (principal, action == Action::\"stopp\", resource);\n"),
     ]);
     let mut environment = set();
     environment.extend([
@@ -150,25 +150,25 @@ fn check_tells_all_faults_at_once_and_draws_those_in_policies() {
       × ./b.cedar:1:1: for policy `./b.cedar:1:1`, policy is impossible: the policy expression
       │ evaluates to false for all valid requests
        ╭─[./b.cedar:1:1]
-     1 │ permit (principal, action == Action::"halt", resource);
-       · ───────────────────────────────────────────────────────
+     1 │ permit (principal, action == Action::"stopp", resource);
+       · ────────────────────────────────────────────────────────
        ╰────
       × ./b.cedar:1:1: for policy `./b.cedar:1:1`, unable to find an applicable action given the
       │ policy scope constraints
        ╭─[./b.cedar:1:1]
-     1 │ permit (principal, action == Action::"halt", resource);
-       · ───────────────────────────────────────────────────────
+     1 │ permit (principal, action == Action::"stopp", resource);
+       · ────────────────────────────────────────────────────────
        ╰────
       × ./b.cedar:1:1: the policy has no id
        ╭─[./b.cedar:1:1]
-     1 │ permit (principal, action == Action::"halt", resource);
-       · ───────────────────────────────────────────────────────
+     1 │ permit (principal, action == Action::"stopp", resource);
+       · ────────────────────────────────────────────────────────
        ╰────
       help: write @id("...") before it: cases and incidents call the policy by its id
-      × ./b.cedar:1:30: for policy `./b.cedar:1:1`, unrecognized action `Action::"halt"`
+      × ./b.cedar:1:30: for policy `./b.cedar:1:1`, unrecognized action `Action::"stopp"`
        ╭─[./b.cedar:1:30]
-     1 │ permit (principal, action == Action::"halt", resource);
-       ·                              ──────────────
+     1 │ permit (principal, action == Action::"stopp", resource);
+       ·                              ───────────────
        ╰────
       help: did you mean `Action::"stop"`?
     sinks     none: nobody is told of incidents

@@ -309,7 +309,7 @@ const STOP: [Condition; 16] = [
         r#"context has ip && context.ip.isInRange(ip("192.0.2.128/25"))"#,
         |f| matches!(f.caller.ip, Some(IpAddr::V4(ip)) if ip.octets()[3] >= 128),
     ),
-    (r#"context has grant && context.grant.granted_by == "ops" && context.at < context.grant.until"#, |f| {
+    (r#"context has grant && context.grant.grantedBy == "ops" && context.at < context.grant.until"#, |f| {
         f.grant.as_ref().is_some_and(|grant| grant.granted_by == "ops" && f.at < grant.until)
     }),
     ("context.local.hour >= 20 || context.local.hour < 6", |f| !(6..20).contains(&berlin(f.at).2)),

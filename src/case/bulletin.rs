@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::model::Mode;
+use super::mode::Mode;
 use super::outbox::{self, Message};
 use super::record::{RecordError, VERSION};
 use super::report;

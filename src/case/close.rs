@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::model::{Case, Mode, Outcome};
+use super::mode::Mode;
+use super::model::{Case, Outcome};
 use super::outbox::{self, Message};
 use super::record::{AuthorisedStop, Closing, Episode, Record};
 use super::report;

@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::model::{Case, CaseId, Mode, STOPS_MAX, Stop, StopSource};
+use super::mode::Mode;
+use super::model::{Case, CaseId, STOPS_MAX, Stop, StopSource};
 use super::record::{AuthorisedStop, Episode, Record};
 use super::report::who;
 use super::times::Times;

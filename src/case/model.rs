@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::asked::Asked;
+use super::mode::Mode;
 use crate::domain::incident::TimelineEntry;
 use crate::domain::{Caller, ClusterKey, Severity, Situation};
 
@@ -15,36 +16,6 @@ pub const STOPS_MAX: usize = 16;
 /// Timeline lines that one case keeps: the first 16 and the newest 48.
 pub const TIMELINE_MAX: usize = 64;
 const TIMELINE_HEAD: usize = 16;
-
-/// What the guard may do. Ordered by how much that is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    /// Decide and record; nothing reaches ARM's write calls or a sink.
-    #[default]
-    DryRun,
-    /// Tell people; start nothing.
-    Notify,
-    /// Tell people and start clusters.
-    Act,
-}
-
-impl Mode {
-    /// The word for it in settings and incidents.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::DryRun => "dry-run",
-            Self::Notify => "notify",
-            Self::Act => "act",
-        }
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// How a case ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::model::{Case, Held, IntentState, Mode, Outcome, RestartAnswer};
+use super::mode::Mode;
+use super::model::{Case, Held, IntentState, Outcome, RestartAnswer};
 use super::proof::{Confirm, Evidence, Proof};
 use super::record::Record;
 use super::step::{Context, Facts};

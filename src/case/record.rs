@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::model::{Case, CaseId, Held, Mode, Outcome, Stop, StopSource};
+use super::mode::Mode;
+use super::model::{Case, CaseId, Held, Outcome, Stop, StopSource};
 use super::outbox::Message;
 use super::step::StormRow;
 use crate::domain::{Caller, ClusterId};

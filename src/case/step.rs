@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::close;
-use super::model::{Case, Held, Intent, IntentState, Mode, Outcome};
+use super::mode::Mode;
+use super::model::{Case, Held, Intent, IntentState, Outcome};
 use super::plan::{Plan, Planner};
 use super::proof::Confirm;
 use super::record::{Episode, Record};

@@ -25,7 +25,8 @@ use std::sync::LazyLock;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::model::{Case, Held, Intent, IntentState, Mode, Outcome, Stop, StopSource};
+use super::mode::Mode;
+use super::model::{Case, Held, Intent, IntentState, Outcome, Stop, StopSource};
 use super::record::{Episode, Record};
 use super::step::{Advance, Context, Facts, GrantsRead, LookProblem, RecentStops, StormRow, advance};
 use super::{Confirm, Taken, Times, take_in};

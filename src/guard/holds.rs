@@ -1,6 +1,6 @@
 //! Holds: until when the guard starts nothing on a cluster, a group, a subscription or anywhere.
 //!
-//! One blob each, below `holds/`, for as long as it has to be looked at: a sweep that has told of its end moves it to
+//! One blob each, below `open/0-holds/`, for as long as it has to be looked at: a sweep that has told of its end moves it to
 //! `holds-ended/`. So a look at the holds costs one list, and a read for each that is there.
 
 use futures::StreamExt as _;
@@ -133,16 +133,18 @@ impl Holds {
     async fn read(&self, path: &StatePath) -> Result<Option<Hold>, StoreError> {
         let stored = match self.0.read(path).await {
             // Too large to be one of ours: it counts as one that can't be read.
-            Err(StoreError::Refused(_)) => return Ok(Some(Hold::unreadable(&id_in(path)))),
+            Err(StoreError::Refused(_)) => {
+                return Ok(Some(Hold::unreadable(path.as_hold().unwrap_or_default())));
+            }
             read => read?,
         };
         Ok(stored.map(|stored| decode(path, &stored.bytes)))
     }
 }
 
-/// What lies below `holds/` and can't be read holds everything: a red button that fails must not start anything.
+/// What lies among the holds and can't be read holds everything: a red button that fails must not start anything.
 fn decode(path: &StatePath, bytes: &[u8]) -> Hold {
-    let id = id_in(path);
+    let id = path.as_hold().unwrap_or_default().to_owned();
     let read = serde_json::from_slice::<Hold>(bytes).ok();
     read.filter(|hold| hold.v <= crate::domain::grant::ANNOUNCEMENT_VERSION && hold.id == id).unwrap_or_else(
         || {
@@ -150,13 +152,6 @@ fn decode(path: &StatePath, bytes: &[u8]) -> Hold {
             Hold::unreadable(&id)
         },
     )
-}
-
-/// The hold's id, as its path tells it.
-fn id_in(path: &StatePath) -> String {
-    let path = path.to_string();
-    let name = path.strip_prefix("holds/").unwrap_or(&path);
-    name.strip_suffix(".json").unwrap_or(name).to_owned()
 }
 
 fn encode(hold: &Hold, path: &StatePath) -> Result<Vec<u8>, StoreError> {

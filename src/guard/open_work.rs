@@ -24,6 +24,8 @@ pub(super) struct OpenWork {
     pub(super) bulletins: BTreeMap<BulletinKey, Vec<u64>>,
     /// What sweeps are working on, and which cases ended one.
     pub(super) entries: Vec<PathName>,
+    /// Whether there is any hold.
+    pub(super) are_holds: bool,
 }
 
 impl OpenWork {
@@ -46,6 +48,8 @@ impl Guard {
                 open.cases.entry(key).or_default().push(generation);
             } else if let Some(entry) = path.as_entry() {
                 open.entries.push(entry);
+            } else if path.as_hold().is_some() {
+                open.are_holds = true;
             } else if let Some((key, generation)) = path
                 .as_bulletin_marker()
                 .and_then(|(name, generation)| Some((BulletinKey::parse(name.as_str())?, generation)))

@@ -90,7 +90,9 @@ impl Guard {
             swept.failed.extend(discovered.failed);
         }
         swept.failed.extend(self.tell_what_is_wrong(&suspects.faults(), &open).await);
-        swept.failed.extend(self.tell_holds(&open.bulletins).await);
+        if open.are_holds {
+            swept.failed.extend(self.tell_holds(&open.bulletins).await);
+        }
         swept.failed.extend(self.look_after_bulletins(open.bulletins).await);
         swept.failed.extend(self.beat(&swept).await);
         Ok(swept)

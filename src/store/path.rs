@@ -57,6 +57,8 @@ pub struct StopHour(i64);
 const BULLETIN_MARKERS: &str = "open/0-bulletins/";
 /// Another one.
 const ENTRIES: &str = "open/0-entries/";
+/// Another one: a sweep tells of holds that began and ended.
+const HOLDS: &str = "open/0-holds/";
 /// Seconds in an hour.
 const HOUR_SECONDS: i64 = 3_600;
 
@@ -113,9 +115,9 @@ impl StatePath {
         Self(Path::from(format!("{ENTRIES}{name}.json")))
     }
 
-    /// `holds/<name>.json`: what the guard must not start, until when.
+    /// `open/0-holds/<name>.json`: what the guard must not start, until when.
     pub fn hold(name: &PathName) -> Self {
-        Self(Path::from(format!("holds/{name}.json")))
+        Self(Path::from(format!("{HOLDS}{name}.json")))
     }
 
     /// `holds-ended/<name>.json`: a hold that is over, kept to show who held what.
@@ -157,6 +159,12 @@ impl StatePath {
     /// The name of the entry that this is.
     pub fn as_entry(&self) -> Option<PathName> {
         PathName::parse(self.0.as_ref().strip_prefix(ENTRIES)?.strip_suffix(".json")?)
+    }
+
+    /// The id of the hold at this path, whatever somebody has put there.
+    pub fn as_hold(&self) -> Option<&str> {
+        let name = self.0.as_ref().strip_prefix(HOLDS)?;
+        Some(name.strip_suffix(".json").unwrap_or(name))
     }
 
     /// The last segment, if it is a name that the guard could have given.
@@ -239,7 +247,7 @@ impl Prefix {
         Self(Path::from("clusters"))
     }
 
-    /// All that a sweep has to look at: the markers of open cases and of bulletins, and what sweeps are working on.
+    /// All that a sweep has to look at: the markers of open cases and of bulletins, holds, and what sweeps are working on.
     pub fn open_markers() -> Self {
         Self(Path::from("open"))
     }
@@ -261,7 +269,7 @@ impl Prefix {
 
     /// What the guard must not start.
     pub fn holds() -> Self {
-        Self(Path::from("holds"))
+        Self(Path::from(HOLDS))
     }
 
     /// The planned stops of one caller.

@@ -99,7 +99,7 @@ async fn a_write_that_hangs_is_given_up_in_time_and_may_have_been_done() {
     let started = tokio::time::Instant::now();
     let error = store.create(&path(), "mine").await.unwrap_err();
     assert_eq!(started.elapsed(), STORE_TIMEOUT);
-    insta::assert_snapshot!(error, @"the store can't be used now: writing `holds/h-1.json`: no answer in 5000 ms");
+    insta::assert_snapshot!(error, @"the store can't be used now: writing `open/0-holds/h-1.json`: no answer in 5000 ms");
     assert_eq!(bytes(&store, &path()).await.unwrap(), "mine");
 }
 
@@ -182,7 +182,7 @@ async fn nothing_bigger_than_a_record_is_written_or_read() {
     done(store.create(&path(), vec![b'x'; RECORD_BYTES_MAX]).await.unwrap());
     assert!(store.read(&path()).await.unwrap().is_some());
     let error = store.put(&path(), vec![b'x'; RECORD_BYTES_MAX + 1]).await.unwrap_err();
-    insta::assert_snapshot!(error, @"the store refused: writing `holds/h-1.json`: 1048577 bytes, at most 1048576 are allowed");
+    insta::assert_snapshot!(error, @"the store refused: writing `open/0-holds/h-1.json`: 1048577 bytes, at most 1048576 are allowed");
     let big = PutPayload::from(vec![b'x'; RECORD_BYTES_MAX + 1]);
     state.put(path().as_path(), big).await.unwrap();
     assert!(matches!(store.read(&path()).await, Err(StoreError::Refused(_))));

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// The cluster that the fixtures are about.
 pub(crate) const ID: &str = "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-prod-weu/providers/Microsoft.ContainerService/managedClusters/aks-prod-01";
@@ -129,13 +130,13 @@ impl TokenSource for Tokens {
     }
 }
 
-/// A clock that stands.
+/// A clock whose wall stands. Since boot it counts on, as far as tokio's does.
 #[derive(Debug)]
-pub(crate) struct Still(pub(crate) Timestamp);
+pub(crate) struct Still(pub(crate) Timestamp, Instant);
 
 impl Still {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self("2026-09-14T18:05:00Z".parse().unwrap()))
+        Arc::new(Self("2026-09-14T18:05:00Z".parse().unwrap(), Instant::now()))
     }
 }
 
@@ -145,7 +146,7 @@ impl Clock for Still {
     }
 
     fn since_boot(&self) -> Duration {
-        Duration::ZERO
+        self.1.elapsed()
     }
 }
 

@@ -153,8 +153,8 @@ async fn a_machine_that_slept_sends_no_start_whatever_its_wall_clock_says() {
     sim.clock.advance(minutes(2));
     let event = sim.stop_events().remove(0);
     let (truth, local) = (sim.clock.clone(), guard.clock.clone());
-    guard.probe.once_before("list state/holds", || {});
-    guard.probe.once_before("list state/holds", move || {
+    guard.probe.once_before("list state/open/0-holds", || {});
+    guard.probe.once_before("list state/open/0-holds", move || {
         truth.advance(minutes(4));
         local.is_ahead_by(-minutes(4));
     });

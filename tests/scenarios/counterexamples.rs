@@ -79,7 +79,7 @@ async fn counterexample_3_late_post() {
     // The holds are read once for the decision and once right before the POST: the process pauses at the second.
     let elsewhere =
         sim.hold("/subscriptions/11111111-1111-4111-8111-111111111111", minutes(600), "audit").await;
-    let read = format!("get state/holds/{elsewhere}.json");
+    let read = format!("get state/open/0-holds/{elsewhere}.json");
     guard.probe.once_before(&read, || {});
     guard.probe.once_before(&read, move || {
         world.lock().unwrap().start(&id, &ops(), clock.now()).unwrap();

@@ -48,7 +48,7 @@ async fn a_hold_that_is_lifted_frees_its_cases_within_minutes_and_both_ends_are_
     assert_eq!(of_hold.len(), 2, "{told:#?}");
     assert!(of_hold[0].starts_with("opened hold: the guard starts nothing in"), "{of_hold:?}");
     assert!(of_hold[1].contains("again (lifted by CLI, unverified)"), "{of_hold:?}");
-    assert_eq!(sim.paths("holds").await, [""; 0], "nobody has to look at it any more");
+    assert_eq!(sim.paths("open/0-holds").await, [""; 0], "nobody has to look at it any more");
     assert_eq!(sim.paths("holds-ended").await.len(), 1);
     assert!(
         sim.paths("bulletins").await.iter().all(|path| !path.contains("hold")),
@@ -69,7 +69,7 @@ async fn a_hold_that_comes_between_decision_and_start_stops_the_start() {
     // One token for the look, one for the POST: by then the record with its intent is written.
     guard.probe.once_before("token", || {});
     guard.probe.once_before("token", move || {
-        let path = object_store::path::Path::from("holds/h-1.json");
+        let path = object_store::path::Path::from("open/0-holds/h-1.json");
         state.put(&path, bytes.into()).now_or_never().unwrap().unwrap();
     });
     sim.deliver(&guard, event).await.unwrap();
@@ -118,14 +118,14 @@ async fn in_dry_run_a_hold_is_told_to_nobody_and_still_tidied_up() {
     sim.hold("/", minutes(5), "audit").await;
     sim.pass(&[&guard], minutes(10)).await;
     assert_eq!(sim.told(), [""; 0]);
-    assert_eq!(sim.paths("holds").await, [""; 0]);
+    assert_eq!(sim.paths("open/0-holds").await, [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_hold_that_can_not_be_read_starts_nothing_and_is_told() {
     let sim = Sim::new(Setup::default());
     let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
-    sim.state.put(&"holds/odd.json".into(), bytes::Bytes::from("{").into()).await.unwrap();
+    sim.state.put(&"open/0-holds/odd.json".into(), bytes::Bytes::from("{").into()).await.unwrap();
     sim.stop(&aks, &mallory());
     sim.pass(&[&guard], minutes(30)).await;
     assert_eq!(sim.starts(&aks), 0);

@@ -67,6 +67,12 @@ pub(crate) struct Probe {
 impl Probe {
     /// Before a call. Runs what the test wants done here, or never returns if the process dies here.
     pub(crate) async fn before(&self, call: &str) {
+        self.enter(call).await;
+        self.step().await;
+    }
+
+    /// The same before a list. A process that dies before one dies after the call before it, too: it is no point of its own.
+    async fn enter(&self, call: &str) {
         self.log.lock().unwrap().push(call.to_owned());
         let poisoned = self.poison.lock().unwrap().as_ref().is_some_and(|part| call.contains(part));
         assert!(!poisoned, "this call is poisoned");
@@ -78,7 +84,6 @@ impl Probe {
         if let Some(hook) = hook {
             hook().await;
         }
-        self.step().await;
     }
 
     /// After a call was done, before its answer is seen.
@@ -262,11 +267,16 @@ impl ObjectStore for Probed {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.probe.log.lock().unwrap().push(self.call("list", &prefix.cloned().unwrap_or_default()));
-        match self.probe.store() {
-            Ok(()) => self.inner.list(prefix),
-            Err(down) => futures::stream::once(async { Err(down) }).boxed(),
-        }
+        let call = self.call("list", &prefix.cloned().unwrap_or_default());
+        let (probe, inner, prefix) = (Arc::clone(&self.probe), Arc::clone(&self.inner), prefix.cloned());
+        let listed = async move {
+            probe.enter(&call).await;
+            match probe.store() {
+                Ok(()) => inner.list(prefix.as_ref()),
+                Err(down) => futures::stream::once(async { Err(down) }).boxed(),
+            }
+        };
+        listed.flatten_stream().boxed()
     }
 
     fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {

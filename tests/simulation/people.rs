@@ -106,7 +106,7 @@ async fn wait_for_occasion(stage: &Stage) -> bool {
 /// Somebody sets a hold, and lifts it again.
 pub(crate) async fn hold(stage: Arc<Stage>) {
     for number in 1_u32.. {
-        let path = format!("holds/ops-{number}.json");
+        let path = format!("open/0-holds/ops-{number}.json");
         let (before, lasts) = {
             let mut state = stage.state();
             (state.dice.seconds(60, 3_000), state.dice.seconds(60, 1_800))

@@ -1,6 +1,6 @@
 //! What a bulletin says.
 
-use super::super::model::Mode;
+use super::super::mode::Mode;
 use super::super::report;
 use super::{OWN_INCIDENT, OpenBulletin, Row, Teller};
 use crate::domain::incident::{AFFECTED_MAX, Affected};

@@ -51,7 +51,7 @@ fn paths_are_those_of_the_protocol() {
     discovery.json
     baselines/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e.json
     heartbeat.json
-    holds/a-1.json
+    open/0-holds/a-1.json
     holds-ended/a-1.json
     grants/c-1/a-1.json
     aside/0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f/021fb596db81e6d02bf3d2586ee3981f.json

@@ -90,7 +90,7 @@ async fn a_conditional_write_that_meets_503_is_sent_once() {
     let (server, url) = serve(503, "ServerBusy").await;
     let store = with_key(&url);
     let error = store.create(&path(), "mine").await.unwrap_err();
-    insta::assert_snapshot!(error, @"the store can't be used now: writing `holds/h-1.json`: 503 `ServerBusy`");
+    insta::assert_snapshot!(error, @"the store can't be used now: writing `open/0-holds/h-1.json`: 503 `ServerBusy`");
     assert!(store.replace(&path(), "mine", &Etag("\"1\"".to_owned())).await.is_err());
     let seen = server.seen.lock().unwrap();
     assert_eq!(seen.len(), 2);
@@ -155,12 +155,12 @@ async fn without_a_token_nothing_is_sent_and_the_reason_is_told() {
     let unavailable = with_identity(&url, Tokens(Err(TokenError::Unavailable("no endpoint".to_owned()))));
     insta::assert_snapshot!(
         unavailable.create(&path(), "x").await.unwrap_err(),
-        @"the store can't be used now: writing `holds/h-1.json`: no token for the store now: no endpoint"
+        @"the store can't be used now: writing `open/0-holds/h-1.json`: no token for the store now: no endpoint"
     );
     let denied = with_identity(&url, Tokens(Err(TokenError::Denied("no such identity".to_owned()))));
     insta::assert_snapshot!(
         denied.read(&path()).await.unwrap_err(),
-        @"the store denied access: reading `holds/h-1.json`: no token for the store: no such identity"
+        @"the store denied access: reading `open/0-holds/h-1.json`: no token for the store: no such identity"
     );
     let broken = with_identity(&url, Tokens(Ok(format!("{TOKEN}\n"))));
     assert!(matches!(broken.init().await, Err(StoreError::Unavailable(_))));

@@ -69,23 +69,12 @@ impl Tokens {
         now: Timestamp,
         guids: &mut Guids,
     ) -> String {
-        if !ARM_AUDIENCES.contains(&audience.trim_end_matches('/')) {
-            return self.entra.token(caller, audience, now);
-        }
         let expires_at = now + TOKEN_LIFETIME;
-        let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let head = part(json!({ "typ": "JWT", "alg": "none" }));
-        let claims = part(json!({
-            "aud": audience,
-            "iss": format!("https://sts.windows.net/{TENANT}/"),
-            "iat": now.as_second(),
-            "exp": expires_at.as_second(),
-            "oid": caller.object_id,
-            "appid": caller.app_id,
-            "tid": TENANT,
-            "uti": guids.next_guid(),
-        }));
-        let token = format!("{head}.{claims}.{}", URL_SAFE_NO_PAD.encode(guids.next_guid()));
+        let token = if is_for_arm(audience) {
+            shaped(caller, audience, (now, expires_at), guids)
+        } else {
+            self.entra.token(caller, audience, now)
+        };
         if self.issued.len() >= TOKENS_MAX {
             self.issued.clear();
         }
@@ -99,7 +88,7 @@ impl Tokens {
         let header = request.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or(TokenFault::Missing)?;
         let token = self.issued.get(token).ok_or(TokenFault::NeverIssued)?;
-        if !ARM_AUDIENCES.contains(&token.audience.trim_end_matches('/')) {
+        if !is_for_arm(&token.audience) {
             return Err(TokenFault::WrongAudience(token.audience.clone()));
         }
         if token.expires_at <= now {
@@ -107,6 +96,32 @@ impl Tokens {
         }
         Ok(token.caller.clone())
     }
+}
+
+fn is_for_arm(audience: &str) -> bool {
+    ARM_AUDIENCES.contains(&audience.trim_end_matches('/'))
+}
+
+/// What looks like a JWT.
+fn shaped(
+    caller: &Caller,
+    audience: &str,
+    (now, expires_at): (Timestamp, Timestamp),
+    guids: &mut Guids,
+) -> String {
+    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let head = part(json!({ "typ": "JWT", "alg": "none" }));
+    let claims = part(json!({
+        "aud": audience,
+        "iss": format!("https://sts.windows.net/{TENANT}/"),
+        "iat": now.as_second(),
+        "exp": expires_at.as_second(),
+        "oid": caller.object_id,
+        "appid": caller.app_id,
+        "tid": TENANT,
+        "uti": guids.next_guid(),
+    }));
+    format!("{head}.{claims}.{}", URL_SAFE_NO_PAD.encode(guids.next_guid()))
 }
 
 impl TokenFault {
