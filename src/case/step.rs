@@ -251,6 +251,7 @@ fn with_look(
         facts: cluster,
         counts,
         grants,
+        kept_grant: None,
         resource_uid: resource_uid.as_deref(),
     };
     let stands = case.verdict.clone().filter(|_| Mutant::VerdictForAllStops.is_on());

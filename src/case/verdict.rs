@@ -25,6 +25,8 @@ pub struct Asker<'a> {
     pub counts: Counts,
     /// Grants that may cover the stops.
     pub grants: &'a [Grant],
+    /// What is kept of the grant that covered the newest stop, when it is asked about once more.
+    pub kept_grant: Option<&'a GrantFacts>,
     /// ARM's `resourceUID` of the cluster that was stopped.
     pub resource_uid: Option<&'a str>,
 }
@@ -182,7 +184,8 @@ fn ask(stop: &mut Stop, asker: &Asker<'_>, verdict: &mut Verdict) {
         return;
     }
     let grant = asker.grant_for(stop);
-    let facts = grant.map(grant_facts);
+    let kept = asker.kept_grant.filter(|_| stop.time == verdict.stop_time);
+    let facts = grant.map(grant_facts).or_else(|| kept.cloned());
     let answer = asker.may_stop(stop, facts.as_ref());
     let ids: Vec<String> = answer.policies.iter().map(|policy| policy.id.clone()).collect();
     if answer.allowed {

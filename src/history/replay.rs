@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::learn::Window;
 use super::past::PastStop;
 use super::words;
+use crate::case::asked::Asked;
 use crate::case::verdict::{Asker, judge};
 use crate::case::{Case, CaseId, Mode, Stop, StopSource, Times};
 use crate::domain::{Caller, ClusterId};
@@ -23,7 +24,7 @@ use crate::policy::{Counts, Policies, RestartQuestion};
 pub use decision::{Decision, Restart};
 use rolling::Rolling;
 
-/// What is unknown of stored cases, as policies call it.
+/// What is unknown of stored cases that don't keep what was known of them, as policies call it.
 const UNKNOWN_OF_CASES: &[&str] =
     &["tags", "location", "skuTier", "private", "kubernetesVersion", "context.grant"];
 /// What is unknown of stops from the activity log.
@@ -132,6 +133,11 @@ impl Past {
         Self { cluster: stop.cluster.clone(), case: Case::new(id, Mode::DryRun, stop_of_case, stop.at) }
     }
 
+    /// What its verdict was asked with.
+    fn asked(&self) -> Option<&Asked> {
+        self.case.verdict.as_ref()?.asked.as_deref()
+    }
+
     /// Whether anything is known of the stop itself: of what took a damaged record's place nothing is.
     fn is_known(&self) -> bool {
         self.case.newest_stop().is_some_and(|stop| stop.source != StopSource::DamagedRecord)
@@ -173,6 +179,7 @@ impl Replay {
             unreadable,
             is_cut: false,
             unknown: match source {
+                Source::Cases if past.iter().all(|past| past.asked().is_some()) => &[],
                 Source::Cases => UNKNOWN_OF_CASES,
                 Source::Log => UNKNOWN_OF_LOG,
             },
@@ -210,6 +217,8 @@ fn decide(past: &Past, set: PolicySet<'_>, rolling: &mut Rolling) -> Decision {
     let unknown = Caller::unknown();
     let caller = case.newest_stop().map_or(&unknown, |stop| &stop.caller);
     let stop_time = case.newest_stop_time();
+    let asked = past.asked();
+    let facts = asked.and_then(|asked| asked.facts.as_ref());
     let decided_at = case.opened_at.max(stop_time);
     let others = rolling.counts(past, caller, stop_time, decided_at);
     let with_own = Counts {
@@ -226,9 +235,10 @@ fn decide(past: &Past, set: PolicySet<'_>, rolling: &mut Rolling) -> Decision {
             policies: set.policies,
             zone: set.zone,
             cluster: &past.cluster,
-            facts: None,
+            facts,
             counts,
             grants: &[],
+            kept_grant: asked.and_then(|asked| asked.grant.as_ref()),
             resource_uid: None,
         };
         judge(&mut again, &asker, &Times::default())
@@ -246,7 +256,7 @@ fn decide(past: &Past, set: PolicySet<'_>, rolling: &mut Rolling) -> Decision {
             caller,
             caller_known: caller.is_known(),
             cluster: &past.cluster,
-            facts: None,
+            facts,
             at: decided_at,
             stopped_at: stop_time,
             zone: set.zone,

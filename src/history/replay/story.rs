@@ -34,7 +34,10 @@ impl Replay {
         if self.is_cut {
             told.push_str("careful: there is more than is read: ask for a shorter time\n");
         }
-        let _ = writeln!(told, "not known of that time, asked as absent or 0: {}", self.unknown.join(", "));
+        if !self.unknown.is_empty() {
+            let unknown = self.unknown.join(", ");
+            let _ = writeln!(told, "not known of that time, asked as absent or 0: {unknown}");
+        }
         for row in self.stops.iter().filter(|row| all || row.differs || row.then.is_none()) {
             told.push('\n');
             told.push_str(&shown(row));

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::case::model::RestartAnswer;
 use crate::case::{Case, CaseId, Mode, Stop, StopSource};
-use crate::policy::{DEFAULT_POLICIES, Policies, PolicyFile};
+use crate::policy::{Counts, DEFAULT_POLICIES, Policies, PolicyFile};
 
 /// A stored case of a stop, with what was decided.
 fn stored(id: &ClusterId, when: &str, caller: &Caller, authorised: bool) -> Past {
@@ -145,4 +145,37 @@ fn stops_of_the_log_are_compared_with_other_policies() {
     assert_eq!((alone.different, alone.undecided), (0, 1));
     let compared = Replay::of(Source::Log, window(), past, set(&after), Some(set(&before)));
     assert_eq!((compared.different, compared.undecided), (1, 0));
+}
+
+/// A stop that a tag and a grant allowed, with what the guard knew.
+fn stored_with_facts() -> Past {
+    let id = cluster("rg", "a");
+    let mut past = stored(&id, "2026-10-01T10:00:00Z", &alice(), true);
+    past.case.verdict.as_mut().unwrap().asked = serde_json::from_value(json!({
+        "cluster": id,
+        "facts": {
+            "id": id, "provisioning": "succeeded", "power": "stopped", "tags": { "sleeps": "yes" },
+        },
+        "counts": serde_json::to_value(Counts::default()).unwrap(),
+        "grant": { "id": "g-1", "granted_by": "dana", "until": "2026-10-01T12:00:00Z", "reason": "work" },
+    }))
+    .unwrap();
+    past
+}
+
+#[test]
+fn a_case_is_decided_again_with_what_the_guard_knew_then() {
+    let granted = replayed(vec![stored_with_facts()], "");
+    assert_eq!((granted.same, granted.unknown), (1, [].as_slice()));
+    assert_eq!(granted.stops[0].now.policies, ["granted"]);
+
+    let by_tag = "@id(\"asleep\") forbid (principal, action == Action::\"stop\", resource) when { resource.hasTag(\"sleeps\") };";
+    let forbidden = replayed(vec![stored_with_facts()], by_tag);
+    assert_eq!(
+        (forbidden.different, forbidden.stops[0].now.policies.as_slice()),
+        (1, ["asleep".to_owned()].as_slice())
+    );
+
+    let without = replayed(vec![stored(&cluster("rg", "a"), "2026-10-02T10:00:00Z", &alice(), true)], "");
+    assert_eq!((without.different, without.unknown.is_empty()), (1, false));
 }
