@@ -63,8 +63,6 @@ replay: ## play the simulation's seed SEED=… once more, and show everything th
 test: tools lint ## everything that CI runs: lints, docs, and all tests
 	$(STEP) 'build' cargo build --quiet --locked --workspace --all-targets
 	$(STEP) 'test' tools/tests
-	$(STEP) 'ask 100,000 questions of two evaluators' env POLICY_REFERENCE_REQUESTS=100000 \
-	  cargo test --quiet --locked --profile simulation --test policy_reference
 
 .PHONY: lint
 lint: $(CARGO_DENY) ## formatting, clippy, rustdoc and the dependencies' rules, warnings as errors

@@ -167,6 +167,11 @@ async fn drafts_are_written_once_load_and_say_their_zone() {
     let loaded = Policies::load(&[PolicyFile { name: "learned.cedar", text: &written("learned.cedar") }]);
     assert_eq!(loaded.unwrap().len(), 1);
 
+    // The drafts' own tests hold, for the policies that come with them.
+    let tests = format!("{out}/learned.yaml");
+    let tested = past.run(&["test", "--policies", &out, &tests]).await;
+    assert_eq!((tested.code, tested.err.as_str()), (0, ""), "{}", tested.out);
+
     let again = past.run(&arguments).await;
     assert_eq!((again.code, again.out.as_str()), (1, ""));
     assert!(again.err.contains("is there already"), "{}", again.err);
