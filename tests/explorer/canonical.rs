@@ -56,6 +56,8 @@ fn canonical_case(case: &mut Case, nothing_to_tell: bool, now: Timestamp, times:
         verdict.policies.clear();
         verdict.policy_hash.clear();
         verdict.severity = None;
+        // Of what it keeps of its question only the grant is read again, and nobody grants anything in these worlds.
+        verdict.asked = None;
     }
     for stop in &mut case.stops {
         stop.source = StopSource::Event;

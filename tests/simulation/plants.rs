@@ -110,6 +110,7 @@ fn a_write_that_forgets_the_etag_is_caught() {
         Promise::MessageKept,
         Promise::AckedIsDurable,
         Promise::IntentFirst,
+        Promise::MarkerGuardsCase,
     ];
     finds(Mutant::ForgetEtag, crowded, &lost_update);
 }
