@@ -193,6 +193,18 @@ fn a_late_event_is_answered_as_soon_as_the_log_names_the_stop() {
 }
 
 #[test]
+fn rule_11_waiting_for_the_log_is_no_gap_in_the_watch() {
+    let mut world = World::stopped_by(mallory());
+    world.confirm = Confirm::Require;
+    world.log_says(vec![log_stop(mallory(), 0)]);
+    world.sees(Arm::Stopped, 11);
+    for second in [41, 71, 101] {
+        world.sees(Arm::Stopped, second);
+        assert_eq!(world.next_look_after(second), 30, "after {second} s: {}", world.last_line());
+    }
+}
+
+#[test]
 fn counterexample_1_an_absorbed_authorised_stop_is_not_undone() {
     let mut world = World::stopped_by(mallory());
     world.sees(Arm::Stopped, 11);
