@@ -50,7 +50,9 @@ pub(crate) async fn deliver_events(stage: Arc<Stage>, fleet: Arc<Fleet>) {
                 let copies = if state.dice.percent(stage.knobs.duplicates) { 2 } else { 1 };
                 let lost = stage.knobs.discovery && state.dice.percent(stage.knobs.lost);
                 if lost {
-                    stage.trace(&mut state, || format!("the event of a stop of {} is lost", event.cluster.name));
+                    stage.trace(&mut state, || {
+                        format!("the event of a stop of {} is lost", event.cluster.name)
+                    });
                 }
                 (copies, lost)
             };

@@ -69,7 +69,8 @@ impl Judge {
             let key = guarded(&cluster(n)).key();
             let Some(known) = self.clusters.get(&key) else { continue };
             let Some(stop) = known.stops.last() else { continue };
-            let has_case = known.record.as_ref().is_some_and(|record| !matches!(record.episode, Episode::None));
+            let has_case =
+                known.record.as_ref().is_some_and(|record| !matches!(record.episode, Episode::None));
             let is_explained = known.is_over(stop.at) || known.is_explained(stop.at, self.times.quiet);
             if has_case || is_explained || discovering.is_left_alone(n, stop.at, self.times.skew_max) {
                 continue;
