@@ -17,6 +17,7 @@ use super::times::Times;
 use crate::domain::{
     Caller, Cluster, ClusterId, Found, LogReading, Look, PowerOperation, PowerVerb, Situation,
 };
+use crate::mutant::Mutant;
 use crate::policy::{Counts, Policies, StopQuestion};
 
 pub use stored::{Baseline, DiscoveryState, Failing, RunEnd, UNNAMED_MAX};
@@ -143,6 +144,7 @@ impl Examination<'_> {
         };
         let authorised = self.record.and_then(|record| record.history.authorised.as_ref());
         match (self.log.operations.first(), authorised) {
+            (Some(_) | None, Some(_)) if Mutant::AuthorisedForEver.is_on() => Finding::Explained,
             (Some(newest), Some(authorised)) if self.is_that_stop(newest, authorised) => Finding::Explained,
             (None, Some(authorised)) if authorised.stop_time < self.now - LOG_KEPT_FOR => Finding::Explained,
             (Some(newest), _) => match newest.verb {

@@ -176,7 +176,8 @@ impl Planner<'_> {
         match self.evidence(case).proof() {
             Proof::Proven => self.start(case),
             Proof::AskLog if self.log_is_due(case) => Plan::AskLog,
-            Proof::AskLog => self.wait(self.context.times.log_every, "waiting for the activity log"),
+            // The log is asked less often than looks are due: a watch has no longer gaps while it is waited for.
+            Proof::AskLog => self.wait(self.context.times.look_every, "waiting for the activity log"),
             Proof::NotYet(why) => self.wait(self.context.times.look_every, why),
             Proof::NoRecord => match not_permitted(&self.may_restart(case, false)) {
                 None => self.start(case),

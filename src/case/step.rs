@@ -218,9 +218,16 @@ fn with_look(
     note_look(case, look, context.times);
     case.log_asked_at = facts.log.as_ref().map(|_| context.now).or(case.log_asked_at);
     if let Some(Ok(log)) = &facts.log {
+        let counted_for = newest(case);
         let contradicted = fold_log(case, log, context.now, context.times);
         if contradicted {
             report::contradicted(record, case, context);
+        }
+        // Stops were counted, and marked, for the one that the record names (rule 22): the log's goes on record first.
+        if newest(case) != counted_for {
+            (case.verdict, case.log_asked_at) = (None, None);
+            let why = "the activity log tells more of the stop: deciding anew".to_owned();
+            return Ok(Plan::Wait { until: context.now, why });
         }
     }
     let Some(policies) = context.policies else {
@@ -264,6 +271,11 @@ fn with_look(
     case.verdict = Some(verdict);
     go_on_after_a_hold(case, context);
     Ok(Planner { record, look, facts, context, asker: &asker, cluster }.plan(case))
+}
+
+/// What the recent stops are counted for: when the newest one was, and whose it is.
+fn newest(case: &Case) -> Option<(Timestamp, Option<String>)> {
+    case.newest_stop().map(|stop| (stop.time, stop.caller.identity().map(str::to_owned)))
 }
 
 /// A different `resourceUID` under the same id is another cluster (rule 28). What was remembered of the old one explains nothing

@@ -49,6 +49,11 @@ pub(crate) async fn deliver_events(stage: Arc<Stage>, fleet: Arc<Fleet>) {
                 let mut state = stage.state();
                 let copies = if state.dice.percent(stage.knobs.duplicates) { 2 } else { 1 };
                 let lost = stage.knobs.discovery && state.dice.percent(stage.knobs.lost);
+                if lost {
+                    stage.trace(&mut state, || {
+                        format!("the event of a stop of {} is lost", event.cluster.name)
+                    });
+                }
                 (copies, lost)
             };
             for _ in 0..if lost { 0 } else { copies } {
@@ -121,7 +126,7 @@ pub(crate) async fn sweep(stage: Arc<Stage>, fleet: Arc<Fleet>) {
         sleep(std(stage.knobs.sweep_every)).await;
         let (all, is_idle) = {
             let mut state = stage.state();
-            let is_idle = !state.records.has_any("open");
+            let is_idle = !stage.knobs.discovery && !state.records.has_any("open");
             (state.dice.percent(15), is_idle && !state.dice.percent(5))
         };
         if is_idle {

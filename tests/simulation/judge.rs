@@ -2,6 +2,7 @@
 //! every write, start, message and acknowledgement.
 
 mod end;
+mod found;
 mod messages;
 mod records;
 mod starts;
@@ -15,6 +16,7 @@ use simulator::world;
 
 use crate::seed::Knobs;
 use crate::stage::guarded;
+use found::Discovering;
 use starts::{Intended, Posted};
 pub(crate) use starts::{Landed, Post};
 
@@ -61,6 +63,8 @@ pub(crate) enum Promise {
     EndsInTime,
     /// No stopped cluster is forgotten (promises 1 and 4).
     NobodyForgotten,
+    /// A stop whose event never came is found, and gets a case as soon as the log names it (promise 6).
+    Found,
     /// The number of calls is bounded (promise 4).
     NoBusyLoop,
     /// The wire is used as Azure documents it.
@@ -129,6 +133,7 @@ pub(crate) struct Judge {
     silent: bool,
     calls: u64,
     trouble_until: Option<Timestamp>,
+    discovering: Option<Discovering>,
     broken: Option<Broken>,
 }
 
@@ -154,6 +159,7 @@ impl Judge {
             silent: false,
             calls: 0,
             trouble_until: None,
+            discovering: Discovering::of(knobs),
             broken: None,
         }
     }

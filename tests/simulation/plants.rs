@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use crate::judge::{Broken, Promise};
 use crate::run::play;
 use crate::runner::report;
-use crate::seed::{Aim, Knobs, PolicyChoice, Rates};
+use crate::seed::{Aim, Dice, Knobs, PolicyChoice, Rates};
 
 /// Seeds that a planted bug gets at most until it is found.
 const SEEDS_MAX: u64 = 2_000;
@@ -100,6 +100,16 @@ fn quiet_end(knobs: &mut Knobs) {
     knobs.rates = Rates { sink: 500_000, ..Rates::default() };
 }
 
+/// Stops of which nobody tells, after stops that were allowed and starts by people.
+fn unheard(knobs: &mut Knobs) {
+    quiet_end(knobs);
+    knobs.lose_events(&mut Dice::new(knobs.seed));
+    knobs.lost = 50;
+    knobs.unauthorised = 50;
+    knobs.people = 60;
+    knobs.stops = 4;
+}
+
 #[test]
 fn a_write_that_forgets_the_etag_is_caught() {
     let lost_update = [
@@ -158,4 +168,9 @@ fn a_forgotten_outbox_is_caught() {
 #[test]
 fn an_archive_before_its_record_is_caught() {
     finds(Mutant::ArchiveFirst, crashing, &[Promise::ArchiveIsFinal]);
+}
+
+#[test]
+fn an_authorised_stop_that_explains_for_ever_is_caught() {
+    finds(Mutant::AuthorisedForEver, unheard, &[Promise::Found]);
 }

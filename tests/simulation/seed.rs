@@ -4,6 +4,7 @@
 
 use aks_stop_guard::case::{Confirm, Times};
 use jiff::SignedDuration;
+use simulator::world::DEFAULT_GRAPH_LAG;
 
 /// Everything random of one run comes out of this, and so out of one number.
 #[derive(Debug, Clone)]
@@ -134,8 +135,10 @@ pub(crate) struct Knobs {
     pub(crate) skew: i64,
     /// Stops whose event never comes, in percent. They are found if `discovery` is on.
     pub(crate) lost: u32,
-    /// Whether the guard is expected to find stops whose event never came (rule 24).
+    /// Whether the guard is expected to find stops whose event never came (rule 24): then the timer comes with nothing open too.
     pub(crate) discovery: bool,
+    /// How far Resource Graph is behind.
+    pub(crate) graph_lag: SignedDuration,
 }
 
 impl Knobs {
@@ -152,7 +155,7 @@ impl Knobs {
             1 => Confirm::Require,
             _ => Confirm::Prefer,
         };
-        Self {
+        let mut knobs = Self {
             seed,
             aim,
             clusters: u32::try_from(clusters).unwrap_or(1),
@@ -195,6 +198,24 @@ impl Knobs {
             },
             lost: 0,
             discovery: false,
+            graph_lag: DEFAULT_GRAPH_LAG,
+        };
+        if dice.percent(30) {
+            knobs.lose_events(dice);
+        }
+        knobs
+    }
+
+    /// Some events never come, and discovery is expected to make up for it.
+    pub(crate) fn lose_events(&mut self, dice: &mut Dice) {
+        self.discovery = true;
+        self.lost = u32::try_from(dice.between(3, 30)).unwrap_or(3);
+        if dice.percent(40) {
+            // Azure says "minutes".
+            self.graph_lag = dice.seconds(1, 600);
+        }
+        if dice.percent(30) {
+            self.times.discover_every = SignedDuration::from_secs(dice.between(60, 900));
         }
     }
 }

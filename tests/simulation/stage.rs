@@ -53,8 +53,12 @@ pub(crate) struct Deployed {
 
 impl Stage {
     pub(crate) fn new(knobs: Knobs, traced: bool) -> Arc<Self> {
-        let settings =
-            world::Settings { seed: knobs.seed, log_lag: knobs.log_lag, ..world::Settings::default() };
+        let settings = world::Settings {
+            seed: knobs.seed,
+            log_lag: knobs.log_lag,
+            graph_lag: knobs.graph_lag,
+            ..world::Settings::default()
+        };
         let start: Timestamp = "2026-11-02T10:00:00Z".parse().expect("a constant");
         let state = State {
             dice: Dice::new(knobs.seed ^ 0x5eed),

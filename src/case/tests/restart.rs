@@ -193,6 +193,30 @@ fn a_late_event_is_answered_as_soon_as_the_log_names_the_stop() {
 }
 
 #[test]
+fn rule_11_waiting_for_the_log_is_no_gap_in_the_watch() {
+    let mut world = World::stopped_by(mallory());
+    world.confirm = Confirm::Require;
+    world.log_says(vec![log_stop(mallory(), 0)]);
+    world.sees(Arm::Stopped, 11);
+    for second in [41, 71, 101] {
+        world.sees(Arm::Stopped, second);
+        assert_eq!(world.next_look_after(second), 30, "after {second} s: {}", world.last_line());
+    }
+}
+
+#[test]
+fn rule_22_a_stop_that_only_the_log_knows_is_on_record_before_it_is_counted() {
+    let mut world = World::stopped_by(mallory());
+    world.sees(Arm::Stopped, 11);
+    world.start_came_to(sent(), 12);
+    world.log_says(vec![log_stop(mallory(), 0), log_stop(trudy(), 400)]);
+    assert_eq!(world.sees(Arm::Stopped, 1_000).start, None, "the stops were counted for the first one");
+    assert_eq!(world.case().newest_stop_time(), at(400));
+    assert_eq!(world.next_look_after(1_000), 0);
+    assert!(world.sees(Arm::Stopped, 1_001).start.is_some());
+}
+
+#[test]
 fn counterexample_1_an_absorbed_authorised_stop_is_not_undone() {
     let mut world = World::stopped_by(mallory());
     world.sees(Arm::Stopped, 11);

@@ -2,7 +2,7 @@
 
 use aks_stop_guard::case::{Episode, outbox};
 use jiff::{SignedDuration, Timestamp};
-use simulator::world::{PowerState, World};
+use simulator::world::{ClusterId, PowerState, World};
 
 use super::{Judge, Promise};
 use crate::seed::Knobs;
@@ -27,7 +27,7 @@ impl Judge {
         for cluster in world.clusters().filter(|cluster| !cluster.state().provisioning.is_terminal()) {
             self.disturb(&guarded(&cluster.id).key(), now);
         }
-        let mut all_over = true;
+        let mut all_over = self.check_found(world, now, calm);
         let mut late = None;
         for (key, known) in &self.clusters {
             let Some(record) = &known.record else { continue };
@@ -77,10 +77,7 @@ impl Judge {
             return;
         }
         let id = cluster(n);
-        let is_down = world.cluster(&id).is_some_and(|cluster| {
-            let state = cluster.state();
-            state.provisioning.is_terminal() && state.power == PowerState::Stopped
-        });
+        let is_down = is_down(world, &id);
         let quiet = self.times.quiet;
         let known = self.known(&guarded(&id).key());
         let Some(stop) = known.stops.last() else { return };
@@ -91,4 +88,12 @@ impl Judge {
             self.breaks(Promise::NobodyForgotten, now, || format!("{} is down since {at}", id.name));
         }
     }
+}
+
+/// It is stopped, and nothing is under way.
+pub(super) fn is_down(world: &World, id: &ClusterId) -> bool {
+    world.cluster(id).is_some_and(|cluster| {
+        let state = cluster.state();
+        state.provisioning.is_terminal() && state.power == PowerState::Stopped
+    })
 }

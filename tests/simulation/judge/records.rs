@@ -39,6 +39,8 @@ impl Judge {
             if let Ok(outbox) = serde_json::from_slice::<Outbox>(bytes) {
                 self.note_messages(&outbox.outbox);
             }
+        } else if path == "discovery.json" || path.starts_with("baselines/") {
+            self.on_discovery(path, bytes, now);
         } else if path.starts_with("dead-letters/")
             && let Ok(letter) = serde_json::from_slice::<DeadLetter>(bytes)
         {
