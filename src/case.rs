@@ -8,6 +8,7 @@ pub mod close;
 pub mod discovery;
 pub mod explain;
 pub mod intake;
+mod learnt;
 pub mod mode;
 pub mod model;
 pub mod outbox;
