@@ -80,6 +80,7 @@ fn rule_29_a_grant_for_whom_the_event_named_is_void_when_the_log_names_another()
     let stop = PowerOperation { caller: trudy(), ..log_stop(mallory(), 0) };
     world.log_says(vec![stop]);
     world.sees(Arm::Stopped, 11);
+    assert!(world.sees(Arm::Stopped, 12).start.is_some(), "the log's caller had no grant");
     let case = world.case();
     assert!(!case.verdict.as_ref().unwrap().authorised);
     assert_eq!(case.stops[0].granted, None);
