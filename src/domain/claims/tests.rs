@@ -157,3 +157,15 @@ proptest! {
         prop_assert!(caller.identity().is_none_or(|id| parse_guid(id).as_deref() == Some(id)));
     }
 }
+
+#[test]
+fn an_id_in_letters_that_only_look_alike_is_nobodys() {
+    let lookalikes =
+        [("a", "\u{430}"), ("c", "\u{441}"), ("0", "\u{ff10}"), ("4", "\u{1d7d2}"), ("-", "\u{2010}")];
+    for (plain, other) in lookalikes.into_iter().filter(|(plain, _)| DANA.contains(plain)) {
+        let caller = caller(json!({ OBJECT_ID: DANA.replace(plain, other), "idtyp": "user" }));
+        assert_eq!(caller.identity(), None, "{other}");
+    }
+    let tried = lookalikes.iter().filter(|(plain, _)| DANA.contains(plain)).count();
+    assert!(tried > 1, "there was something to replace");
+}
