@@ -119,6 +119,9 @@ pub struct OpenBulletin {
     joined_at: Timestamp,
     /// Something changed since people were told.
     changed: bool,
+    /// It began in `dry-run`, and nobody has been told of it.
+    #[serde(default)]
+    untold: bool,
     rows: BTreeMap<String, Row>,
     #[serde(default)]
     callers: Vec<Caller>,
@@ -128,6 +131,13 @@ pub struct OpenBulletin {
     #[serde(default)]
     faults: Vec<String>,
     timeline: Vec<TimelineEntry>,
+}
+
+impl OpenBulletin {
+    /// It began while nobody was told of anything, and now people are.
+    fn is_to_be_told(&self, teller: Teller<'_>) -> bool {
+        self.untold && teller.mode != Mode::DryRun
+    }
 }
 
 /// One cluster of a storm.
@@ -285,6 +295,7 @@ impl Bulletin {
             told_at: now,
             joined_at: now,
             changed: false,
+            untold: false,
             rows: BTreeMap::new(),
             callers: Vec::new(),
             policies: Vec::new(),
@@ -312,7 +323,7 @@ impl Bulletin {
             return true;
         }
         let is_due = teller.now.duration_since(open.told_at) >= teller.times.bulletin_every;
-        if open.changed && is_due {
+        if (open.changed || open.is_to_be_told(teller)) && is_due {
             self.tell(IncidentState::Updated, teller);
             return true;
         }
@@ -351,12 +362,15 @@ impl Bulletin {
         if is_told {
             return false;
         }
-        let is_new = self.open.is_none();
+        let is_over = !hold.is_active(teller.now);
+        let is_new = match &self.open {
+            None => true,
+            Some(open) => open.is_to_be_told(teller) && !is_over,
+        };
         if is_new {
             self.ensure_open(teller.now);
             self.tell_of(IncidentState::Opened, Some(hold), teller);
         }
-        let is_over = !hold.is_active(teller.now);
         if is_over {
             self.tell_of(IncidentState::Resolved, Some(hold), teller);
             self.open = None;
@@ -370,13 +384,21 @@ impl Bulletin {
 
     fn tell_of(&mut self, state: IncidentState, hold: Option<&Hold>, teller: Teller<'_>) {
         let Some(open) = &mut self.open else { return };
-        let sequence = open.next_sequence;
-        open.next_sequence = sequence.saturating_add(1);
         open.told_at = teller.now;
         open.changed = false;
         if teller.mode == Mode::DryRun {
+            open.untold |= state == IncidentState::Opened;
             return;
         }
+        // What nobody heard of is opened by its first news, and needs no end.
+        let state = match (state, open.untold) {
+            (IncidentState::Resolved, true) => return,
+            (IncidentState::Opened | IncidentState::Updated, true) => IncidentState::Opened,
+            (state, false) => state,
+        };
+        open.untold = false;
+        let sequence = open.next_sequence;
+        open.next_sequence = sequence.saturating_add(1);
         let incident = match &self.key {
             BulletinKey::Storm { subscription } => {
                 message::storm(open, subscription, state, sequence, teller)

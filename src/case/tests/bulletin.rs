@@ -241,3 +241,37 @@ fn a_hold_that_nobody_saw_begin_is_told_with_its_end() {
     assert!(bulletin.take_hold(&hold, desk.teller(30)));
     assert_eq!(states(&told(&bulletin)), [IncidentState::Opened, IncidentState::Resolved]);
 }
+
+/// A guard that only watches, and that tells people from the second deployment on.
+fn from_watching_to_telling() -> [Desk; 2] {
+    [Desk { mode: Mode::DryRun, ..Desk::new() }, Desk::new()]
+}
+
+#[test]
+fn a_hold_that_began_while_nobody_was_told_is_opened_before_it_is_resolved() {
+    let [watching, telling] = from_watching_to_telling();
+    let hold = Hold::new("h-1".to_owned(), Scope::Everywhere, at(600), "audit", Author::by_cli(None), at(0))
+        .unwrap();
+    let mut bulletin = Bulletin::new(BulletinKey::Hold { id: "h-1".to_owned() });
+    assert!(bulletin.take_hold(&hold, watching.teller(1)));
+    assert!(!bulletin.take_hold(&hold, watching.teller(31)));
+    let mut unheard = bulletin.clone();
+    assert!(bulletin.take_hold(&hold, telling.teller(61)));
+    assert!(!bulletin.take_hold(&hold, telling.teller(91)));
+    assert!(bulletin.take_hold(&hold, telling.teller(600)));
+    assert_eq!(states(&told(&bulletin)), [IncidentState::Opened, IncidentState::Resolved]);
+    assert_eq!(told(&bulletin).iter().map(|told| told.sequence).collect::<Vec<_>>(), [0, 1]);
+
+    assert!(unheard.take_hold(&hold, telling.teller(600)));
+    assert_eq!(states(&told(&unheard)), [], "nobody was told that it began");
+    assert!(unheard.is_over());
+}
+
+#[test]
+fn a_storm_that_began_while_nobody_was_told_is_opened_as_soon_as_people_are() {
+    let [watching, telling] = from_watching_to_telling();
+    let mut storm = storm();
+    assert!(watching.report(&mut storm, "aks-1", "stopped", false, 1));
+    assert!(storm.look_after(telling.teller(61)));
+    assert_eq!(states(&told(&storm)), [IncidentState::Opened]);
+}
