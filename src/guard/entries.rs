@@ -18,6 +18,8 @@ const KILLS_MAX: u32 = 3;
 /// A sweep's entry that is older than this is a dead process's: a sweep starts nothing after 90 s, and one case takes at most the
 /// time-outs of its calls.
 const DEAD_AFTER: SignedDuration = SignedDuration::from_mins(10);
+/// Entries that a suspicion remembers. A case is left to people after three, and they are gone soon after they were counted.
+const COUNTED_MAX: usize = 16;
 const SWEEP_PREFIX: &str = "sweep-";
 const CASE_PREFIX: &str = "case-";
 
@@ -33,6 +35,9 @@ struct SweepEntry {
 #[derive(Debug, Serialize, Deserialize)]
 struct Suspicion {
     kills: u32,
+    /// The names of dead sweeps' entries that are counted in it, the newest last. Two sweeps may find one entry.
+    #[serde(default)]
+    counted: Vec<String>,
 }
 
 /// The cases that are suspected, and how often each ended a sweep.
@@ -82,7 +87,7 @@ impl Guard {
                 self.0.foreign.name_once(&path, "it is no sweep's entry");
             } else if let Some(left) = self.left_behind(&path).await? {
                 for key in left.cases.into_iter().filter(|key| open.cases.contains_key(key)) {
-                    let kills = self.suspect(&key).await?;
+                    let kills = self.suspect(&key, Some(entry)).await?;
                     suspects.0.insert(key, kills);
                 }
                 self.0.store.delete(&path).await?;
@@ -105,16 +110,23 @@ impl Guard {
         Ok(suspicion.map_or(1, |suspicion| suspicion.kills))
     }
 
-    /// A case ended a sweep. Returns how often that has happened.
-    pub(super) async fn suspect(&self, key: &ClusterKey) -> Result<u32, GuardError> {
+    /// A case ended a sweep: this process's own, or the dead one whose entry this is. Returns how often that has happened.
+    pub(super) async fn suspect(&self, key: &ClusterKey, dead: Option<&PathName>) -> Result<u32, GuardError> {
         let Some(path) = case_entry(key) else { return Ok(0) };
-        let before = match self.0.store.read(&path).await? {
-            Some(stored) => serde_json::from_slice::<Suspicion>(&stored.bytes).map_or(1, |known| known.kills),
-            None => 0,
+        let mut known = match self.0.store.read(&path).await? {
+            Some(stored) => serde_json::from_slice::<Suspicion>(&stored.bytes)
+                .unwrap_or(Suspicion { kills: 1, counted: Vec::new() }),
+            None => Suspicion { kills: 0, counted: Vec::new() },
         };
-        let kills = before.saturating_add(1);
-        let body = serde_json::to_vec(&Suspicion { kills }).unwrap_or_default();
-        self.0.store.put(&path, body).await?;
+        if dead.is_some_and(|dead| known.counted.iter().any(|counted| counted == dead.as_str())) {
+            return Ok(known.kills);
+        }
+        known.kills = known.kills.saturating_add(1);
+        known.counted.extend(dead.map(|dead| dead.as_str().to_owned()));
+        let oldest = known.counted.len().saturating_sub(COUNTED_MAX);
+        known.counted.drain(..oldest);
+        let kills = known.kills;
+        self.0.store.put(&path, serde_json::to_vec(&known).unwrap_or_default()).await?;
         tracing::error!(case = %key, kills, "a case ended a sweep");
         Ok(kills)
     }

@@ -143,7 +143,7 @@ impl Guard {
         let mut failed = Vec::new();
         for trouble in outcomes.into_iter().filter_map(Result::err) {
             if let Trouble::Panicked(key) = &trouble {
-                self.suspect(key).await?;
+                self.suspect(key, None).await?;
             }
             failed.push(trouble.to_string());
         }
@@ -165,7 +165,7 @@ impl Guard {
                 Ok(None)
             }
             Err(trouble @ Trouble::Panicked(_)) => {
-                self.suspect(&key).await?;
+                self.suspect(&key, None).await?;
                 Ok(Some(trouble.to_string()))
             }
             Err(trouble @ Trouble::Failed(_)) => Ok(Some(trouble.to_string())),

@@ -293,6 +293,29 @@ async fn a_case_that_a_killed_process_was_sweeping_is_suspected_and_cleared() {
     assert!(sim.paths("open").await.is_empty(), "{:?}", sim.paths("open").await);
 }
 
+/// Rule 26: whoever counts a death may die before its entry is gone; the next one counts nothing anew.
+#[tokio::test(start_paused = true)]
+async fn a_death_that_two_sweeps_find_counts_once() {
+    let sim = Sim::new(Setup::default());
+    let aks = sim.cluster("aks-1");
+    sim.stop(&aks, &mallory());
+    let processes = [sim.process(), sim.process(), sim.process()];
+    sim.pass(&[&processes[0]], minutes(3)).await;
+    let last_words = ["GET", "delete state/open/0-entries/sweep-", "put state/open/0-entries/sweep-"];
+    for (process, call) in processes.iter().zip(last_words) {
+        let flag = process.probe.clone();
+        process.probe.once_before(call, move || flag.kill_at(flag.points()));
+        sim.pass(&[process], minutes(12)).await;
+        assert!(process.probe.is_dead(), "{call}");
+    }
+
+    let entries = sim.paths("open/0-entries").await;
+    assert!(matches!(entries.as_slice(), [only] if only.contains("/case-")), "{entries:?}");
+    let stored = sim.state.get(&entries[0].as_str().into()).await.unwrap().bytes().await.unwrap();
+    let suspicion: serde_json::Value = serde_json::from_slice(&stored).unwrap();
+    assert_eq!(suspicion["kills"], 1);
+}
+
 /// A policy about the rolling counts sees them when it is asked about the stop.
 #[tokio::test(start_paused = true)]
 async fn a_stop_policy_may_ask_how_many_unauthorised_stops_there_were() {
