@@ -46,7 +46,7 @@ struct Add {
     /// The resource id of a cluster
     #[arg(long, value_name = "ID", group = "scope", value_parser = ClusterId::parse)]
     cluster: Option<ClusterId>,
-    /// All clusters of a resource group: /subscriptions/<id>/resourceGroups/<name>
+    /// All clusters of a resource group: /subscriptions/ID/resourceGroups/NAME
     #[arg(long, value_name = "ID", group = "scope", value_parser = ResourceGroupId::parse)]
     resource_group: Option<ResourceGroupId>,
     /// All clusters of a subscription

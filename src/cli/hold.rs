@@ -46,7 +46,7 @@ struct Add {
     /// All clusters of a subscription
     #[arg(long, value_name = "ID", group = "scope", value_parser = SubscriptionId::parse)]
     subscription: Option<SubscriptionId>,
-    /// All clusters of a resource group: /subscriptions/<id>/resourceGroups/<name>
+    /// All clusters of a resource group: /subscriptions/ID/resourceGroups/NAME
     #[arg(long, value_name = "ID", group = "scope", value_parser = ResourceGroupId::parse)]
     resource_group: Option<ResourceGroupId>,
     /// The resource id of a cluster
