@@ -119,9 +119,6 @@ pub struct OpenBulletin {
     joined_at: Timestamp,
     /// Something changed since people were told.
     changed: bool,
-    /// It began in `dry-run`, and nobody has been told of it.
-    #[serde(default)]
-    untold: bool,
     rows: BTreeMap<String, Row>,
     #[serde(default)]
     callers: Vec<Caller>,
@@ -134,9 +131,14 @@ pub struct OpenBulletin {
 }
 
 impl OpenBulletin {
+    /// Nobody has been told of it: it began in `dry-run`, or just so.
+    fn is_untold(&self) -> bool {
+        self.next_sequence == 0
+    }
+
     /// It began while nobody was told of anything, and now people are.
     fn is_to_be_told(&self, teller: Teller<'_>) -> bool {
-        self.untold && teller.mode != Mode::DryRun
+        self.is_untold() && teller.mode != Mode::DryRun
     }
 }
 
@@ -233,7 +235,7 @@ impl Bulletin {
         }
         self.add_row(&key, news, teller.now);
         // Clusters that led up to the storm may be listed already: it is open, and nobody was told.
-        if self.open.as_ref().is_some_and(|open| open.next_sequence == 0) {
+        if self.open.as_ref().is_some_and(OpenBulletin::is_untold) {
             self.tell(IncidentState::Opened, teller);
         }
         true
@@ -295,7 +297,6 @@ impl Bulletin {
             told_at: now,
             joined_at: now,
             changed: false,
-            untold: false,
             rows: BTreeMap::new(),
             callers: Vec::new(),
             policies: Vec::new(),
@@ -387,16 +388,14 @@ impl Bulletin {
         open.told_at = teller.now;
         open.changed = false;
         if teller.mode == Mode::DryRun {
-            open.untold |= state == IncidentState::Opened;
             return;
         }
         // What nobody heard of is opened by its first news, and needs no end.
-        let state = match (state, open.untold) {
+        let state = match (state, open.is_untold()) {
             (IncidentState::Resolved, true) => return,
             (IncidentState::Opened | IncidentState::Updated, true) => IncidentState::Opened,
             (state, false) => state,
         };
-        open.untold = false;
         let sequence = open.next_sequence;
         open.next_sequence = sequence.saturating_add(1);
         let incident = match &self.key {

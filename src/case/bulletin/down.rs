@@ -38,7 +38,7 @@ impl Bulletin {
         if open.rows.values().all(|row| row.ended) {
             self.tell(IncidentState::Resolved, teller);
             self.open = None;
-        } else if open.next_sequence == 0 {
+        } else if open.is_untold() {
             self.tell(IncidentState::Opened, teller);
         } else {
             self.tell(IncidentState::Updated, teller);
