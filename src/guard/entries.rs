@@ -32,7 +32,7 @@ struct SweepEntry {
 }
 
 /// How often a case ended a sweep.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Suspicion {
     kills: u32,
     /// The names of dead sweeps' entries that are counted in it, the newest last. Two sweeps may find one entry.
@@ -105,19 +105,20 @@ impl Guard {
 
     async fn kills(&self, key: &ClusterKey) -> Result<u32, GuardError> {
         let Some(path) = case_entry(key) else { return Ok(0) };
-        let stored = self.0.store.read(&path).await?;
-        let suspicion = stored.and_then(|stored| serde_json::from_slice::<Suspicion>(&stored.bytes).ok());
-        Ok(suspicion.map_or(1, |suspicion| suspicion.kills))
+        Ok(self.suspicion(&path).await?.map_or(1, |suspicion| suspicion.kills))
+    }
+
+    /// What is written down of a case. One that can't be read stands for one end.
+    async fn suspicion(&self, path: &StatePath) -> Result<Option<Suspicion>, GuardError> {
+        let Some(stored) = self.0.store.read(path).await? else { return Ok(None) };
+        let known = serde_json::from_slice(&stored.bytes);
+        Ok(Some(known.unwrap_or(Suspicion { kills: 1, counted: Vec::new() })))
     }
 
     /// A case ended a sweep: this process's own, or the dead one whose entry this is. Returns how often that has happened.
     pub(super) async fn suspect(&self, key: &ClusterKey, dead: Option<&PathName>) -> Result<u32, GuardError> {
         let Some(path) = case_entry(key) else { return Ok(0) };
-        let mut known = match self.0.store.read(&path).await? {
-            Some(stored) => serde_json::from_slice::<Suspicion>(&stored.bytes)
-                .unwrap_or(Suspicion { kills: 1, counted: Vec::new() }),
-            None => Suspicion { kills: 0, counted: Vec::new() },
-        };
+        let mut known = self.suspicion(&path).await?.unwrap_or_default();
         if dead.is_some_and(|dead| known.counted.iter().any(|counted| counted == dead.as_str())) {
             return Ok(known.kills);
         }

@@ -160,12 +160,12 @@ proptest! {
 
 #[test]
 fn an_id_in_letters_that_only_look_alike_is_nobodys() {
-    let lookalikes =
-        [("a", "\u{430}"), ("c", "\u{441}"), ("0", "\u{ff10}"), ("4", "\u{1d7d2}"), ("-", "\u{2010}")];
-    for (plain, other) in lookalikes.into_iter().filter(|(plain, _)| DANA.contains(plain)) {
+    let mut lookalikes =
+        vec![("a", "\u{430}"), ("c", "\u{441}"), ("0", "\u{ff10}"), ("4", "\u{1d7d2}"), ("-", "\u{2010}")];
+    lookalikes.retain(|(plain, _)| DANA.contains(plain));
+    assert!(lookalikes.len() > 1, "there is something to replace");
+    for (plain, other) in lookalikes {
         let caller = caller(json!({ OBJECT_ID: DANA.replace(plain, other), "idtyp": "user" }));
         assert_eq!(caller.identity(), None, "{other}");
     }
-    let tried = lookalikes.iter().filter(|(plain, _)| DANA.contains(plain)).count();
-    assert!(tried > 1, "there was something to replace");
 }
