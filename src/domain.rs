@@ -19,7 +19,7 @@ pub use cluster::{Cluster, Found, Look, Power, Provisioning, Situation};
 pub use event::{EventSchema, Parsed, StopEvent, StopTime};
 pub use grant::{Grant, GrantScope};
 pub use hold::Hold;
-pub use incident::{Incident, IncidentState, Severity};
+pub use incident::{Incident, IncidentState, Link, Severity};
 pub use power_log::{LogReading, LogScope, PowerOperation, PowerVerb, ScopeOperation, ScopeReading};
 pub use resource_id::{ClusterId, ClusterKey, SubscriptionId};
 pub use role::{HolderKind, Role};

@@ -28,10 +28,12 @@ pub trait Sink: Send + Sync {
 }
 
 /// The receiver has the message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {
-    /// HTTP status of its answer.
+    /// Status of its answer.
     pub status: u16,
+    /// What the receiver calls what it made of the incident, if it said so: a number, an id or a link, for people to find it.
+    pub reference: Option<String>,
 }
 
 /// The receiver may not have the message.

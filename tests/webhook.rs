@@ -131,6 +131,8 @@ fn incident(state: IncidentState, sequence: u32) -> Incident {
         mode: "act".to_owned(),
         done: vec!["Asked ARM to start the cluster.".to_owned()],
         next: vec![],
+        warnings: Vec::new(),
+        links: Vec::new(),
         timeline: vec![TimelineEntry { at: time("2026-09-14T18:04:29Z"), text: "Stopped.".to_owned() }],
     }
 }
@@ -149,7 +151,7 @@ async fn each_state_of_an_incident_is_verified_and_parsed_by_others() {
         (2, IncidentState::Resolved, "resolved"),
     ] {
         let outcome = webhook.deliver(&incident(state, sequence), now()).await;
-        assert_eq!(outcome, Ok(Delivered { status: 204 }));
+        assert_eq!(outcome, Ok(Delivered { status: 204, reference: None }));
         let report = receiver.report().await;
         assert_eq!(report["verified"], true, "{report}");
         let id = format!("0123456789abcdef-1789409100-{sequence}");

@@ -108,6 +108,8 @@ pub fn conflict(record: &mut Record, closing: &Closing, mode: Mode, sinks: &[Str
         mode: mode.to_string(),
         done: vec!["Both versions are kept.".to_owned()],
         next: vec!["Find out who else writes into the guard's storage, and compare the two.".to_owned()],
+        warnings: Vec::new(),
+        links: Vec::new(),
         timeline: Vec::new(),
     };
     outbox::push(&mut record.outbox, Message::new(incident, sinks, now));

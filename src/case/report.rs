@@ -189,6 +189,8 @@ fn base(record: &Record, case: &Case, told: &Told, context: &Context<'_>) -> Inc
         mode: case.mode.min(context.mode).to_string(),
         done: done(case),
         next: next(&record.cluster, case),
+        warnings: Vec::new(),
+        links: Vec::new(),
         timeline: timeline(case),
     }
 }

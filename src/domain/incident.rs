@@ -115,8 +115,23 @@ pub struct Incident {
     pub done: Vec<String>,
     /// What is left for people to do, one sentence each; empty when nothing is.
     pub next: Vec<String>,
+    /// What to know before acting on it, one sentence each: what a stop of this cluster may have cost, what a start may change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// Where to look, most useful first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
     /// What happened when.
     pub timeline: Vec<TimelineEntry>,
+}
+
+/// A page that people can open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// What is there, in a few words.
+    pub label: String,
+    /// Its https address, built by the guard from parsed ids, never taken from an event.
+    pub url: String,
 }
 
 /// Most clusters that one incident lists.

@@ -88,7 +88,7 @@ impl Webhook {
     fn outcome(&self, response: &Response<Bytes>, now: Timestamp) -> Result<Delivered, DeliveryError> {
         let status = response.status();
         if status.is_success() {
-            return Ok(Delivered { status: status.as_u16() });
+            return Ok(Delivered { status: status.as_u16(), reference: None });
         }
         let why = format!("{} answered {}", self.host(), status.as_u16());
         let asked = retry_after(response.headers(), now);

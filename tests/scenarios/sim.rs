@@ -66,7 +66,7 @@ impl Sink for InboxSink {
             self.0.messages.lock().unwrap().push(incident.clone());
         }
         self.1.after_effect().await;
-        Ok(Delivered { status: 200 })
+        Ok(Delivered { status: 200, reference: None })
     }
 }
 

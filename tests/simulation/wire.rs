@@ -273,7 +273,7 @@ impl Sink for Inbox {
                 state.judge.on_delivered(self.1, incident, stage.now());
             }
             match kind {
-                20 => Ok(Delivered { status: 200 }),
+                20 => Ok(Delivered { status: 200, reference: None }),
                 19 => Err(DeliveryError::GiveUp { why: "it does not take this".to_owned() }),
                 15..19 => {
                     let after = Some(Duration::from_secs(state.dice.below(600)));

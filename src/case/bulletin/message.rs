@@ -71,6 +71,8 @@ pub(super) fn storm(
         mode: teller.mode.to_string(),
         done: vec![done(open)],
         next,
+        warnings: Vec::new(),
+        links: Vec::new(),
         timeline: open.timeline.clone(),
     }
 }
@@ -291,6 +293,8 @@ fn about_the_guard(
         mode: teller.mode.to_string(),
         done: vec!["All stops are recorded; none is lost.".to_owned()],
         next,
+        warnings: Vec::new(),
+        links: Vec::new(),
         timeline: Vec::new(),
     }
 }

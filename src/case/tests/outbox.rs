@@ -29,6 +29,8 @@ fn message(id: &str, state: IncidentState, sequence: u32, sinks: &[&str]) -> Mes
         mode: "act".to_owned(),
         done: Vec::new(),
         next: Vec::new(),
+        warnings: Vec::new(),
+        links: Vec::new(),
         timeline: Vec::new(),
     };
     let sinks: Vec<String> = sinks.iter().map(|&sink| sink.to_owned()).collect();

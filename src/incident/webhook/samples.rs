@@ -59,6 +59,8 @@ pub(super) fn opened() -> Incident {
         mode: "act".to_owned(),
         done: vec!["Asked ARM to start the cluster (attempt 1).".to_owned()],
         next: vec![],
+        warnings: Vec::new(),
+        links: Vec::new(),
         timeline: vec![TimelineEntry { at: at("2026-09-14T18:04:29Z"), text: "Stopped.".to_owned() }],
     }
 }

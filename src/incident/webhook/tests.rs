@@ -43,7 +43,7 @@ async fn deliver(http: Arc<Answers>) -> Result<Delivered, DeliveryError> {
 #[tokio::test]
 async fn a_delivery_is_one_signed_post() {
     let http = Answers::of(202, &[]);
-    assert_eq!(deliver(http.clone()).await, Ok(Delivered { status: 202 }));
+    assert_eq!(deliver(http.clone()).await, Ok(Delivered { status: 202, reference: None }));
     let requests = http.requests.lock().unwrap();
     let [(request, timeout)] = requests.as_slice() else { panic!("one request") };
     assert_eq!((request.method().as_str(), request.uri().to_string()), ("POST", URL.to_owned()));
