@@ -9,7 +9,7 @@ use super::super::super::model::{RestartAnswer, Told, Verdict};
 use super::super::super::outbox::{Message, Pending};
 use super::super::super::record::{AuthorisedStop, Closing, History};
 use super::super::*;
-use crate::domain::incident::{Affected, TimelineEntry};
+use crate::domain::incident::{Affected, Link, TimelineEntry};
 use crate::domain::{HolderKind, Role, Severity, Situation};
 
 fn text() -> impl Strategy<Value = String> {
@@ -259,11 +259,14 @@ fn message() -> impl Strategy<Value = Message> {
     let what = (text(), proptest::sample::select(states), any::<u32>(), severity(), text(), time(), time());
     let who = (option::of(caller().boxed()), option::of(time()), option::of(text()), option::of(text()));
     let left = (vec(text(), 0..3), text(), vec(text(), 0..3), vec(text(), 0..3), timeline().boxed());
+    let link = (text(), text()).prop_map(|(label, url)| Link { label, url });
+    let around = (vec(text(), 0..3), vec(link, 0..3));
     let pending = vec((text(), any::<u32>(), time(), option::of(text())), 0..3);
-    (what, who, left, pending, time()).prop_map(|(what, who, left, pending, queued_at)| {
+    (what, who, left, around, pending, time()).prop_map(|(what, who, left, around, pending, queued_at)| {
         let (id, state, sequence, severity, title, opened_at, at) = what;
         let (caller, stopped_at, correlation_id, verdict) = who;
         let (policies, mode, done, next, timeline) = left;
+        let (warnings, links) = around;
         let clusters = vec![Affected { id: cluster_id(), status: title.clone() }];
         let incident = Incident {
             id,
@@ -283,6 +286,8 @@ fn message() -> impl Strategy<Value = Message> {
             mode,
             done,
             next,
+            warnings,
+            links,
             timeline,
         };
         let pending = pending
