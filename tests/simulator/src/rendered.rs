@@ -24,6 +24,9 @@ pub use slack::slack;
 pub struct Shown {
     /// Addresses that a click opens, whoever made them links.
     pub links: Vec<String>,
+    /// E-mail addresses in texts. A client may offer to write to one, which somebody then would have to do: names of people are such
+    /// addresses, and they are shown on purpose. So these are no links for [`Self::beyond`].
+    pub mailboxes: Vec<String>,
     /// Who is called.
     pub mentions: Vec<String>,
     /// Kinds of markup: `bold`, `code`, `quote` …
@@ -43,8 +46,14 @@ pub struct Shown {
 impl Shown {
     /// A text as it stands, in a client that makes links of addresses.
     fn plain(&mut self, text: &str) {
-        self.links.extend(linkify::links(text));
+        self.linked(text);
         self.read(text);
+    }
+
+    /// What a client makes live in a text.
+    fn linked(&mut self, text: &str) {
+        self.links.extend(linkify::links(text));
+        self.mailboxes.extend(linkify::mailboxes(text));
     }
 
     /// A text that is read, whatever was made of it before.

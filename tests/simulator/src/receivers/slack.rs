@@ -112,6 +112,7 @@ fn envelope(check: &mut Check<'_>) {
             "thread_ts",
             "mrkdwn",
             "link_names",
+            "parse",
             "unfurl_links",
             "unfurl_media",
             "response_type",
@@ -119,7 +120,9 @@ fn envelope(check: &mut Check<'_>) {
     );
     // Without it a notification on a phone says nothing, and a screen reader neither.
     check.text("/text", Need::Must, TEXT_CHARS_MAX);
-    check.rule(check.get("/link_names").is_none(), "/link_names: makes mentions out of plain `@names`");
+    let names = check.get("/link_names").is_some_and(|value| value != &Value::Bool(false));
+    check.rule(!names, "/link_names: makes mentions out of plain `@names`");
+    check.word("/parse", Need::May, &["none"]);
 }
 
 fn blocks(message: &Value) -> Vec<String> {

@@ -20,6 +20,14 @@ const ACTIONS_MAX: usize = 6;
 /// Deepest nesting of containers that is looked into.
 const DEPTH_MAX: usize = 8;
 
+/// Members that say how a text looks, and their words.
+const LOOKS: [(&str, &[&str]); 4] = [
+    ("size", &["Default", "Small", "Medium", "Large", "ExtraLarge"]),
+    ("weight", &["Default", "Lighter", "Bolder"]),
+    ("color", &["Default", "Dark", "Light", "Accent", "Good", "Warning", "Attention"]),
+    ("fontType", &["Default", "Monospace"]),
+];
+
 /// One channel behind one workflow.
 #[derive(Debug)]
 pub struct Teams {
@@ -134,9 +142,10 @@ fn elements(check: &mut Check<'_>, at: &str, need: Need, depth: usize) {
 }
 
 fn element(check: &mut Check<'_>, at: &str, depth: usize) {
-    let kinds = ["TextBlock", "FactSet", "Container", "ColumnSet", "ActionSet"];
+    let kinds = ["TextBlock", "RichTextBlock", "FactSet", "Container", "ColumnSet", "ActionSet"];
     match check.word(&format!("{at}/type"), Need::Must, &kinds) {
         "TextBlock" => text_block(check, at),
+        "RichTextBlock" => rich_text_block(check, at),
         "FactSet" => {
             let facts = format!("{at}/facts");
             for index in 0..check.list(&facts, Need::Must, usize::MAX).len() {
@@ -179,14 +188,51 @@ fn text_block(check: &mut Check<'_>, at: &str) {
         ],
     );
     check.text(&format!("{at}/text"), Need::Must, CHARS_MAX);
-    check.word(&format!("{at}/size"), Need::May, &["Default", "Small", "Medium", "Large", "ExtraLarge"]);
-    check.word(&format!("{at}/weight"), Need::May, &["Default", "Lighter", "Bolder"]);
-    let colours = ["Default", "Dark", "Light", "Accent", "Good", "Warning", "Attention"];
-    check.word(&format!("{at}/color"), Need::May, &colours);
+    look(check, at);
     check.word(&format!("{at}/style"), Need::May, &["default", "heading"]);
     // Without it a long line ends in an ellipsis on a phone.
     let wraps = check.get(&format!("{at}/wrap")).and_then(Value::as_bool) == Some(true);
     check.rule(wraps, &format!("{at}/wrap: is not true, so that the line is cut"));
+}
+
+/// A line of runs, whose texts are shown as they are (Adaptive Cards 1.2).
+fn rich_text_block(check: &mut Check<'_>, at: &str) {
+    check.only(at, &["type", "inlines", "horizontalAlignment", "separator", "spacing", "id", "isVisible"]);
+    let inlines = format!("{at}/inlines");
+    let count = check.list(&inlines, Need::Must, usize::MAX).len();
+    check.rule(count > 0, &format!("{inlines}: is empty"));
+    for index in 0..count {
+        let run = format!("{inlines}/{index}");
+        check.only(
+            &run,
+            &[
+                "type",
+                "text",
+                "color",
+                "fontType",
+                "highlight",
+                "isSubtle",
+                "italic",
+                "size",
+                "strikethrough",
+                "underline",
+                "weight",
+            ],
+        );
+        check.word(&format!("{run}/type"), Need::Must, &["TextRun"]);
+        check.text(&format!("{run}/text"), Need::Must, CHARS_MAX);
+        look(check, &run);
+    }
+}
+
+/// How a text looks. The words are read in any case.
+fn look(check: &mut Check<'_>, at: &str) {
+    for (name, words) in LOOKS {
+        let pointer = format!("{at}/{name}");
+        let word = check.text(&pointer, Need::May, CHARS_MAX);
+        let known = word.is_empty() || words.iter().any(|known| known.eq_ignore_ascii_case(word));
+        check.rule(known, &format!("{pointer}: `{word}` is none of {words:?}"));
+    }
 }
 
 fn actions(check: &mut Check<'_>, at: &str) {

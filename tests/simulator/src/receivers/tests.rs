@@ -213,6 +213,10 @@ fn teams_takes_a_card_and_loses_one_that_is_too_large_with_the_same_202() {
     assert!(broken(&desk).contains("28672 are allowed"), "{}", broken(&desk));
     for (body, rule) in [
         (json!([{"type": "TextBlock", "text": "a"}]), "wrap: is not true"),
+        (
+            json!([{"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": "a", "weight": "fat"}]}]),
+            "`fat` is none of",
+        ),
         (json!([{"type": "Image", "url": "https://x/"}]), "`Image` is none of"),
         (json!([{"type": "FactSet", "facts": [{"title": "Who", "value": null}]}]), "/value: is missing"),
         (

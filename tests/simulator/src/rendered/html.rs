@@ -1,6 +1,6 @@
 //! HTML as a browser reads it, as far as elements, addresses and text go.
 
-use super::{Shown, linkify};
+use super::Shown;
 
 /// Attributes whose value is fetched at once.
 const FETCHED: [&str; 5] = ["src", "srcset", "background", "poster", "data"];
@@ -46,7 +46,7 @@ pub(super) fn show(shown: &mut Shown, source: &str) {
     }
     text.push_str(rest);
     let text = decoded(&text);
-    shown.links.extend(linkify::links(&text));
+    shown.linked(&text);
     shown.read(&text);
 }
 

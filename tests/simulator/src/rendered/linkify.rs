@@ -1,4 +1,4 @@
-//! Which parts of a plain text a client turns into links: addresses with a scheme, e-mail addresses, and bare domains.
+//! Which parts of a plain text a client turns into links: addresses with a scheme, bare domains, and e-mail addresses.
 
 use linkify::{LinkFinder, LinkKind};
 
@@ -18,7 +18,7 @@ pub(super) fn links(text: &str) -> Vec<String> {
     finder.url_must_have_scheme(false);
     let mut found: Vec<String> = finder
         .links(text)
-        .filter(|link| *link.kind() == LinkKind::Email || is_address(link.as_str()))
+        .filter(|link| *link.kind() != LinkKind::Email && is_address(link.as_str()))
         .map(|link| link.as_str().to_owned())
         .collect();
     let lower = text.to_ascii_lowercase();
@@ -38,6 +38,13 @@ pub(super) fn links(text: &str) -> Vec<String> {
         found.push(text.to_owned());
     }
     found
+}
+
+/// The e-mail addresses in a text, which some clients offer to write to.
+pub(super) fn mailboxes(text: &str) -> Vec<String> {
+    let mut finder = LinkFinder::new();
+    finder.kinds(&[LinkKind::Email]);
+    finder.links(text).map(|link| link.as_str().to_owned()).collect()
 }
 
 /// What follows a word's beginning, up to a space, wherever a word begins with it.

@@ -2,7 +2,7 @@
 
 use pulldown_cmark::{Event, Options, Parser, Tag};
 
-use super::{Shown, html, linkify};
+use super::{Shown, html};
 
 /// Shows a Markdown text.
 pub(super) fn show(shown: &mut Shown, source: &str) {
@@ -25,7 +25,7 @@ pub(super) fn show(shown: &mut Shown, source: &str) {
         }
     }
     let text = text.trim_end_matches('\n');
-    shown.links.extend(linkify::links(text));
+    shown.linked(text);
     shown.read(text);
 }
 

@@ -18,7 +18,7 @@ pub fn pagerduty(event: &Value) -> Shown {
     shown
 }
 
-/// Shows a Teams message: text blocks and facts are Markdown, titles of buttons are not.
+/// Shows a Teams message: text blocks and facts are Markdown; runs of text and titles of buttons are not.
 pub fn teams(message: &Value) -> Shown {
     let mut shown = Shown::default();
     structure(&mut shown, message);
@@ -29,6 +29,7 @@ pub fn teams(message: &Value) -> Shown {
             "url" if is_action => shown.links.push(text.to_owned()),
             "url" | "backgroundImage" => shown.images.push(text.to_owned()),
             "title" | "tooltip" if is_action => shown.read(text),
+            "text" if path.contains("/inlines/*") => shown.plain(text),
             "text" | "title" | "value" | "fallbackText" => {
                 called(&mut shown, text);
                 markdown::show(&mut shown, text);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Shown, json, linkify};
+use super::{Shown, json};
 
 /// Words that call a whole channel when names are linked.
 const CALLS: [&str; 3] = ["@here", "@channel", "@everyone"];
@@ -12,7 +12,11 @@ pub fn slack(message: &Value) -> Shown {
     let mut shown = Shown::default();
     json::structure(&mut shown, message);
     if let Some(text) = message.get("text").and_then(Value::as_str) {
-        mrkdwn(&mut shown, text);
+        match message.get("mrkdwn").and_then(Value::as_bool) {
+            // The commands in angle brackets work all the same.
+            Some(false) => commands(&mut shown, text),
+            Some(true) | None => mrkdwn(&mut shown, text),
+        }
     }
     for block in message.get("blocks").and_then(Value::as_array).into_iter().flatten() {
         texts(&mut shown, block);
@@ -43,6 +47,22 @@ fn texts(shown: &mut Shown, value: &Value) {
 }
 
 fn mrkdwn(shown: &mut Shown, source: &str) {
+    let before = shown.texts.len();
+    commands(shown, source);
+    let text = shown.texts.get(before..).unwrap_or_default().concat();
+    let lower = text.to_lowercase();
+    for call in CALLS {
+        shown.mentions.extend(lower.matches(call).map(str::to_owned));
+    }
+    for line in text.split('\n') {
+        formats(shown, line);
+    }
+    shown.markup.extend(text.matches("```").map(|_| "code block".to_owned()));
+    emoji(shown, &text);
+}
+
+/// Reads what stands in angle brackets, and the text around it.
+fn commands(shown: &mut Shown, source: &str) {
     let mut text = String::new();
     let mut rest = source;
     while let Some((before, from)) = rest.split_once('<') {
@@ -61,16 +81,7 @@ fn mrkdwn(shown: &mut Shown, source: &str) {
     }
     text.push_str(rest);
     let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
-    let lower = text.to_lowercase();
-    for call in CALLS {
-        shown.mentions.extend(lower.matches(call).map(str::to_owned));
-    }
-    for line in text.split('\n') {
-        formats(shown, line);
-    }
-    shown.markup.extend(text.matches("```").map(|_| "code block".to_owned()));
-    emoji(shown, &text);
-    shown.links.extend(linkify::links(&text));
+    shown.linked(&text);
     shown.read(&text);
 }
 
