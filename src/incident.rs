@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::domain::Incident;
 
 pub mod http;
+pub mod smtp;
 pub mod webhook;
 
 pub use http::{HttpSend, SendError};
