@@ -16,6 +16,7 @@ mod answer;
 mod fault;
 mod file;
 pub mod http;
+mod mail;
 mod prepare;
 mod request;
 pub mod samples;

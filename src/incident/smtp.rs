@@ -83,15 +83,8 @@ impl MailServer {
     /// # Errors
     /// Which of the three can't be used.
     pub fn new(server: &str, from: &str, to: &str) -> Result<Self, SmtpFault> {
-        let from: Mailbox = from.trim().parse().map_err(|_| SmtpFault::Sender)?;
-        let to: Vec<Mailbox> = to
-            .split(',')
-            .map(|address| address.trim().parse().map_err(|_| SmtpFault::Recipients))
-            .collect::<Result<_, _>>()?;
-        if to.len() > RECIPIENTS_MAX {
-            return Err(SmtpFault::Recipients);
-        }
-        Ok(Self { transport: transport(server).ok_or(SmtpFault::Server)?, from, to })
+        let transport = transport(server).ok_or(SmtpFault::Server)?;
+        Ok(Self { transport, from: sender(from)?, to: recipients(to)? })
     }
 
     /// Hands a message to the server. Its answer is that it took it: whether people get it is between servers from there.
@@ -136,6 +129,31 @@ impl MailServer {
             id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
         format!("<{id}@{}>", self.from.email.domain())
     }
+}
+
+/// Whether a text is a server's URL.
+pub(super) fn check_server(text: &str) -> Result<(), SmtpFault> {
+    transport(text).map(|_| ()).ok_or(SmtpFault::Server)
+}
+
+/// Whether a text is a sender.
+pub(super) fn check_sender(text: &str) -> Result<(), SmtpFault> {
+    sender(text).map(|_| ())
+}
+
+/// Whether a text is a list of recipients.
+pub(super) fn check_recipients(text: &str) -> Result<(), SmtpFault> {
+    recipients(text).map(|_| ())
+}
+
+fn sender(text: &str) -> Result<Mailbox, SmtpFault> {
+    text.trim().parse().map_err(|_| SmtpFault::Sender)
+}
+
+fn recipients(text: &str) -> Result<Vec<Mailbox>, SmtpFault> {
+    let parsed = text.split(',').map(|address| address.trim().parse().map_err(|_| SmtpFault::Recipients));
+    let recipients: Vec<Mailbox> = parsed.collect::<Result<_, _>>()?;
+    if recipients.len() <= RECIPIENTS_MAX { Ok(recipients) } else { Err(SmtpFault::Recipients) }
 }
 
 /// A subject as people read it. One that looks encoded already (RFC 2047) would be sent as it is, and be decoded by the reader's client into

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use simulator::rendered::Mail;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
 
 /// Longest time that it may take to start or to read a message; usually well under a second.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -32,7 +33,7 @@ pub(crate) struct Letter {
 /// The server and what it prints.
 pub(crate) struct Mailbox {
     port: u16,
-    letters: Lines<BufReader<ChildStdout>>,
+    letters: mpsc::UnboundedReceiver<String>,
     _process: Child,
 }
 
@@ -53,9 +54,16 @@ impl Mailbox {
             .kill_on_drop(true)
             .spawn()
             .expect("python starts");
-        let mut letters = BufReader::new(process.stdout.take().expect("stdout is piped")).lines();
-        let port = tokio::time::timeout(TIMEOUT, letters.next_line()).await.expect("it listens in time");
-        let port = port.expect("it can be read").expect("the mailbox ended: run `make tools`");
+        let mut lines = BufReader::new(process.stdout.take().expect("stdout is piped")).lines();
+        let (said, mut letters) = mpsc::unbounded_channel();
+        // Reads as it comes, since the server answers nobody while it waits for a full pipe.
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                let _ = said.send(line);
+            }
+        });
+        let port = tokio::time::timeout(TIMEOUT, letters.recv()).await.expect("it listens in time");
+        let port = port.expect("the mailbox ended: run `make tools`");
         Self { port: port.parse().expect("a port"), letters, _process: process }
     }
 
@@ -71,9 +79,8 @@ impl Mailbox {
 
     /// The next message.
     pub(crate) async fn letter(&mut self) -> Letter {
-        let line = tokio::time::timeout(TIMEOUT, self.letters.next_line()).await.expect("a message in time");
-        let line = line.expect("it can be read").expect("the mailbox has ended");
-        serde_json::from_str(&line).expect("a report")
+        let line = tokio::time::timeout(TIMEOUT, self.letters.recv()).await.expect("a message in time");
+        serde_json::from_str(&line.expect("the mailbox has ended")).expect("a report")
     }
 }
 
