@@ -2,13 +2,18 @@
 
 use std::time::{Duration, Instant};
 
+use aks_stop_guard::clock::{Clock as _, SystemClock};
+use aks_stop_guard::incident::Sink as _;
+use aks_stop_guard::incident::samples::Sample;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use simulator::http::Azure;
 use simulator::sink::Receiver;
 use simulator::world::Settings;
 
 use crate::alertmanager_process::Alertmanager;
-use crate::over_http::client;
+use crate::over_http::{OverHttp, client};
+use crate::sinks::{messages, now, sink};
 
 /// Longest time that a notification may take; it takes a second or two.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -31,23 +36,36 @@ async fn told(people: &Azure, count: usize) -> Vec<(String, Value)> {
 }
 
 #[tokio::test]
-async fn an_alert_that_is_written_by_hand_fires_once_and_ends() {
+async fn an_incident_fires_once_over_repeats_and_updates_and_ends_when_it_is_resolved() {
     let people = Azure::serve(Settings::default(), Receiver::new(None), 0).await.unwrap();
     let alertmanager = Alertmanager::start(&format!("{}/webhook", people.url()));
     let client = client();
-    let alert = |ends: &str| json!([{"labels": {"alertname": "a"}, "startsAt": "2026-01-01T00:00:00Z", "endsAt": ends}]);
-    for ends in ["2099-01-01T00:00:00Z", "2099-01-01T00:00:00Z"] {
-        let request = client
-            .post(format!("{}/api/v2/alerts", alertmanager.url))
-            .header("content-type", "application/json");
-        assert_eq!(request.body(alert(ends).to_string()).send().await.unwrap().status(), 200);
+    let sink =
+        sink("alertmanager", &[("STOP_GUARD_ALERTMANAGER_URL", &alertmanager.url)], "", OverHttp::new());
+    // A sample is of long ago: as it happened just now, or it would be over before it is told.
+    let mut messages = messages(Sample::Stop);
+    let began = SystemClock.now() - SignedDuration::from_mins(30);
+    let shift = began - messages[0].opened_at;
+    for message in &mut messages {
+        message.opened_at += shift;
+        message.at += shift;
     }
-    assert_eq!(told(&people, 1).await[0].0, "firing");
-    assert_eq!(alertmanager.firing(&client).await.len(), 1);
-    let request =
-        client.post(format!("{}/api/v2/alerts", alertmanager.url)).header("content-type", "application/json");
-    assert_eq!(request.body(alert("2026-01-02T00:00:00Z").to_string()).send().await.unwrap().status(), 200);
-    let told = told(&people, 2).await;
-    assert_eq!((told.len(), told[1].0.as_str()), (2, "resolved"));
-    assert_eq!(alertmanager.firing(&client).await.len(), 0);
+    let [opened, updated, resolved] = messages;
+
+    for message in [&opened, &opened, &updated] {
+        sink.deliver(message, now()).await.unwrap();
+    }
+    let fired = told(&people, 1).await;
+    assert_eq!(fired[0].0, "firing");
+    assert_eq!(fired[0].1["labels"]["alertname"], "AksClusterStopped");
+    assert_eq!(fired[0].1["annotations"]["summary"], json!(updated.title));
+    let firing = alertmanager.firing(&client).await;
+    assert_eq!(firing.len(), 1, "{firing:?}");
+
+    sink.deliver(&resolved, now()).await.unwrap();
+    let ended = told(&people, 2).await;
+    let words: Vec<_> = ended.iter().map(|(word, _)| word.as_str()).collect();
+    assert_eq!(words, ["firing", "resolved"]);
+    assert_eq!(ended[1].1["fingerprint"], fired[0].1["fingerprint"]);
+    assert_eq!(alertmanager.firing(&client).await, [json!(null); 0]);
 }

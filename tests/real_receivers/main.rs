@@ -14,5 +14,9 @@ mod alertmanager_process;
 mod mailbox;
 
 mod alertmanager;
+mod contracts;
+mod email;
+mod injection;
 mod over_http;
+mod sinks;
 mod smtp;

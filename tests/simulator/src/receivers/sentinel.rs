@@ -87,6 +87,12 @@ impl Sentinel {
             let url =
                 format!("https://portal.azure.com/#asset/Microsoft_Azure_Security_Insights/Incident{id}");
             members.insert("incidentUrl".to_owned(), json!(url));
+            members.entry("owner").or_insert(json!({"objectId": null, "email": null, "assignedTo": null}));
+            for label in members.get_mut("labels").and_then(Value::as_array_mut).into_iter().flatten() {
+                if let Some(label) = label.as_object_mut() {
+                    label.insert("labelType".to_owned(), json!("User"));
+                }
+            }
         }
         json!({"id": id, "name": name, "type": "Microsoft.SecurityInsights/Incidents", "etag": incident.etag,
                "properties": properties})
@@ -226,7 +232,8 @@ fn incident_faults(body: &Value) -> Vec<String> {
     check.time("/properties/lastActivityTimeUtc", Need::May);
     for at in 0..check.list("/properties/labels", Need::May, usize::MAX).len() {
         check.text(&format!("/properties/labels/{at}/labelName"), Need::Must, TITLE_CHARS_MAX);
-        check.only(&format!("/properties/labels/{at}"), &["labelName"]);
+        // The type is read-only: it comes back from a client that writes what it has read.
+        check.only(&format!("/properties/labels/{at}"), &["labelName", "labelType"]);
     }
     let closing = if status == "Closed" { Need::Must } else { Need::May };
     let classes = ["Undetermined", "TruePositive", "BenignPositive", "FalsePositive"];

@@ -65,7 +65,8 @@ impl Service for Teams {
 
     fn receive(&mut self, request: &Request<Bytes>, _now: Timestamp, broken: &mut Vec<String>) -> Answer {
         check::no_authorization(request, broken);
-        if request.method() != Method::POST || request.uri().to_string() != self.path_and_query {
+        let called = request.uri().path_and_query().map_or("", |path| path.as_str());
+        if request.method() != Method::POST || called != self.path_and_query {
             broken.push("there is no such workflow, or its signature is wrong".to_owned());
             return error(401, "DirectApiAuthorizationRequired", "The request must be authenticated.");
         }

@@ -107,7 +107,8 @@ pub fn alertmanager(alerts: &Value) -> Shown {
     let mut shown = Shown::default();
     structure(&mut shown, alerts);
     for_each_text(alerts, &mut |path, text| {
-        if path.ends_with("/generatorURL") || text.starts_with("http") {
+        let is_annotation = path.starts_with("/*/annotations/");
+        if path.ends_with("/generatorURL") || is_annotation && text.starts_with("http") {
             shown.links.push(text.to_owned());
         } else {
             shown.plain(text);

@@ -32,7 +32,9 @@ fn texts(shown: &mut Shown, value: &Value) {
             match (member("type"), member("text")) {
                 (Some("mrkdwn"), Some(text)) => mrkdwn(shown, text),
                 (Some("plain_text"), Some(text)) => {
-                    emoji(shown, text);
+                    if members.get("emoji").and_then(Value::as_bool) != Some(false) {
+                        emoji(shown, text);
+                    }
                     shown.plain(text);
                 }
                 _ => {}
