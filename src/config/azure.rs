@@ -5,6 +5,7 @@ use super::reader::Reader;
 use super::{ARM_ENDPOINT_SETTING, ARM_SCOPE_SETTING, CLOUD_SETTING, CREDENTIAL_SETTING};
 use crate::azure::endpoint::EndpointError;
 use crate::azure::{Cloud, CredentialKind, Endpoint, Secret};
+use crate::incident::{Azure, Home, Scope};
 use crate::store::{BLOB_SUFFIX_CHINA, BLOB_SUFFIX_PUBLIC, BLOB_SUFFIX_US_GOV};
 
 const CLIENT_ID: &str = "AZURE_CLIENT_ID";
@@ -53,6 +54,28 @@ pub(super) fn blob_suffix(arm: Option<&ArmSettings>) -> &'static str {
         Cloud::UsGov => BLOB_SUFFIX_US_GOV,
         Cloud::China => BLOB_SUFFIX_CHINA,
     }
+}
+
+/// The scopes that sinks may ask tokens for, each with the only place that its tokens may go to. Sources: Azure docs, "Logs Ingestion API
+/// in Azure Monitor" (scopes `https://monitor.azure.com`, `.us`, `.cn`; endpoints `<name>.<region>-1.ingest.monitor.azure.com`).
+pub(super) fn for_sinks(arm: Option<&ArmSettings>) -> Azure {
+    let public = Endpoint::of(Cloud::Public);
+    let endpoint = arm.map_or(&public, |arm| &arm.endpoint);
+    let (scope, hosts) = match arm.map_or(Cloud::Public, |arm| arm.cloud) {
+        Cloud::Public => ("https://monitor.azure.com/.default", ".ingest.monitor.azure.com"),
+        Cloud::UsGov => ("https://monitor.azure.us/.default", ".ingest.monitor.azure.us"),
+        Cloud::China => ("https://monitor.azure.cn/.default", ".ingest.monitor.azure.cn"),
+    };
+    let monitor = if endpoint.on_loopback() { Home::Loopback } else { Home::Hosts(hosts) };
+    let scopes = vec![
+        Scope {
+            word: "arm",
+            scope: endpoint.scope().to_owned(),
+            home: Home::Origin(endpoint.origin().to_owned()),
+        },
+        Scope { word: "monitor", scope: scope.to_owned(), home: monitor },
+    ];
+    Azure { arm: endpoint.origin().to_owned(), scopes }
 }
 
 fn endpoint(reader: &mut Reader<'_>, cloud: Option<Cloud>) -> Option<Endpoint> {

@@ -1,5 +1,9 @@
 //! Text that came from outside, made safe to show: in a log line, an incident, a terminal.
 
+mod defang;
+
+pub use defang::defang;
+
 /// Replaces what could break a line, a terminal or a reader's trust (control, bidirectional and zero-width characters)
 /// by U+FFFD, and cuts the text after `max_chars` characters, ending it with `…` if anything was cut.
 pub fn clean(text: &str, max_chars: usize) -> String {
