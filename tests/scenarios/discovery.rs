@@ -91,8 +91,8 @@ async fn what_was_down_before_the_guard_looked_is_listed_once_and_left_alone_unt
     assert_eq!(sim.starts(&aks), 0);
     assert!(sim.record(&aks).await.is_none(), "no case");
     insta::assert_snapshot!(sim.told().join("\n"), @"
-    opened 1 cluster is down when the guard first looked; they are left alone
-    resolved 1 cluster is down when the guard first looked; they are left alone
+    opened 1 cluster was down when the guard first looked; it is left alone
+    resolved 1 cluster was down when the guard first looked; it is left alone
     ");
     assert_eq!(sim.inbox.messages.lock().unwrap()[0].severity, Severity::Info);
     assert!(sim.paths("open").await.is_empty());
