@@ -179,6 +179,7 @@ pub(super) fn guard(settings: Settings, http: &Arc<HttpTransport>) -> Guard {
         zone: settings.zone,
         confirm: settings.confirm,
         times: settings.times,
+        portal: settings.arm.as_ref().map(|arm| arm.portal.clone()),
         faults,
     };
     Guard::new(settings, policies, ports)

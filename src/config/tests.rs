@@ -3,6 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::azure::{Cloud, CredentialKind};
+use crate::domain::{Portal, TenantId};
 use crate::store::Access;
 
 const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
@@ -48,6 +49,16 @@ fn subscriptions_and_state_are_all_that_must_be_set() {
     let arm = settings.arm.unwrap();
     assert_eq!((arm.cloud, arm.credential), (Cloud::Public, CredentialKind::DeveloperTools));
     assert_eq!(arm.endpoint.origin(), "https://management.azure.com");
+    assert_eq!(arm.portal, Portal::new(Cloud::Public, None));
+}
+
+#[test]
+fn links_lead_to_the_portal_of_the_cloud_in_the_tenant_that_is_named_by_its_id() {
+    let portal =
+        |tenant: &str| with(&[(CLOUD_SETTING, "china"), ("AZURE_TENANT_ID", tenant)]).arm.unwrap().portal;
+    let tenant = "11112222-bb1b-cc2c-dd3d-eeeeee4e4e4e";
+    assert_eq!(portal(tenant), Portal::new(Cloud::China, TenantId::parse(tenant)));
+    assert_eq!(portal("contoso.partner.onmschina.cn"), Portal::new(Cloud::China, None));
 }
 
 #[test]
