@@ -299,7 +299,7 @@ fn queues(section: &Value) -> QueueOptions {
     }
 }
 
-/// The queue's name. Without its connection the host refuses the function, disabled or not.
+/// The queue's name. A function that is on needs a setting for its connection: a connection string, or where it is.
 fn queue(name: &str, binding: &Value, settings: &BTreeMap<String, String>) -> Result<String, String> {
     let connection = text(binding.get("connection")).unwrap_or("AzureWebJobsStorage");
     let has = |suffix: &str| settings.contains_key(&format!("{connection}{suffix}"));
