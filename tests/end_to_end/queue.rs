@@ -27,8 +27,8 @@ async fn stops_that_come_by_a_queue_are_undone_whether_event_grid_writes_plain_t
 
         assert!(!theatre.is_running(&allowed));
         assert_eq!(theatre.incidents_of(&by_event_grid).len(), 1);
-        theatre.until("the queue is worked off", |it| it.stage.queued().0.is_empty()).await;
-        assert_eq!(theatre.stage.queued().1, [], "nothing became poison");
+        theatre.until("the queue is worked off", |it| it.stage.queued().is_empty()).await;
+        assert_eq!(theatre.stage.poisoned(), [], "nothing became poison");
         let log = theatre.stage.host().unwrap().log().entries();
         let refused = log.iter().filter(|entry| {
             entry.category == "Function.StopActionQueue.User" && entry.message.starts_with("refused: ")
@@ -51,12 +51,12 @@ async fn a_message_waits_in_the_queue_while_the_store_is_away_and_never_becomes_
     let cluster = theatre.cluster(RETAIL, "aks-shop");
     away.store(true, Ordering::SeqCst);
     theatre.stop(&cluster, &Caller::user("bob"));
-    let handed_out_twice = |it: &Theatre| it.stage.queued().0.iter().any(|(_, count)| *count >= 2);
+    let handed_out_twice = |it: &Theatre| it.stage.queued().iter().any(|(_, count)| *count >= 2);
     theatre.until("the message comes again", handed_out_twice).await;
     assert_eq!(theatre.starts(&cluster), 0);
     away.store(false, Ordering::SeqCst);
     theatre.until_restored(std::slice::from_ref(&cluster)).await;
-    theatre.until("the message is deleted", |it| it.stage.queued().0.is_empty()).await;
-    assert_eq!(theatre.stage.queued().1, []);
+    theatre.until("the message is deleted", |it| it.stage.queued().is_empty()).await;
+    assert_eq!(theatre.stage.poisoned(), []);
     theatre.curtain();
 }

@@ -81,20 +81,6 @@ fn the_app_has_the_functions_that_the_server_serves() {
 }
 
 #[test]
-fn what_is_published_keeps_the_policies_and_the_sinks_and_leaves_the_sources_out() {
-    let ignored = text(".funcignore");
-    let ignored: Vec<_> = ignored.lines().collect();
-    for kept in ["policies/", "sinks/", "aks-stop-guard", "host.json", "Sweep/", "*"] {
-        assert!(!ignored.contains(&kept), "{kept}");
-    }
-    // A pattern for all files of a kind would take those of policies/ and sinks/ with it.
-    assert!(!ignored.iter().any(|pattern| pattern.starts_with('*')));
-    for left_out in ["target/", "src/", "tests/", "Cargo.*", ".*", "local.settings.json"] {
-        assert!(ignored.contains(&left_out), "{left_out}");
-    }
-}
-
-#[test]
 fn the_example_of_local_settings_is_safe_to_start_with() {
     let settings = file("local.settings.json.example");
     let values = settings["Values"].as_object().unwrap();

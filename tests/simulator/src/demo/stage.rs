@@ -137,10 +137,16 @@ impl Stage {
         Ok(())
     }
 
-    /// What lies in the queue of stop events, and what the host gave up of it: texts, and how often each was handed out.
+    /// What lies in the queue of stop events: texts, and how often each was handed out.
     #[must_use]
-    pub fn queued(&self) -> (Vec<(String, u64)>, Vec<(String, u64)>) {
-        (self.config.queues.messages(QUEUE), self.config.queues.messages(&format!("{QUEUE}-poison")))
+    pub fn queued(&self) -> Vec<(String, u64)> {
+        self.config.queues.messages(QUEUE)
+    }
+
+    /// What the host gave up of it.
+    #[must_use]
+    pub fn poisoned(&self) -> Vec<(String, u64)> {
+        self.config.queues.messages(&format!("{QUEUE}-poison"))
     }
 
     /// Puts a text into the queue of stop events, as somebody may who can write there.
