@@ -8,6 +8,9 @@
     reason = "a test fails by panicking, and so do the functions that tests share"
 )]
 
+#[path = "package/deployment.rs"]
+mod deployment;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
