@@ -5,7 +5,7 @@
 //! what somebody wrote in a function.json, so nothing here relies on it. `Metadata` repeats the event and, for an
 //! HTTP trigger, the caller's keys: it is skipped, never built and never kept.
 //!
-//! A message of a storage queue is the event's text, or base64 of it ([`queue`]).
+//! A message of a storage queue is the event's text, or base64 of it ([`queued_events`]).
 //!
 //! Parsing goes no deeper than the envelope. Events leave here as raw JSON, whose nesting is scanned without
 //! recursion, so a hostile depth costs no stack.
