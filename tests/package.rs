@@ -7,6 +7,8 @@
     reason = "a test fails by panicking, and so do the functions that tests share"
 )]
 
+#[path = "package/build.rs"]
+mod build;
 #[path = "package/deployment.rs"]
 mod deployment;
 
