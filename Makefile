@@ -43,6 +43,17 @@ bench: .tools/azurite/installed ## measure start, wire calls, CPU, memory and lo
 	@target/simulation/bench --guard target/release/aks-stop-guard --minimal target/release/minimal-server \
 	  --azurite $(AZURITE) --output $(or $(OUTPUT),human)
 
+.PHONY: package
+package: | .tools/zigbuild/installed ## build the portable release, dist/ and its zip file (TARGET=…; PORTABLE=1: fail where it would not be portable)
+	@tools/package $(if $(TARGET),--target $(TARGET)) $(if $(PORTABLE),--portable)
+
+# Where it can't be had, tools/package builds with plain cargo and says what that means.
+.tools/zigbuild/installed: tools/zigbuild-requirements.txt
+	@python3 -m venv .tools/zigbuild
+	$(STEP) 'install zig and cargo-zigbuild (100 MB)' \
+	  .tools/zigbuild/bin/python -m pip install --quiet --disable-pip-version-check --requirement $< || rm -rf .tools/zigbuild
+	@if [[ -d .tools/zigbuild ]]; then touch $@; fi
+
 # The simulation's own profile: whole lives of the guard, optimised, with the feature that lets bugs be planted.
 SIMULATION := cargo test --quiet --locked --profile simulation --features mutants --test simulation -- --nocapture --exact
 
