@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::azure::Arm;
-use crate::case::{BulletinKey, Confirm, Mode, Times};
+use crate::case::{BulletinKey, Confirm, Mode, Routes, Times};
 use crate::clock::Clock;
 use crate::domain::{ClusterKey, SubscriptionId};
 use crate::incident::Sink;
@@ -67,6 +67,8 @@ pub struct Settings {
     pub confirm: Confirm,
     /// The protocol's times.
     pub times: Times,
+    /// Which sinks get which incidents; one that is not named there gets all.
+    pub routes: Routes,
     /// What is broken in settings and sinks. Anything here makes the guard run degraded: it records and starts nothing.
     pub faults: Vec<String>,
 }
@@ -84,7 +86,7 @@ struct Inner {
     arm: Arm,
     store: Store,
     gate: Gate,
-    sink_names: Vec<String>,
+    routes: Routes,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     flights: Flights,
@@ -119,14 +121,15 @@ pub struct Ports {
 impl Guard {
     /// Sets the guard up. Does no I/O; the policies are loaded when they are first needed.
     pub fn new(settings: Settings, policies: PolicyLoader, ports: Ports) -> Self {
-        let sink_names = ports.sinks.iter().map(|sink| sink.name().to_owned()).collect();
+        let names: Vec<&str> = ports.sinks.iter().map(|sink| sink.name()).collect();
+        let routes = settings.routes.among(&names);
         Self(Arc::new(Inner {
             gate: Gate::new(settings.mode, ports.sinks),
             settings,
             policies: LazyLock::new(policies),
             arm: ports.arm,
             store: ports.store,
-            sink_names,
+            routes,
             clock: ports.clock,
             entropy: ports.entropy,
             flights: Flights::default(),

@@ -13,10 +13,11 @@ use super::mode::Mode;
 use super::outbox::{self, Message};
 use super::record::{RecordError, VERSION};
 use super::report;
+use super::routes::{Audience, News, Routes};
 use super::step::StormRow;
 use super::times::Times;
 use crate::domain::incident::TimelineEntry;
-use crate::domain::{Caller, ClusterId, ClusterKey, Hold, IncidentState, SubscriptionId};
+use crate::domain::{Caller, ClusterId, ClusterKey, Hold, Incident, IncidentState, SubscriptionId};
 
 pub use down::DownReport;
 
@@ -25,6 +26,8 @@ const CALLERS_MAX: usize = 16;
 /// Clusters that a storm keeps count of one by one.
 const ROWS_MAX: usize = 1_000;
 const TIMELINE_MAX: usize = 32;
+/// Sinks that the policies of a storm name, all together: a guard has a few.
+const NOTIFY_MAX: usize = 64;
 /// Status of a cluster whose stop led up to the storm: its own incident tells how it goes on.
 const OWN_INCIDENT: &str = "has an incident of its own";
 
@@ -128,12 +131,31 @@ pub struct OpenBulletin {
     #[serde(default)]
     faults: Vec<String>,
     timeline: Vec<TimelineEntry>,
+    /// Sinks that the policies want told as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    notify: Vec<String>,
+    /// Which sinks hear of it.
+    #[serde(default, skip_serializing_if = "Audience::is_unknown")]
+    audience: Audience,
 }
 
 impl OpenBulletin {
     /// Nobody has been told of it: it began in `dry-run`, or just so.
     fn is_untold(&self) -> bool {
         self.next_sequence == 0
+    }
+
+    /// Puts a message into the outbox for those who know of the incident, and one for those who hear of it for the first time.
+    fn send(&mut self, outbox: &mut Vec<Message>, incident: &Incident, teller: Teller<'_>) {
+        let news = News { state: incident.state, severity: incident.severity, named: &self.notify };
+        let hearers = self.audience.hears(news, teller.routes);
+        for (state, sinks) in [(IncidentState::Opened, hearers.new), (incident.state, hearers.known)] {
+            if !sinks.is_empty() || self.is_untold() {
+                let incident = Incident { state, sequence: self.next_sequence, ..incident.clone() };
+                self.next_sequence = self.next_sequence.saturating_add(1);
+                outbox::push(outbox, Message::new(incident, &sinks, teller.now));
+            }
+        }
     }
 
     /// It began while nobody was told of anything, and now people are.
@@ -161,6 +183,8 @@ pub struct StormReport<'a> {
     pub caller: Option<&'a Caller>,
     /// The policies that decided.
     pub policies: &'a [String],
+    /// Sinks that they want told as well.
+    pub notify: &'a [String],
 }
 
 /// What bulletins are told with.
@@ -170,8 +194,8 @@ pub struct Teller<'a> {
     pub now: Timestamp,
     /// The mode: in `dry-run` nothing reaches a sink.
     pub mode: Mode,
-    /// The sinks.
-    pub sinks: &'a [String],
+    /// Which sinks get which incidents.
+    pub routes: &'a Routes,
     /// The times.
     pub times: &'a Times,
 }
@@ -282,6 +306,11 @@ impl Bulletin {
                 open.policies.push(policy.clone());
             }
         }
+        for sink in news.notify {
+            if !open.notify.contains(sink) && open.notify.len() < NOTIFY_MAX {
+                open.notify.push(sink.clone());
+            }
+        }
     }
 
     fn ensure_open(&mut self, now: Timestamp) {
@@ -302,6 +331,8 @@ impl Bulletin {
             policies: Vec::new(),
             faults: Vec::new(),
             timeline: Vec::new(),
+            notify: Vec::new(),
+            audience: Audience::nobody(),
         });
     }
 
@@ -397,7 +428,6 @@ impl Bulletin {
             (state, false) => state,
         };
         let sequence = open.next_sequence;
-        open.next_sequence = sequence.saturating_add(1);
         let incident = match &self.key {
             BulletinKey::Storm { subscription } => {
                 message::storm(open, subscription, state, sequence, teller)
@@ -412,7 +442,7 @@ impl Bulletin {
                 None => return,
             },
         };
-        outbox::push(&mut self.outbox, Message::new(incident, teller.sinks, teller.now));
+        open.send(&mut self.outbox, &incident, teller);
     }
 }
 

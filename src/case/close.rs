@@ -7,6 +7,7 @@ use super::model::{Case, Outcome};
 use super::outbox::{self, Message};
 use super::record::{AuthorisedStop, Closing, Episode, Record};
 use super::report;
+use super::routes::{Audience, News, Routes};
 use super::step::{Advance, Context, Facts, Transition};
 use crate::domain::incident::Affected;
 use crate::domain::{Found, Incident, IncidentState, Look, Severity, Situation};
@@ -86,7 +87,7 @@ pub fn reset(record: &mut Record) {
 }
 
 /// Somebody else's bytes are in the archive under this case's name: people must know (rule 18).
-pub fn conflict(record: &mut Record, closing: &Closing, mode: Mode, sinks: &[String], now: Timestamp) {
+pub fn conflict(record: &mut Record, closing: &Closing, mode: Mode, routes: &Routes, now: Timestamp) {
     if mode == Mode::DryRun {
         return;
     }
@@ -112,5 +113,7 @@ pub fn conflict(record: &mut Record, closing: &Closing, mode: Mode, sinks: &[Str
         links: Vec::new(),
         timeline: Vec::new(),
     };
-    outbox::push(&mut record.outbox, Message::new(incident, sinks, now));
+    let news = News { state: incident.state, severity: incident.severity, named: &[] };
+    let hearers = Audience::nobody().hears(news, routes);
+    outbox::push(&mut record.outbox, Message::new(incident, &hearers.new, now));
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::asked::Asked;
 use super::mode::Mode;
+use super::routes::Audience;
 use crate::domain::incident::TimelineEntry;
 use crate::domain::{Caller, ClusterKey, Severity, Situation};
 
@@ -112,6 +113,9 @@ pub struct Verdict {
     /// How bad the determining policies say it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
+    /// Sinks that they want told as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<String>,
     /// Hash of the policy set that answered.
     pub policy_hash: String,
     /// The facts beside the stop that it was asked with.
@@ -236,6 +240,9 @@ pub struct RestartAnswer {
     /// How bad they say it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
+    /// Sinks that they want told as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<String>,
     /// They tell it together with other clusters (`@incident("storm")`).
     #[serde(default, skip_serializing_if = "is_false")]
     pub in_storm: bool,
@@ -253,6 +260,9 @@ pub struct Told {
     /// Told as part of a storm: there are no messages of its own.
     #[serde(default, skip_serializing_if = "is_false")]
     pub in_storm: bool,
+    /// Which sinks hear of it.
+    #[serde(default, skip_serializing_if = "Audience::is_unknown")]
+    pub audience: Audience,
 }
 
 /// Names one case: `<cluster key>-<generation>`.

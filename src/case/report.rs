@@ -4,6 +4,7 @@ use super::mode::Mode;
 use super::model::{Case, Held, Outcome, Told};
 use super::outbox::{self, Message};
 use super::record::Record;
+use super::routes::{Audience, News};
 use super::step::{Context, StormRow};
 use super::times::ATTEMPTS_MAX;
 use crate::domain::incident::{Affected, TimelineEntry};
@@ -55,11 +56,15 @@ pub(super) fn contradicted(record: &mut Record, case: &mut Case, context: &Conte
     if case.forgery_told.is_some() || silent(case, context) {
         return;
     }
-    let told =
-        Told { opened_at: context.now, severity: Severity::Critical, next_sequence: 1, in_storm: false };
-    let incident = forgery(record, case, IncidentState::Opened, 0, &told, context);
+    let mut told = Told {
+        opened_at: context.now,
+        severity: Severity::Critical,
+        next_sequence: 0,
+        in_storm: false,
+        audience: Audience::nobody(),
+    };
+    tell_of_forgery(record, case, &mut told, IncidentState::Opened, context);
     case.forgery_told = Some(told);
-    outbox::push(&mut record.outbox, Message::new(incident, context.sinks, context.now));
 }
 
 /// The case is over. An unauthorised stop is reported even where nothing was left to do: its pods are lost.
@@ -79,9 +84,9 @@ pub(super) fn closed(record: &mut Record, case: &mut Case, outcome: Outcome, con
     if let Some(severity) = case.told.as_ref().map(|told| told.severity) {
         tell(record, case, IncidentState::Resolved, severity, context);
     }
-    if let Some(told) = case.forgery_told.clone() {
-        let incident = forgery(record, case, IncidentState::Resolved, 1, &told, context);
-        outbox::push(&mut record.outbox, Message::new(incident, context.sinks, context.now));
+    if let Some(mut told) = case.forgery_told.take() {
+        tell_of_forgery(record, case, &mut told, IncidentState::Resolved, context);
+        case.forgery_told = Some(told);
     }
 }
 
@@ -107,7 +112,13 @@ fn tell_first(record: &mut Record, case: &mut Case, severity: Severity, context:
         return;
     }
     let in_storm = case.restart.as_ref().is_some_and(|restart| restart.in_storm);
-    case.told = Some(Told { opened_at: context.now, severity, next_sequence: 0, in_storm });
+    case.told = Some(Told {
+        opened_at: context.now,
+        severity,
+        next_sequence: 0,
+        in_storm,
+        audience: Audience::nobody(),
+    });
     tell(record, case, IncidentState::Opened, severity, context);
 }
 
@@ -118,40 +129,61 @@ fn tell(
     severity: Severity,
     context: &Context<'_>,
 ) {
-    let Some(told) = case.told.as_mut() else { return };
-    if told.in_storm {
-        return;
+    let Some(mut told) = case.told.take() else { return };
+    if !told.in_storm {
+        told.severity = told.severity.max(severity);
+        let incident = Incident { title: title(record, case), ..base(record, case, &told, context) };
+        send(&mut record.outbox, incident, state, &mut told, &case.named_sinks(), context);
     }
-    told.severity = told.severity.max(severity);
-    let sequence = told.next_sequence;
-    told.next_sequence = sequence.saturating_add(1);
-    let told = told.clone();
-    let incident = Incident {
-        id: case.id.to_string(),
-        state,
-        sequence,
-        title: title(record, case),
-        ..base(record, case, &told, context)
-    };
-    outbox::push(&mut record.outbox, Message::new(incident, context.sinks, context.now));
+    case.told = Some(told);
 }
 
-fn forgery(
-    record: &Record,
-    case: &Case,
+/// Puts a message into the outbox for those who know of the incident, and one for those who hear of it for the first time.
+fn send(
+    outbox: &mut Vec<Message>,
+    incident: Incident,
     state: IncidentState,
-    sequence: u32,
-    told: &Told,
+    told: &mut Told,
+    named: &[String],
     context: &Context<'_>,
-) -> Incident {
+) {
+    let news = News { state, severity: told.severity, named };
+    let hearers = told.audience.hears(news, context.routes);
+    for (state, sinks) in [(IncidentState::Opened, hearers.new), (state, hearers.known)] {
+        if !sinks.is_empty() {
+            let incident = Incident { state, sequence: told.next_sequence, ..incident.clone() };
+            told.next_sequence = told.next_sequence.saturating_add(1);
+            outbox::push(outbox, Message::new(incident, &sinks, context.now));
+        }
+    }
+}
+
+impl Case {
+    /// The sinks that the determining policies name, of both answers.
+    pub fn named_sinks(&self) -> Vec<String> {
+        let verdict = self.verdict.iter().flat_map(|verdict| &verdict.notify);
+        verdict.chain(self.restart.iter().flat_map(|restart| &restart.notify)).cloned().collect()
+    }
+}
+
+fn tell_of_forgery(
+    record: &mut Record,
+    case: &Case,
+    told: &mut Told,
+    state: IncidentState,
+    context: &Context<'_>,
+) {
+    let incident = forgery(record, case, told, context);
+    send(&mut record.outbox, incident, state, told, &case.named_sinks(), context);
+}
+
+fn forgery(record: &Record, case: &Case, told: &Told, context: &Context<'_>) -> Incident {
     let lie = case.stops.iter().find_map(|stop| Some((stop.claimed.as_deref()?, &stop.caller)));
     let somebody = || "somebody else".to_owned();
     let (claimed, actual) =
         lie.map_or_else(|| (somebody(), somebody()), |(claimed, actual)| (who(claimed), who(actual)));
     Incident {
         id: format!("{}-claims", case.id),
-        state,
-        sequence,
         title: format!(
             "{}: an event said that {claimed} stopped it, the activity log says {actual}",
             record.cluster.name()

@@ -14,6 +14,7 @@ use super::plan::{Plan, Planner};
 use super::proof::Confirm;
 use super::record::{Episode, Record};
 use super::report;
+use super::routes::Routes;
 use super::times::Times;
 use super::verdict::{Asker, fold_log, judge};
 use crate::domain::grant;
@@ -42,8 +43,8 @@ pub struct Context<'a> {
     pub skewed: bool,
     /// When this process may send the next start in this subscription (rule 23).
     pub start_slot_at: Timestamp,
-    /// The sinks that get messages.
-    pub sinks: &'a [String],
+    /// Which sinks get which incidents.
+    pub routes: &'a Routes,
     /// A random value for an intent.
     pub nonce: &'a str,
 }

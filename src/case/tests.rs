@@ -16,6 +16,7 @@ mod property;
 mod record;
 mod report;
 mod restart;
+mod routes;
 mod start_result;
 mod verdict;
 
@@ -28,6 +29,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::mode::Mode;
 use super::model::{Case, Held, Intent, IntentState, Outcome, Stop, StopSource};
 use super::record::{Episode, Record};
+use super::routes::Routes;
 use super::step::{Advance, Context, Facts, GrantsRead, LookProblem, RecentStops, StormRow, advance};
 use super::{Confirm, Taken, Times, take_in};
 use crate::domain::{
@@ -215,7 +217,7 @@ struct World {
     skewed: bool,
     start_slot_at: Timestamp,
     zone: TimeZone,
-    sinks: Vec<String>,
+    routes: Routes,
     /// What the activity log would say.
     log: Result<LogReading, String>,
     counts: RecentStops,
@@ -246,7 +248,7 @@ impl World {
             skewed: false,
             start_slot_at: Timestamp::MIN,
             zone: TimeZone::UTC,
-            sinks: vec!["webhook".to_owned()],
+            routes: Routes::to_all(["webhook"]),
             log: Ok(LogReading::default()),
             counts: RecentStops { by_caller: 1, in_subscription: 1, marked: false },
             grants: Vec::new(),
@@ -280,7 +282,7 @@ impl World {
             hold: self.hold.as_deref(),
             skewed: self.skewed,
             start_slot_at: self.start_slot_at,
-            sinks: &self.sinks,
+            routes: &self.routes,
             nonce: "nonce",
         }
     }

@@ -181,7 +181,7 @@ fn explained(
         hold: None,
         skewed: false,
         start_slot_at: now,
-        sinks: &[],
+        routes: &settings.routes,
         nonce: "",
     };
     let look = Look { sent_at: now, found: Found::Cluster(Box::new(cluster)) };

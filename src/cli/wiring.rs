@@ -151,6 +151,7 @@ pub(super) fn guard(settings: Settings, http: &Arc<HttpTransport>) -> Guard {
         zone: settings.zone,
         confirm: settings.confirm,
         times: settings.times,
+        routes: settings.routes,
         faults,
     };
     Guard::new(settings, policies, ports)

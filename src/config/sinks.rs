@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::fault::{Fault, FaultKind};
 use super::reader::{Reader, meant, words};
+use super::routes::name_of;
 use super::{SINKS_SETTING, WEBHOOK_SECRET_SETTING, WEBHOOK_URL_SETTING};
 use crate::incident::webhook::WebhookError;
 use crate::incident::{HttpSend, Webhook};
@@ -16,7 +17,7 @@ const KNOWN: [&str; 1] = [WEBHOOK];
 
 /// Sets up the sink `webhook` if it is named.
 pub(super) fn read(reader: &mut Reader<'_>, http: &Arc<dyn HttpSend>) -> Option<Webhook> {
-    let names: Vec<&str> = reader.get(SINKS_SETTING).map(words).into_iter().flatten().collect();
+    let names: Vec<&str> = reader.get(SINKS_SETTING).map(words).into_iter().flatten().map(name_of).collect();
     for name in names.iter().filter(|name| !KNOWN.contains(name)) {
         let problem = match meant(name, &KNOWN) {
             Some(meant) => format!("is no sink: did you mean `{meant}`?"),

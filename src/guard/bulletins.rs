@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use crate::case::bulletin::{StormReport, Teller};
-use crate::case::{Bulletin, BulletinKey, Record, StormRow};
+use crate::case::{Bulletin, BulletinKey, Case, Record, StormRow};
 use crate::domain::Hold;
 use crate::store::{Etag, PathName, StatePath};
 
@@ -31,7 +31,7 @@ impl Marked {
 impl Guard {
     fn teller(&self) -> Teller<'_> {
         let now = self.now();
-        Teller { now, mode: self.0.gate.mode(), sinks: &self.0.sink_names, times: self.times() }
+        Teller { now, mode: self.0.gate.mode(), routes: &self.0.routes, times: self.times() }
     }
 
     /// A cluster of a storm says where it stands. Told again by each step of its case, so that a lost process loses nothing.
@@ -40,7 +40,8 @@ impl Guard {
         let key = BulletinKey::Storm { subscription: subscription.clone() };
         let case = record.case();
         let caller = case.and_then(|case| case.newest_stop()).map(|stop| &stop.caller);
-        let policies = case.and_then(|case| case.restart.as_ref()).map(|restart| restart.policies.clone());
+        let restart = case.and_then(|case| case.restart.as_ref());
+        let notify = case.map(Case::named_sinks).unwrap_or_default();
         for _ in 0..=CONFLICTS_MAX {
             let Loaded { mut document, etag } = load_bulletin(&self.0.store, &key).await?;
             let (before, marked) = (document.clone(), Marked::of(&document));
@@ -55,7 +56,8 @@ impl Guard {
                 cluster: &record.cluster,
                 row,
                 caller,
-                policies: policies.as_deref().unwrap_or_default(),
+                policies: restart.map(|restart| restart.policies.as_slice()).unwrap_or_default(),
+                notify: &notify,
             };
             document.take_row(report, self.teller());
             if document == before || self.save_bulletin(&mut document, etag.as_ref(), marked).await? {

@@ -196,7 +196,7 @@ impl Guard {
             hold,
             skewed: self.is_skewed(),
             start_slot_at,
-            sinks: &self.0.sink_names,
+            routes: &self.0.routes,
             nonce,
         }
     }

@@ -8,7 +8,7 @@ use aks_stop_guard::azure::{
     AccessTokens, Arm, ArmOptions, Audience, Authority, Cloud, CredentialError, Endpoint, Secret,
     TokenSource, Transport, TransportError,
 };
-use aks_stop_guard::case::{Case, Confirm, Episode, Mode, Outcome, Record, Times};
+use aks_stop_guard::case::{Case, Confirm, Episode, Mode, Outcome, Record, Routes, Times};
 use aks_stop_guard::clock::Clock;
 use aks_stop_guard::domain::event::{Parsed, parse};
 use aks_stop_guard::domain::grant::{Author, Way};
@@ -148,12 +148,20 @@ pub(crate) struct Setup {
     pub(crate) confirm: Confirm,
     /// Policies beside the default set.
     pub(crate) extra: String,
+    /// Which sinks get what; all of them everything if none is named.
+    pub(crate) routes: Routes,
     pub(crate) faults: Vec<String>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { mode: Mode::Act, confirm: Confirm::Prefer, extra: String::new(), faults: Vec::new() }
+        Self {
+            mode: Mode::Act,
+            confirm: Confirm::Prefer,
+            extra: String::new(),
+            routes: Routes::default(),
+            faults: Vec::new(),
+        }
     }
 }
 
@@ -227,6 +235,7 @@ impl Sim {
             zone: jiff::tz::TimeZone::UTC,
             confirm: self.setup.confirm,
             times: Times::default(),
+            routes: self.setup.routes.clone(),
             faults: self.setup.faults.clone(),
         };
         let extra = self.setup.extra.clone();

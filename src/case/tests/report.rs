@@ -302,7 +302,7 @@ fn other_bytes_in_the_archive_are_told() {
     let mut world = World::stopped_by(mallory());
     world.sees(Arm::Running, 400);
     let Episode::Closing(closing) = world.record.episode.clone() else { panic!("not closed") };
-    super::super::close::conflict(&mut world.record, &closing, Mode::Act, &world.sinks, at(401));
+    super::super::close::conflict(&mut world.record, &closing, Mode::Act, &world.routes, at(401));
     insta::assert_snapshot!(brief(&world.record.outbox.last().unwrap().incident), @r"
     [high] aks-prod-01: the archive holds another version of case 183dfd2ce3e81077fefbe09205c4ed44-1789408810
       * Find out who else writes into the guard's storage, and compare the two.

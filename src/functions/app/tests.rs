@@ -9,7 +9,7 @@ use super::*;
 use crate::azure::{
     Arm, ArmOptions, Cloud, CredentialError, Endpoint, Secret, TokenSource, Transport, TransportError,
 };
-use crate::case::{Confirm, Mode, Times};
+use crate::case::{Confirm, Mode, Routes, Times};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::Incident;
 use crate::functions::{Status, envelope};
@@ -80,6 +80,7 @@ fn app(subscriptions: Option<&[&str]>, sinks: Vec<Arc<dyn Sink>>, faults: &[&str
         zone: TimeZone::UTC,
         confirm: Confirm::Prefer,
         times: Times::default(),
+        routes: Routes::default(),
         faults: faults.iter().map(|fault| (*fault).to_owned()).collect(),
     };
     let policies = || Policies::default_set().map_err(|faults| vec![format!("{faults:?}")]);

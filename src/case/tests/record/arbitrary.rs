@@ -8,6 +8,7 @@ use super::super::super::CaseId;
 use super::super::super::model::{RestartAnswer, Told, Verdict};
 use super::super::super::outbox::{Message, Pending};
 use super::super::super::record::{AuthorisedStop, Closing, History};
+use super::super::super::routes::Audience;
 use super::super::*;
 use crate::domain::incident::{Affected, Link, TimelineEntry};
 use crate::domain::{HolderKind, Role, Severity, Situation};
@@ -165,6 +166,7 @@ fn verdict() -> impl Strategy<Value = Verdict> {
             policies,
             errors,
             severity,
+            notify: Vec::new(),
             policy_hash,
             asked: None,
         },
@@ -173,7 +175,13 @@ fn verdict() -> impl Strategy<Value = Verdict> {
 
 fn restart_answer() -> impl Strategy<Value = RestartAnswer> {
     (any::<bool>(), vec(text(), 0..3), option::of(severity()), any::<bool>()).prop_map(
-        |(permitted, policies, severity, in_storm)| RestartAnswer { permitted, policies, severity, in_storm },
+        |(permitted, policies, severity, in_storm)| RestartAnswer {
+            permitted,
+            policies,
+            severity,
+            notify: Vec::new(),
+            in_storm,
+        },
     )
 }
 
@@ -184,6 +192,7 @@ fn was_told() -> impl Strategy<Value = Told> {
             severity,
             next_sequence,
             in_storm,
+            audience: Audience::default(),
         },
     )
 }
