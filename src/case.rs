@@ -35,7 +35,7 @@ pub use proof::Confirm;
 pub use record::{AuthorisedStop, Closing, Episode, History, Record, RecordError};
 pub use routes::{Audience, Route, Routes, Takes};
 pub use step::{
-    Advance, Context, Facts, GrantsRead, LookProblem, RecentStops, StormRow, Transition, advance,
+    Advance, Context, Facts, GrantsRead, GroupRow, LookProblem, RecentStops, StormRow, Transition, advance,
     callers_to_grant, note_start,
 };
 pub use times::Times;

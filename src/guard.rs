@@ -3,6 +3,7 @@
 mod board;
 mod bulletins;
 mod closing;
+mod crowd;
 mod discovery;
 mod entries;
 mod evaluate;
@@ -35,6 +36,7 @@ use crate::case::{BulletinKey, Confirm, Mode, Routes, Times};
 use crate::clock::Clock;
 use crate::domain::{ClusterKey, SubscriptionId};
 use crate::incident::Sink;
+use crate::mutant::Mutant;
 use crate::policy::Policies;
 use crate::store::Store;
 
@@ -47,6 +49,7 @@ pub use records::GuardError;
 pub use sweep::Swept;
 
 use board::Board;
+use crowd::Crowd;
 use flight::{Flights, Pace};
 use foreign::Foreign;
 use gate::Gate;
@@ -89,7 +92,13 @@ struct Inner {
     routes: Routes,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    flights: Flights,
+    flights: Flights<ClusterKey>,
+    /// Clusters whose messages are being delivered, and bulletins: beside the work on them, so that no sink keeps it back.
+    deliveries: Flights<ClusterKey>,
+    bulletin_deliveries: Flights<BulletinKey>,
+    /// One cluster's news at a time goes into an incident about many: at once they would lose to one another.
+    shared_incidents: tokio::sync::Mutex<()>,
+    crowd: Crowd,
     pace: Pace,
     board: Board,
     mark_lists: Lists,
@@ -133,6 +142,10 @@ impl Guard {
             clock: ports.clock,
             entropy: ports.entropy,
             flights: Flights::default(),
+            deliveries: Flights::default(),
+            bulletin_deliveries: Flights::default(),
+            shared_incidents: tokio::sync::Mutex::default(),
+            crowd: Crowd::default(),
             pace: Pace::default(),
             board: Board::default(),
             mark_lists: Lists::default(),
@@ -170,6 +183,14 @@ impl Guard {
 
     fn times(&self) -> &Times {
         &self.0.settings.times
+    }
+
+    /// The sink that gets the incidents of one that is down. In `dry-run` nothing is delivered, so none is.
+    fn fallback(&self) -> Option<&str> {
+        match self.0.gate.mode() {
+            Mode::DryRun => None,
+            Mode::Notify | Mode::Act => self.0.routes.fallback().filter(|_| !Mutant::NoFallback.is_on()),
+        }
     }
 
     fn is_skewed(&self) -> bool {

@@ -1,6 +1,8 @@
 //! Incidents that are about more than one case: a storm of stops in a subscription, a guard that is broken, a hold.
 
 mod down;
+mod group;
+mod key;
 mod message;
 
 use std::collections::BTreeMap;
@@ -10,16 +12,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::mode::Mode;
-use super::outbox::{self, Message};
+use super::outbox::{Message, Receipt};
 use super::record::{RecordError, VERSION};
 use super::report;
-use super::routes::{Audience, News, Routes};
+use super::routes::{Audience, Routes};
 use super::step::StormRow;
 use super::times::Times;
 use crate::domain::incident::TimelineEntry;
-use crate::domain::{Caller, ClusterId, ClusterKey, Hold, Incident, IncidentState, SubscriptionId};
+use crate::domain::{Caller, ClusterId, ClusterKey, Hold, IncidentState, Severity};
 
 pub use down::DownReport;
+pub use group::GroupReport;
+pub use key::BulletinKey;
 
 /// Callers that a storm names.
 const CALLERS_MAX: usize = 16;
@@ -30,64 +34,6 @@ const TIMELINE_MAX: usize = 32;
 const NOTIFY_MAX: usize = 64;
 /// Status of a cluster whose stop led up to the storm: its own incident tells how it goes on.
 const OWN_INCIDENT: &str = "has an incident of its own";
-
-/// What a bulletin is about: there is one of each at a time.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "about")]
-pub enum BulletinKey {
-    /// Many unauthorised stops in one subscription.
-    Storm {
-        /// Which subscription.
-        subscription: SubscriptionId,
-    },
-    /// The guard itself is broken.
-    Degraded,
-    /// Some records end the guard's sweeps, and are left to people.
-    Quarantine,
-    /// Clusters that are down, and nobody can say that they may be.
-    Unexplained,
-    /// Clusters that were down before the guard first looked.
-    Baseline,
-    /// Discovery fails: stops whose events get lost are not noticed.
-    Discovery,
-    /// A hold: its beginning and its end.
-    Hold {
-        /// Its id.
-        id: String,
-    },
-}
-
-impl BulletinKey {
-    /// Its name in the store.
-    pub fn name(&self) -> String {
-        match self {
-            Self::Storm { subscription } => format!("storm-{subscription}"),
-            Self::Degraded => "degraded".to_owned(),
-            Self::Quarantine => "quarantine".to_owned(),
-            Self::Unexplained => "unexplained".to_owned(),
-            Self::Baseline => "baseline".to_owned(),
-            Self::Discovery => "discovery".to_owned(),
-            Self::Hold { id } => format!("hold-{id}"),
-        }
-    }
-
-    /// Reads its name back; `None` if it isn't one.
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "degraded" => return Some(Self::Degraded),
-            "quarantine" => return Some(Self::Quarantine),
-            "unexplained" => return Some(Self::Unexplained),
-            "baseline" => return Some(Self::Baseline),
-            "discovery" => return Some(Self::Discovery),
-            _ => {}
-        }
-        if let Some(id) = name.strip_prefix("hold-") {
-            return Some(Self::Hold { id: id.to_owned() });
-        }
-        let subscription = SubscriptionId::parse(name.strip_prefix("storm-")?).ok()?;
-        Some(Self::Storm { subscription })
-    }
-}
 
 /// The stored state of one bulletin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +53,9 @@ pub struct Bulletin {
     /// Messages that are not delivered yet.
     #[serde(default)]
     pub outbox: Vec<Message>,
+    /// What sinks took of late, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receipts: Vec<Receipt>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -137,25 +86,25 @@ pub struct OpenBulletin {
     /// Which sinks hear of it.
     #[serde(default, skip_serializing_if = "Audience::is_unknown")]
     audience: Audience,
+    /// How bad the worst of a group's incidents is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    severity: Option<Severity>,
+    /// Incidents of a group that are over and not listed any more.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    dropped: usize,
+    /// When it was last looked whether a group's cases are still on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checked_at: Option<Timestamp>,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl OpenBulletin {
     /// Nobody has been told of it: it began in `dry-run`, or just so.
     fn is_untold(&self) -> bool {
         self.next_sequence == 0
-    }
-
-    /// Puts a message into the outbox for those who know of the incident, and one for those who hear of it for the first time.
-    fn send(&mut self, outbox: &mut Vec<Message>, incident: &Incident, teller: Teller<'_>) {
-        let news = News { state: incident.state, severity: incident.severity, named: &self.notify };
-        let hearers = self.audience.hears(news, teller.routes);
-        for (state, sinks) in [(IncidentState::Opened, hearers.new), (incident.state, hearers.known)] {
-            if !sinks.is_empty() || self.is_untold() {
-                let incident = Incident { state, sequence: self.next_sequence, ..incident.clone() };
-                self.next_sequence = self.next_sequence.saturating_add(1);
-                outbox::push(outbox, Message::new(incident, &sinks, teller.now));
-            }
-        }
     }
 
     /// It began while nobody was told of anything, and now people are.
@@ -211,6 +160,7 @@ impl Bulletin {
             generation: 0,
             open: None,
             outbox: Vec::new(),
+            receipts: Vec::new(),
             unknown: Map::new(),
         }
     }
@@ -333,6 +283,9 @@ impl Bulletin {
             timeline: Vec::new(),
             notify: Vec::new(),
             audience: Audience::nobody(),
+            severity: None,
+            dropped: 0,
+            checked_at: None,
         });
     }
 
@@ -346,6 +299,7 @@ impl Bulletin {
             | BulletinKey::Baseline
             | BulletinKey::Discovery
             | BulletinKey::Hold { .. } => return false,
+            BulletinKey::Group { .. } => return self.look_after_group(teller),
             BulletinKey::Storm { .. } => {}
         }
         let quiet = teller.now.duration_since(open.joined_at) >= teller.times.storm_over_after;
@@ -437,12 +391,13 @@ impl Bulletin {
             BulletinKey::Unexplained => message::unexplained(open, state, sequence, teller),
             BulletinKey::Baseline => message::baseline(open, state, sequence, teller),
             BulletinKey::Discovery => message::discovery(open, state, sequence, teller),
+            BulletinKey::Group { .. } => message::group(open, state, sequence, teller),
             BulletinKey::Hold { .. } => match hold {
                 Some(hold) => message::hold(open, hold, state, sequence, teller),
                 None => return,
             },
         };
-        open.send(&mut self.outbox, &incident, teller);
+        open.send(&self.key, &mut self.outbox, &incident, teller);
     }
 }
 

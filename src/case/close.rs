@@ -26,11 +26,18 @@ pub(super) fn close(
     case.note(context.now, report::outcome_sentence(outcome));
     remember(&mut record, &case, outcome, facts.look.as_ref().ok(), context);
     report::closed(&mut record, &mut case, outcome, context);
-    let storm = report::storm_row(&case, Some(outcome));
+    let (storm, groups) = (report::storm_row(&case, Some(outcome)), report::group_rows(&case, Some(outcome)));
+    case.receipts = record.receipts_of(&case.id).cloned().collect();
     let body = serde_json::to_string(&case).unwrap_or_else(|_| format!("{{\"id\":\"{}\"}}", case.id));
-    record.episode =
-        Episode::Closing(Closing { id: case.id.clone(), closed_at: context.now, outcome, body, storm });
-    Advance::Write(Box::new(Transition { record, start: None, storm: None }))
+    record.episode = Episode::Closing(Closing {
+        id: case.id.clone(),
+        closed_at: context.now,
+        outcome,
+        body,
+        storm,
+        groups,
+    });
+    Advance::Write(Box::new(Transition { record, start: None, storm: None, groups: Vec::new() }))
 }
 
 /// What outlives the case.
@@ -113,7 +120,7 @@ pub fn conflict(record: &mut Record, closing: &Closing, mode: Mode, routes: &Rou
         links: Vec::new(),
         timeline: Vec::new(),
     };
-    let news = News { state: incident.state, severity: incident.severity, named: &[] };
+    let news = News { state: incident.state, severity: incident.severity, named: &[], crowded: &[] };
     let hearers = Audience::nobody().hears(news, routes);
     outbox::push(&mut record.outbox, Message::new(incident, &hearers.new, now));
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::asked::Asked;
 use super::mode::Mode;
+use super::outbox::Receipt;
 use super::routes::Audience;
 use crate::domain::incident::TimelineEntry;
 use crate::domain::{Caller, ClusterKey, Severity, Situation};
@@ -351,6 +352,9 @@ pub struct Case {
     /// The incident about claims that the log contradicts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgery_told: Option<Told>,
+    /// What sinks had taken of its incidents when it ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receipts: Vec<Receipt>,
     /// What happened when.
     pub timeline: Vec<TimelineEntry>,
     /// Members that a newer version wrote.
@@ -384,6 +388,7 @@ impl Case {
             told: None,
             overtaken: None,
             forgery_told: None,
+            receipts: Vec::new(),
             timeline: Vec::new(),
             unknown: Map::new(),
         }

@@ -13,6 +13,9 @@ use crate::domain::{Caller, Incident, IncidentState, Severity, Situation};
 use actions::{done, next};
 
 mod actions;
+mod groups;
+
+pub(super) use groups::group_rows;
 
 /// Longest name of a caller in a sentence, in characters. The whole one is beside it.
 const WHO_CHARS_MAX: usize = 80;
@@ -147,7 +150,7 @@ fn send(
     named: &[String],
     context: &Context<'_>,
 ) {
-    let news = News { state, severity: told.severity, named };
+    let news = News { state, severity: told.severity, named, crowded: context.crowded };
     let hearers = told.audience.hears(news, context.routes);
     for (state, sinks) in [(IncidentState::Opened, hearers.new), (state, hearers.known)] {
         if !sinks.is_empty() {
@@ -159,6 +162,11 @@ fn send(
 }
 
 impl Case {
+    /// Id of the incident about claims that the log contradicts.
+    pub(super) fn forgery_id(&self) -> String {
+        format!("{}-claims", self.id)
+    }
+
     /// The sinks that the determining policies name, of both answers.
     pub fn named_sinks(&self) -> Vec<String> {
         let verdict = self.verdict.iter().flat_map(|verdict| &verdict.notify);
@@ -183,7 +191,7 @@ fn forgery(record: &Record, case: &Case, told: &Told, context: &Context<'_>) -> 
     let (claimed, actual) =
         lie.map_or_else(|| (somebody(), somebody()), |(claimed, actual)| (who(claimed), who(actual)));
     Incident {
-        id: format!("{}-claims", case.id),
+        id: case.forgery_id(),
         title: format!(
             "{}: an event said that {claimed} stopped it, the activity log says {actual}",
             record.cluster.name()

@@ -5,7 +5,9 @@ mod bulletin;
 mod closing;
 mod discovery;
 mod explain;
+mod fallback;
 mod grants;
+mod groups;
 mod held;
 mod intake;
 mod model;
@@ -30,7 +32,9 @@ use super::mode::Mode;
 use super::model::{Case, Held, Intent, IntentState, Outcome, Stop, StopSource};
 use super::record::{Episode, Record};
 use super::routes::Routes;
-use super::step::{Advance, Context, Facts, GrantsRead, LookProblem, RecentStops, StormRow, advance};
+use super::step::{
+    Advance, Context, Facts, GrantsRead, GroupRow, LookProblem, RecentStops, StormRow, Transition, advance,
+};
 use super::{Confirm, Taken, Times, take_in};
 use crate::domain::{
     Caller, CallerKind, Cluster, ClusterId, Found, Grant, Incident, IncidentState, LogReading, Look, Power,
@@ -218,6 +222,8 @@ struct World {
     start_slot_at: Timestamp,
     zone: TimeZone,
     routes: Routes,
+    /// Sinks that got too many incidents lately.
+    crowded: Vec<String>,
     /// What the activity log would say.
     log: Result<LogReading, String>,
     counts: RecentStops,
@@ -230,6 +236,7 @@ struct World {
 struct Stepped {
     start: Option<Intent>,
     storm: Option<StormRow>,
+    groups: Vec<GroupRow>,
     /// How often the log was asked.
     log_questions: u32,
     /// Messages that the step put into the outbox.
@@ -249,6 +256,7 @@ impl World {
             start_slot_at: Timestamp::MIN,
             zone: TimeZone::UTC,
             routes: Routes::to_all(["webhook"]),
+            crowded: Vec::new(),
             log: Ok(LogReading::default()),
             counts: RecentStops { by_caller: 1, in_subscription: 1, marked: false },
             grants: Vec::new(),
@@ -283,6 +291,7 @@ impl World {
             skewed: self.skewed,
             start_slot_at: self.start_slot_at,
             routes: &self.routes,
+            crowded: &self.crowded,
             nonce: "nonce",
         }
     }
@@ -326,10 +335,11 @@ impl World {
                     facts.stops = Some(RecentStops { marked: mark, ..self.counts });
                 }
                 Advance::Write(transition) => {
-                    self.record = transition.record;
+                    self.record = transition.record.clone();
                     let told = self.record.outbox.iter().skip(waiting_before);
                     let told = told.map(|message| message.incident.clone()).collect();
-                    return Stepped { start: transition.start, storm: transition.storm, log_questions, told };
+                    let Transition { start, storm, groups, .. } = *transition;
+                    return Stepped { start, storm, groups, log_questions, told };
                 }
             }
         }

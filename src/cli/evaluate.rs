@@ -182,6 +182,7 @@ fn explained(
         skewed: false,
         start_slot_at: now,
         routes: &settings.routes,
+        crowded: &[],
         nonce: "",
     };
     let look = Look { sent_at: now, found: Found::Cluster(Box::new(cluster)) };

@@ -316,6 +316,7 @@ impl Core {
                 skewed: false,
                 start_slot_at: at(now),
                 routes: &self.routes,
+                crowded: &[],
                 nonce: &nonce,
             };
             match advance(self.record(id), &facts, &context) {
@@ -388,7 +389,14 @@ impl Core {
         let (name, sequence, state, sink) =
             (incident.id.clone(), incident.sequence, incident.state, sink.to_owned());
         let generation = small(name.rsplit('-').next().unwrap().parse().unwrap());
-        outbox::settle(&mut record.outbox, (&name, sequence), &sink, Delivery::Delivered, at(now), 0);
+        outbox::settle(
+            &mut record.outbox,
+            (&name, sequence),
+            &sink,
+            Delivery::Delivered { reference: None },
+            at(now),
+            0,
+        );
         Some((generation, state, self.intern(record, now)))
     }
 

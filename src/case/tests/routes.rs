@@ -134,7 +134,7 @@ fn a_sink_without_a_route_gets_everything_and_one_that_does_not_work_nothing() {
 proptest! {
     /// Whatever an incident becomes, each sink hears one beginning, then news, then the end; or nothing at all.
     #[test]
-    fn every_sink_hears_a_whole_story_or_none(
+    fn rule_31_every_sink_hears_a_whole_story_or_none(
         story in proptest::collection::vec((0_usize..5, any::<bool>()), 1..8),
     ) {
         let routes = routes();
@@ -147,7 +147,7 @@ proptest! {
                 _ => UPDATED,
             };
             let named = if *names_security { vec!["security".to_owned()] } else { Vec::new() };
-            let news = News { state, severity: Severity::ALL[*severity], named: &named };
+            let news = News { state, severity: Severity::ALL[*severity], named: &named, crowded: &[] };
             let hearers = audience.hears(news, &routes);
             for (state, sinks) in [(OPENED, hearers.new), (state, hearers.known)] {
                 sinks.into_iter().for_each(|sink| heard.entry(sink).or_default().push(state));
