@@ -150,12 +150,15 @@ impl Guard {
                     marked?;
                     facts.stops = Some(stops?);
                 }
-                Advance::Write(transition) if transition.start.is_some() && turn.is_none() => {
-                    let until = self.left_alone_until(record.cluster.subscription(), now);
-                    let at = self.0.pace.take_turn(&record.cluster, now, until);
-                    turn = Some(at);
-                }
                 Advance::Write(transition) => {
+                    if transition.start.is_some() && turn.is_none() {
+                        let until = self.left_alone_until(record.cluster.subscription(), now);
+                        let at = self.0.pace.take_turn(&record.cluster, now, until);
+                        turn = Some(at);
+                        if at > now {
+                            continue;
+                        }
+                    }
                     let full = match &crowded {
                         Some(_) => Vec::new(),
                         None => self.begin(&record.outbox, &transition.record.outbox),

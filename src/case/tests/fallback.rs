@@ -1,7 +1,10 @@
 //! Another sink steps in where one is down (rule 32).
 
+use proptest::prelude::*;
+
 use super::super::outbox::{
-    DELIVERY_GIVE_UP_AFTER, Delivery, FALLBACK_AFTER, fall_back, falls_back_at, settle, stand_in_for,
+    DELIVERY_GIVE_UP_AFTER, Delivery, FALLBACK_AFTER, due, fall_back, falls_back_at, next_at, settle,
+    stand_in_for,
 };
 use super::super::routes::{Route, Takes};
 use super::*;
@@ -20,7 +23,7 @@ fn world() -> World {
 impl World {
     /// The pager's first message fails once more.
     fn pager_fails(&mut self, second: i64) {
-        let due = super::super::outbox::due(&self.record.outbox, at(1_000_000));
+        let due = due(&self.record.outbox, at(1_000_000));
         let message = due.iter().find(|(_, sink)| *sink == "pager").map(|(i, _)| (i.id.clone(), i.sequence));
         let (id, sequence) = message.expect("nothing waits for the pager");
         let failed = Delivery::Failed { why: "503".to_owned(), retry_after: None };
@@ -140,4 +143,66 @@ fn rule_32_a_dead_letter_that_was_stood_in_for_is_not_stood_in_for_again() {
     let before = world.record.clone();
     stand_in_for(&mut world.record, &mut letter, "mail", at(end));
     assert_eq!(world.record, before);
+}
+
+/// What the pager says to each try, in turn; at the end it takes everything.
+fn answer(answers: &mut std::vec::IntoIter<u8>) -> Delivery {
+    match answers.next() {
+        Some(0..6) => Delivery::Failed { why: "503".to_owned(), retry_after: None },
+        Some(6) => Delivery::GivenUp { why: "410".to_owned() },
+        Some(_) | None => Delivery::Delivered { reference: None },
+    }
+}
+
+proptest! {
+    /// Whatever the pager answers and whenever the case ends, mail hears one whole story or nothing; and the pager is tried on.
+    #[test]
+    fn rule_32_the_fallback_sink_hears_one_whole_story_or_nothing(
+        answers in proptest::collection::vec(0_u8..9, 0..40),
+        held_at in 60_i64..3_000,
+        lasts in 600_i64..6_000,
+    ) {
+        let mut world = world();
+        world.sees(Arm::Stopped, 10);
+        world.start_came_to(refused("AuthorizationFailed", "grant the role"), 11);
+        let mut answers = answers.into_iter();
+        let mut mail: Vec<IncidentState> = Vec::new();
+        let (mut is_held, mut is_over) = (false, false);
+        let mut second = 12;
+        while !(is_over && world.record.outbox.is_empty()) {
+            if !is_held && second >= held_at {
+                world.sees(Arm::Stopped, second);
+                is_held = true;
+            } else if is_held && !is_over && second >= held_at + lasts {
+                world.sees(Arm::Running, second);
+                world.is_archived();
+                is_over = true;
+            }
+            let tries: Vec<(String, u32, IncidentState, String)> = due(&world.record.outbox, at(second))
+                .into_iter()
+                .map(|(i, sink)| (i.id.clone(), i.sequence, i.state, sink.to_owned()))
+                .collect();
+            for (id, sequence, state, sink) in tries {
+                let to_mail = sink == "mail";
+                let delivery =
+                    if to_mail { Delivery::Delivered { reference: None } } else { answer(&mut answers) };
+                mail.extend(to_mail.then_some(state));
+                let letter =
+                    settle(&mut world.record.outbox, (&id, sequence), &sink, delivery, at(second), 0);
+                if let Some(mut letter) = letter {
+                    stand_in_for(&mut world.record, &mut letter, "mail", at(second));
+                }
+            }
+            world.falls_back(second);
+            let next = next_at(&world.record.outbox).into_iter().chain(falls_back_at(&world.record, "mail"));
+            let next = next.map(|next| next.duration_since(at(0)).as_secs()).min();
+            let deed = if is_held { held_at + lasts } else { held_at };
+            let deed = (!is_over).then_some(deed);
+            second = next.into_iter().chain(deed).min().unwrap_or(second).max(second + 1);
+        }
+        if let (Some(first), Some(last)) = (mail.first(), mail.last()) {
+            prop_assert_eq!((*first, *last), (OPENED, RESOLVED), "{:?}", &mail);
+            prop_assert_eq!(mail.iter().filter(|state| **state == OPENED).count(), 1, "{:?}", &mail);
+        }
+    }
 }
