@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aks_stop_guard::azure::{Arm, ArmOptions, Cloud, Endpoint, Secret};
-use aks_stop_guard::case::Mode;
+use aks_stop_guard::case::{Mode, Routes};
 use aks_stop_guard::clock::Clock;
 use aks_stop_guard::domain::{Portal, SubscriptionId};
 use aks_stop_guard::guard::{Entropy, Guard, Ports, Settings};
@@ -92,6 +92,7 @@ impl Process {
             confirm: stage.knobs.confirm,
             times: stage.knobs.times.clone(),
             portal: Some(Portal::new(Cloud::Public, None)),
+            routes: Routes::default(),
             faults: Vec::new(),
         };
         let load = move || Ok(policies(deployed.policy));
