@@ -14,6 +14,7 @@ mod operator;
 mod output;
 mod policy;
 mod serve;
+mod sink;
 mod wiring;
 
 use std::process::ExitCode;
@@ -95,6 +96,8 @@ enum Command {
     Grant(grant::Args),
     /// The red button: add, list, lift
     Hold(hold::Args),
+    /// Sinks: list them, see what they would send, try one out
+    Sink(sink::Args),
     /// Make the containers of the state, for local development
     InitState(init_state::Args),
 }
@@ -120,6 +123,7 @@ pub fn run() -> ExitCode {
         Some(Command::Policy(args)) => policy::run(&args, &environment),
         Some(Command::Grant(args)) => grant::run(args, &environment),
         Some(Command::Hold(args)) => hold::run(args, &environment),
+        Some(Command::Sink(args)) => sink::run(args, &environment),
         Some(Command::InitState(_)) => init_state::run(&environment),
     };
     let exit = done.unwrap_or_else(|error| {

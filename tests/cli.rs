@@ -70,6 +70,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       policy      Learn, test and explain policies, and see what they would have decided
       grant       Planned stops: add, list, revoke
       hold        The red button: add, list, lift
+      sink        Sinks: list them, see what they would send, try one out
       init-state  Make the containers of the state, for local development
       help        Print this message or the help of the given subcommand(s)
 
@@ -89,8 +90,10 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
 
     The settings are read from the environment; docs/SETTINGS.md lists them.
     "#);
-    let nested = ["policy test", "policy explain", "policy learn", "policy replay"];
-    for command in ["serve", "check", "evaluate", "grant", "hold", "init-state"].iter().chain(&nested) {
+    let nested =
+        ["policy test", "policy explain", "policy learn", "policy replay", "sink render", "sink test"];
+    for command in ["serve", "check", "evaluate", "grant", "hold", "sink", "init-state"].iter().chain(&nested)
+    {
         let words = command.split(' ').chain(["--help"]).collect::<Vec<_>>();
         let help = run(&words, &[]);
         assert_eq!(help.code, 0);

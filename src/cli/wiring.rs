@@ -57,6 +57,16 @@ fn connect(sink: PreparedSink, http: &Arc<HttpTransport>, tokens: &Arc<dyn Token
     Arc::new(sink.connect(http, Arc::new(TokensForSinks(Arc::clone(tokens)))))
 }
 
+/// A sink on its own, as the guard has it.
+pub(super) fn sink(
+    sink: PreparedSink,
+    arm: Option<&ArmSettings>,
+    http: &Arc<HttpTransport>,
+) -> Arc<dyn Sink> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    connect(sink, http, &tokens(arm, http, &clock))
+}
+
 /// The one credential as the store wants it.
 struct StoreTokens(Arc<dyn TokenSource>);
 

@@ -248,7 +248,7 @@ impl Compiler<'_, '_> {
         match self.templates.add(name, kind, source.get_ref()) {
             Ok(template) => Some(Part { template, line }),
             Err(error) => {
-                let error = reason(&error, line);
+                let error = reason(&error, line, &self.values.secrets);
                 self.faults.push(SinkFault::new(self.parts.path, Some(error.line), &error.message));
                 None
             }

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::super::request::{Proof, RenderError, context};
+use super::super::request::{HIDDEN, Proof, RenderError, context};
 use super::super::template::value;
 use super::super::view::View;
-use super::{HIDDEN, PreparedSink};
+use super::PreparedSink;
 use crate::domain::Incident;
 
 /// One request as it would be sent.
