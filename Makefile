@@ -91,7 +91,7 @@ fmt: ## format the Rust code
 	@cargo fmt --all
 
 .PHONY: tools
-tools: .tools/azurite/installed .venv/installed $(CARGO_DENY) ## install what tests need into .tools and .venv
+tools: .tools/azurite/installed .tools/alertmanager/installed .venv/installed $(CARGO_DENY) ## install what tests need into .tools and .venv
 
 .tools/azurite/installed: tools/package.json tools/package-lock.json tools/.npmrc | prerequisites
 	@mkdir -p .tools/azurite
@@ -99,9 +99,13 @@ tools: .tools/azurite/installed .venv/installed $(CARGO_DENY) ## install what te
 	$(STEP) 'install Azurite' npm ci --prefix .tools/azurite --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
+.tools/alertmanager/installed: tools/alertmanager | prerequisites
+	$(STEP) 'unpack Alertmanager' tools/alertmanager
+	@touch $@
+
 .venv/installed: tests/python-requirements.txt | prerequisites
 	@python3 -m venv .venv
-	$(STEP) 'install the Azure SDK for Python' .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	$(STEP) 'install the Azure SDK and an SMTP server for Python' .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
 # The dev profile builds it in a fifth of the time of the release profile (fat LTO), and it runs for seconds only.

@@ -117,7 +117,12 @@ impl Request {
             })?;
             headers.push((name.clone(), header));
         }
-        let body = self.body.as_ref().map(|part| fit(material, part, view, &context, answers)).transpose()?;
+        let body = self.body.as_ref().map(|part| {
+            let whole = json(material, part, &context)?;
+            let shorter = |view: &View| json(material, part, &self::context(material, view, answers));
+            fit(whole, String::len, material.body_bytes_max, part.line, view, shorter)
+        });
+        let body = body.transpose()?;
         Ok(Rendered { address, headers, body })
     }
 }
@@ -132,31 +137,30 @@ pub(super) fn context(material: &Material<'_>, view: &View, answers: &Value) -> 
     }
 }
 
-/// A body within the limit: the whole, or without as few entries as will do.
-fn fit(
-    material: &Material<'_>,
-    part: &Part,
+/// What is within the limit: the whole, or what is written without as few entries as will do.
+pub(super) fn fit<T>(
+    whole: T,
+    bytes: impl Fn(&T) -> usize,
+    max: usize,
+    line: usize,
     view: &View,
-    whole: &Value,
-    answers: &Value,
-) -> Result<String, RenderError> {
-    let max = material.body_bytes_max;
-    let body = json(material, part, whole)?;
-    if body.len() <= max {
-        return Ok(body);
+    write: impl Fn(&View) -> Result<T, RenderError>,
+) -> Result<T, RenderError> {
+    if bytes(&whole) <= max {
+        return Ok(whole);
     }
     // The fewest entries that must go: between `fits`, which will do, and `too_few`, which won't.
-    let shorter = |count: usize| json(material, part, &context(material, &view.without(count), answers));
+    let shorter = |count: usize| write(&view.without(count));
     let (mut too_few, mut fits) = (0, view.spare());
     let mut shortest = shorter(fits)?;
-    if shortest.len() > max {
-        let message = format!("the body has {} bytes without any list, {max} are allowed", shortest.len());
-        return Err(RenderError { line: part.line, message });
+    if bytes(&shortest) > max {
+        let message = format!("the body has {} bytes without any list, {max} are allowed", bytes(&shortest));
+        return Err(RenderError { line, message });
     }
     while fits - too_few > 1 {
         let middle = too_few + (fits - too_few) / 2;
         let body = shorter(middle)?;
-        if body.len() <= max {
+        if bytes(&body) <= max {
             (fits, shortest) = (middle, body);
         } else {
             too_few = middle;
@@ -191,7 +195,7 @@ fn drop_nulls(json: &mut Json) {
     }
 }
 
-fn render(material: &Material<'_>, part: &Part, context: &Value) -> Result<String, RenderError> {
+pub(super) fn render(material: &Material<'_>, part: &Part, context: &Value) -> Result<String, RenderError> {
     material
         .templates
         .render(&part.template, context)

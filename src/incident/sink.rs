@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 
 use super::answer::Answer;
 use super::http::HttpSend;
+use super::mail::Mail;
 use super::request::{Material, Proof, RenderError, Rendered, Request, context, hide};
 use super::template::{Templates, value};
 use super::tokens::SinkTokens;
@@ -38,6 +39,7 @@ pub struct PreparedSink {
     pub(super) name: String,
     pub(super) about: String,
     pub(super) requests: Vec<Request>,
+    pub(super) mail: Option<Mail>,
     pub(super) templates: Templates,
     pub(super) settings: Value,
     pub(super) azure: Value,
@@ -89,7 +91,7 @@ impl std::fmt::Debug for PreparedSink {
     }
 }
 
-/// A sink that delivers.
+/// A sink that delivers: by requests over HTTP, or by e-mail if its file says so.
 pub struct HttpSink {
     sink: PreparedSink,
     http: Arc<dyn HttpSend>,
@@ -102,6 +104,10 @@ impl HttpSink {
         let sink = &self.sink;
         let material = sink.material();
         let view = View::new(incident, &sink.zone);
+        if let Some(mail) = &sink.mail {
+            let letter = mail.write(&material, &view).map_err(|error| self.unwritten(&error))?;
+            return mail.send(&letter, incident, |text| sink.hide(text), &sink.name).await;
+        }
         let mut answers = sink.no_answers();
         let mut delivered = Delivered { status: 0, reference: None };
         for request in &sink.requests {
