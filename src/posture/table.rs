@@ -1,6 +1,7 @@
 //! A report for people: a line a finding, the worst first, then what to do about each kind.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::{Check, Finding};
 use super::report::{ClusterReport, Report, SubscriptionReport};
@@ -105,26 +106,22 @@ fn summary(report: &Report, rows: &[Row<'_>]) -> String {
     )
 }
 
-/// What to do, once for each kind.
+/// What to do, once for each kind, those with the worst findings first.
 fn advice(rows: &[Row<'_>], out: &mut String) {
     let mut kinds: BTreeMap<Check, Vec<&Finding>> = BTreeMap::new();
     for row in rows {
         kinds.entry(row.finding.check).or_default().push(row.finding);
     }
+    let mut kinds: Vec<_> = kinds.into_iter().collect();
+    kinds.sort_by_key(|(_, findings)| Reverse(findings.iter().map(|finding| finding.severity).max()));
     for (check, findings) in kinds {
         let rule = check.rule();
         out.push_str(&format!("\n{}: {}\n", rule.id, rule.title));
-        let mut details: Vec<&str> =
-            findings.iter().flat_map(|one| &one.details).map(String::as_str).collect();
-        details.dedup();
-        for line in &details {
+        for line in once(findings.iter().flat_map(|finding| &finding.details)) {
             out.push_str(&format!("  {}\n", clean(line, LINE_CHARS_MAX)));
         }
         out.push_str(&format!("  why   {}\n  mend  {}\n", rule.why, rule.mend));
-        let mut commands: Vec<&str> =
-            findings.iter().flat_map(|one| &one.commands).map(String::as_str).collect();
-        commands.sort_unstable();
-        commands.dedup();
+        let commands = once(findings.iter().flat_map(|finding| &finding.commands));
         for command in commands.iter().take(COMMANDS_SHOWN) {
             out.push_str(&format!("        {}\n", clean(command, LINE_CHARS_MAX)));
         }
@@ -136,4 +133,10 @@ fn advice(rows: &[Row<'_>], out: &mut String) {
         }
         out.push_str(&format!("  see   {}\n", rule.link));
     }
+}
+
+/// Each line once, in the order in which they came: commands may build on each other.
+fn once<'a>(lines: impl Iterator<Item = &'a String>) -> Vec<&'a str> {
+    let mut seen = BTreeSet::new();
+    lines.map(String::as_str).filter(|line| seen.insert(*line)).collect()
 }

@@ -266,16 +266,16 @@ fn people_read_the_worst_first_and_what_to_do_once_a_kind() {
     note: aks-1 in rg-prod: it is stopped: Azure changes nothing on it until it was started
     2 findings (1 high, 1 medium) on 1 cluster in 1 subscription
 
+    version-unsupported: Kubernetes version out of support
+      why   It gets no security fixes, and a start after a stop may end in a forced upgrade or fail without help from Azure.
+      mend  Upgrade, one minor version at a time.
+      see   https://learn.microsoft.com/azure/aks/supported-kubernetes-versions
+
     local-accounts: local accounts are on
       why   A cluster-admin certificate that names nobody can be fetched and used past Entra ID; no log says who did it.
       mend  Turn local accounts off. The cluster needs Entra ID integration first.
             az aks update --disable-local-accounts --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group rg-prod --name aks-1
       see   https://learn.microsoft.com/azure/aks/manage-local-accounts-managed-azure-ad
-
-    version-unsupported: Kubernetes version out of support
-      why   It gets no security fixes, and a start after a stop may end in a forced upgrade or fail without help from Azure.
-      mend  Upgrade, one minor version at a time.
-      see   https://learn.microsoft.com/azure/aks/supported-kubernetes-versions
     ");
     assert!(table(&report, true).contains("\u{1b}[31mhigh    \u{1b}[0m"));
 }
