@@ -24,6 +24,15 @@ pub(super) fn reach(cluster: &ClusterFacts) -> Option<Finding> {
     Some(Finding::new(Check::ApiServerOpen, &cluster.id, &seen).command(close))
 }
 
+/// Whether `publicNetworkAccess` has a value that is neither of the documented ones.
+pub(super) fn unknown_access(cluster: &ClusterFacts) -> Option<Finding> {
+    let is_known =
+        |access: &&str| ["Enabled", "Disabled"].iter().any(|known| known.eq_ignore_ascii_case(access));
+    let access = cluster.public_network_access.as_deref().filter(|access| !is_known(access))?;
+    let seen = format!("`publicNetworkAccess` is `{access}`");
+    Some(Finding::new(Check::UnknownValue, &cluster.id, &seen))
+}
+
 /// Whether there are accounts that are nobody's.
 pub(super) fn local_accounts(cluster: &ClusterFacts) -> Option<Finding> {
     if cluster.local_accounts_off == Some(true) {

@@ -74,12 +74,12 @@ pub(super) fn of_cluster(
         && own.is(OFF)
     {
         let seen = "the subscription's plan is `Standard`, and that of this cluster is `Free`";
-        let url = format!(
-            "https://management.azure.com{}/providers/Microsoft.Security/pricings/Containers?api-version={}",
-            cluster.id,
-            Question::ClusterPlan(cluster.id.clone()).api_version()
-        );
-        let take_back = command("az rest --method delete", &["--url", &url]);
+        let version = Question::ClusterPlan(cluster.id.clone()).api_version();
+        // Without a host the Azure CLI asks the Azure Resource Manager of its own cloud.
+        let url =
+            format!("{}/providers/Microsoft.Security/pricings/Containers?api-version={version}", cluster.id);
+        let body = r#"{"properties":{"pricingTier":"Standard"}}"#;
+        let take_back = command("az rest --method put", &["--url", &url, "--body", body]);
         found.push(Finding::new(Check::DefenderClusterPlanOff, &cluster.id, seen).command(take_back));
     }
     if let Some(own) = own.filter(|own| !own.is(ON) && !own.is(OFF)) {

@@ -202,6 +202,7 @@ fn of_cluster(cluster: &ClusterFacts, answers: &Answers) -> ClusterReport {
         found.extend(access::of_cluster(id, roles, assignments));
     }
     found.extend(api_server::reach(cluster));
+    found.extend(api_server::unknown_access(cluster));
     found.extend(api_server::local_accounts(cluster));
     found.extend(logs::of_insights(cluster));
     let subscriptions = answers.plan(&Question::Plan(id.subscription().clone()));
@@ -254,6 +255,11 @@ fn unread(question: &Question, why: &Unread, about: &str) -> Finding {
     match (question, why) {
         (Question::Workspace(id), Unread::Gone) => workspace::missing(id),
         (_, Unread::Gone) => Finding::new(Check::Gone, &resource, &why.about(question)),
+        // Azure documents plans of single resources for virtual machines, and shows them for clusters in examples only: that it refuses
+        // the question hides nothing but an exemption that can't be there then.
+        (Question::ClusterPlan(_), Unread::Failed(_)) => {
+            Finding::new(Check::NotReadable, &resource, &why.about(question)).severity(Severity::Info)
+        }
         (_, Unread::Denied | Unread::Failed(_)) => {
             Finding::new(Check::NotReadable, &resource, &why.about(question)).severity(question.hides())
         }

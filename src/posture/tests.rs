@@ -157,6 +157,29 @@ fn a_private_api_server_and_the_newer_container_insights_are_fine() {
 }
 
 #[test]
+fn a_cluster_whose_plan_azure_does_not_tell_is_not_taken_for_exempt() {
+    let refused = Err(Unread::Failed("azure resource manager refuses it".to_owned()));
+    let refused = answered(|q| matches!(q, Question::ClusterPlan(_)), refused);
+    assert_eq!((checks(&refused), refused.worst()), (vec![Check::NotReadable], Some(Severity::Info)));
+}
+
+#[test]
+fn an_exempt_cluster_and_an_odd_network_access_are_told() {
+    let free = Ok(json!({ "properties": { "pricingTier": "Free" } }));
+    let exempt = answered(|q| matches!(q, Question::ClusterPlan(_)), free);
+    let (_, _, finding) = exempt.findings().next().unwrap();
+    insta::assert_snapshot!(finding.commands[0], @r#"az rest --method put --url '/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-prod/providers/Microsoft.ContainerService/managedClusters/aks-1/providers/Microsoft.Security/pricings/Containers?api-version=2024-01-01' --body '{"properties":{"pricingTier":"Standard"}}'"#);
+    let odd = Report::of(&survey(|question| {
+        let mut body = answer(question);
+        if matches!(question, Question::Clusters(_)) {
+            body["value"][0]["properties"]["publicNetworkAccess"] = json!("SecuredByPerimeter");
+        }
+        Ok(body)
+    }));
+    assert_eq!(found(&odd)[0].2, "`publicNetworkAccess` is `SecuredByPerimeter`");
+}
+
+#[test]
 fn plans_logs_workspaces_and_upgrades_are_judged_by_what_azure_answers() {
     let free = || Ok(json!({ "properties": { "pricingTier": "free" } }));
     assert_eq!(checks(&answered(|q| matches!(q, Question::Plan(_)), free())), [Check::DefenderPlanOff]);

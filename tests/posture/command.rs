@@ -7,6 +7,7 @@ use simulator::sink::Receiver;
 use simulator::world::{
     AssignedIdentity, Caller, ClusterId, Fault, FaultRule, NetworkRule, NewCluster, RequestKind, Settings,
 };
+use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
 const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
@@ -75,10 +76,11 @@ impl Theatre {
         Self { azure, open }
     }
 
-    async fn run(&self, arguments: &[&str]) -> Done {
+    fn command(&self, arguments: &[&str]) -> Command {
         let secret = self.azure.world().settings().identity_secret.clone();
         let identity = format!("{}/msi/token", self.azure.url());
-        let output = Command::new(env!("CARGO_BIN_EXE_aks-stop-guard"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aks-stop-guard"));
+        command
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
             .arg("posture")
             .args(arguments)
@@ -90,9 +92,12 @@ impl Theatre {
                 ("IDENTITY_HEADER", &secret),
             ])
             .stdin(Stdio::null())
-            .output()
-            .await
-            .expect("the binary runs");
+            .kill_on_drop(true);
+        command
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Done {
+        let output = self.command(arguments).output().await.expect("the binary runs");
         Done {
             code: output.status.code().expect("it was not killed"),
             out: String::from_utf8(output.stdout).unwrap(),
@@ -276,6 +281,56 @@ async fn a_missing_right_is_a_finding_and_no_right_at_all_is_a_failure() {
     let done = theatre.run(&["--subscription", SUBSCRIPTION]).await;
     assert_eq!((done.code, done.out.as_str()), (1, ""));
     assert!(done.err.starts_with("error: Azure can't be asked: log in with `az login`"), "{}", done.err);
+}
+
+/// As large as a tenant's: some hundred built-in roles, and assignments of some hundred accounts in each subscription.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_clusters_in_ten_subscriptions_take_less_than_64_mib() {
+    let theatre = Theatre::new().await;
+    {
+        let mut world = theatre.azure.world();
+        let actions: Vec<String> = (0..20)
+            .map(|number| format!("Microsoft.SomeProvider/someResourceType{number}/someAction/action"))
+            .collect();
+        let actions: Vec<&str> = actions.iter().map(String::as_str).collect();
+        for role in 0..800 {
+            let name = format!(
+                "Some Built-in Role {role} {}",
+                "of which the description has two hundred characters ".repeat(4)
+            );
+            world.estate_mut().define_role(
+                &name,
+                &format!("{role:08x}-0000-4000-8000-0000000000ff"),
+                &actions,
+                &actions,
+            );
+        }
+        for number in 0..10 {
+            let subscription = format!("{number:08x}-bb1b-cc2c-dd3d-eeeeee4e4e4e");
+            for cluster in 0..10 {
+                let id = ClusterId::new(&subscription, "rg", &format!("aks-{cluster}"));
+                world.create_cluster(NewCluster::new(id), now()).unwrap();
+            }
+            for principal in 0..400 {
+                let principal = format!("{principal:08x}-2222-4333-8444-555555555555");
+                let scope = format!("/subscriptions/{subscription}");
+                world.estate_mut().assign("b24988ac-6180-42a0-ab88-20f7382dd24c", &principal, "User", &scope);
+            }
+        }
+    }
+    let mut child = theatre.command(&["-o", "json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    // The report is longer than a pipe holds: once it begins to come, the process has done its work and waits for the reader.
+    let mut printed = vec![0];
+    out.read_exact(&mut printed).await.unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id().unwrap())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    out.read_to_end(&mut printed).await.unwrap();
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+    let report: Value = serde_json::from_slice(&printed).unwrap();
+    assert_eq!(report["subscriptions"].as_array().unwrap().len(), 11);
+    assert!(peak < 64 * 1024, "{peak} KiB");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
