@@ -92,7 +92,9 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
     The settings are read from the environment; docs/SETTINGS.md lists them.
     "#);
     let nested = ["policy test", "policy explain", "policy learn", "policy replay"];
-    for command in ["serve", "check", "evaluate", "grant", "hold", "posture", "init-state"].iter().chain(&nested) {
+    for command in
+        ["serve", "check", "evaluate", "grant", "hold", "posture", "init-state"].iter().chain(&nested)
+    {
         let words = command.split(' ').chain(["--help"]).collect::<Vec<_>>();
         let help = run(&words, &[]);
         assert_eq!(help.code, 0);

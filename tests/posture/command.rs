@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -7,7 +7,7 @@ use simulator::sink::Receiver;
 use simulator::world::{
     AssignedIdentity, Caller, ClusterId, Fault, FaultRule, NetworkRule, NewCluster, RequestKind, Settings,
 };
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
 const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
@@ -241,6 +241,38 @@ async fn fail_on_ends_with_8_from_its_severity_on() {
     let odd = theatre.run(&["--fail-on", "terrible"]).await;
     assert_eq!(odd.code, 2);
     assert!(odd.err.contains("write info, low, medium, high or critical"), "{}", odd.err);
+}
+
+/// The interpreter with the packages of `tests/python-requirements.txt`.
+fn python() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = std::env::var_os("STOP_GUARD_TEST_PYTHON")
+        .map_or_else(|| root.join(".venv/bin/python"), |given| root.join(PathBuf::from(given)));
+    assert!(python.exists(), "no Python with pydantic-sarif at `{}`: run make tools", python.display());
+    python
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sarif_is_what_the_schema_of_the_standard_allows() {
+    let theatre = Theatre::new().await;
+    theatre.fault(Fault::Denied, RequestKind::ListSettings);
+    let done = theatre.run(&["--subscription", SUBSCRIPTION, "-o", "sarif"]).await;
+    let mut reader = Command::new(python())
+        .args(["-B", "tests/posture/sarif.py"])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut input = reader.stdin.take().unwrap();
+    input.write_all(done.out.as_bytes()).await.unwrap();
+    drop(input);
+    let read = reader.wait_with_output().await.unwrap();
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    let count = done.out.matches("\"ruleIndex\"").count();
+    assert_eq!(String::from_utf8_lossy(&read.stdout).trim(), count.to_string());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
