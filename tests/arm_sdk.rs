@@ -3,6 +3,12 @@
 //! What this cannot show: that Azure itself behaves so. It shows that clients made for Azure understand the simulator,
 //! polling, error shapes and models included.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking, and so do the functions that tests share"
+)]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

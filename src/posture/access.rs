@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::finding::{Check, Finding, LINES_MAX};
 use super::read::word;
 use super::shell::command;
-use crate::domain::{ClusterId, ResourceId, SubscriptionId};
+use crate::domain::{ClusterId, SubscriptionId};
 
 /// What it takes to stop a cluster.
 pub(super) const STOP_ACTION: &str = "Microsoft.ContainerService/managedClusters/stop/action";
@@ -201,11 +201,6 @@ fn fits(pattern: &str, action: &str) -> bool {
         rest = rest.get(found + part.len()..).unwrap_or_default();
     }
     is_open || rest.is_empty()
-}
-
-/// Whether a text is the id of a resource of this type.
-pub(super) fn is_a(id: &str, kind: &str) -> Option<ResourceId> {
-    ResourceId::parse(id).ok().filter(|id| id.is_a(kind))
 }
 
 #[cfg(test)]

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::access::is_a;
 use super::question::Question;
-use super::read::{at, rows, truth, word, words};
+use super::read::{at, id_of, rows, truth, word, words};
 use crate::domain::{ClusterId, Power, Provisioning, ResourceId};
 
 const SUBNET_TYPE: &str = "Microsoft.Network/virtualNetworks/subnets";
@@ -56,10 +55,10 @@ impl ClusterFacts {
         let mut subnets: BTreeSet<ResourceId> = BTreeSet::new();
         for pool in rows(p, &["agentPoolProfiles"]) {
             let named = ["vnetSubnetID", "podSubnetID"].iter().filter_map(|name| word(pool, &[name]));
-            subnets.extend(named.filter_map(|id| is_a(&id, SUBNET_TYPE)));
+            subnets.extend(named.filter_map(|id| id_of(SUBNET_TYPE, &id)));
         }
         subnets
-            .extend(word(p, &["apiServerAccessProfile", "subnetId"]).and_then(|id| is_a(&id, SUBNET_TYPE)));
+            .extend(word(p, &["apiServerAccessProfile", "subnetId"]).and_then(|id| id_of(SUBNET_TYPE, &id)));
         Some(Self {
             id,
             location: word(body, &["location"]),
@@ -114,7 +113,7 @@ impl ClusterFacts {
     fn workspaces(&self) -> impl Iterator<Item = ResourceId> {
         let features = [&self.oms_agent, &self.monitor_profile, &self.defender];
         let named = features.into_iter().filter(|feature| feature.is_on == Some(true));
-        named.filter_map(|feature| is_a(feature.workspace.as_deref()?, WORKSPACE_TYPE))
+        named.filter_map(|feature| id_of(WORKSPACE_TYPE, feature.workspace.as_deref()?))
     }
 
     /// The arguments of `az aks …` that name it.

@@ -53,13 +53,12 @@ pub(super) fn of_subscription(id: &SubscriptionId, plan: &Plan) -> Option<Findin
         return None;
     }
     let seen = format!("off in the plan Containers: {}", plan.extensions_off.join(", "));
-    let mut found = Finding::new(Check::DefenderExtensionOff, &resource, &seen);
-    for extension in &plan.extensions_off {
-        let name = format!("name={extension}");
-        let on = [&turn_on[..], &["--extensions", &name, "isEnabled=True"]].concat();
-        found = found.command(command("az security pricing create", &on));
-    }
-    Some(found)
+    // One command for all: each PUT tells the whole plan.
+    let names: Vec<String> = plan.extensions_off.iter().map(|name| format!("name={name}")).collect();
+    let on = names.iter().flat_map(|name| ["--extensions", name, "isEnabled=True"]);
+    let arguments: Vec<&str> = turn_on.into_iter().chain(on).collect();
+    let on = command("az security pricing create", &arguments);
+    Some(Finding::new(Check::DefenderExtensionOff, &resource, &seen).command(on))
 }
 
 /// What is found of a cluster.

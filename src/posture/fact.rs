@@ -4,13 +4,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::access::{Assignment, StopRole, is_a};
+use super::access::{Assignment, StopRole};
 use super::cluster::ClusterFacts;
 use super::defender::Plan;
 use super::logs::Sending;
 use super::nsg::Nsg;
 use super::question::Question;
-use super::read::{rows, truth, word};
+use super::read::{id_of, rows, truth, word};
 use super::version::Release;
 use super::workspace::Workspace;
 use crate::domain::{ResourceId, SubscriptionId};
@@ -173,5 +173,5 @@ fn upgrades(body: &Value) -> Option<Fact> {
 fn subnet(body: &Value) -> Option<Fact> {
     body.get("id")?;
     let nsg = word(body, &["properties", "networkSecurityGroup", "id"]);
-    Some(Fact::Subnet(nsg.and_then(|id| is_a(&id, NSG_TYPE))))
+    Some(Fact::Subnet(nsg.and_then(|id| id_of(NSG_TYPE, &id))))
 }

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::access::is_a;
 use super::cluster::{ClusterFacts, WORKSPACE_TYPE};
 use super::finding::{Check, Finding};
-use super::read::{rows, truth, word};
+use super::read::{id_of, rows, truth, word};
 use super::shell::command;
 use crate::domain::ResourceId;
 
@@ -40,7 +39,7 @@ impl Sending {
     /// The workspace that it sends to, if it sends anything to one.
     pub(super) fn workspace(&self) -> Option<ResourceId> {
         let id = self.workspace.as_deref().filter(|_| !self.categories.is_empty())?;
-        is_a(id, WORKSPACE_TYPE)
+        id_of(WORKSPACE_TYPE, id)
     }
 
     fn sends(&self, category: &str) -> bool {

@@ -170,6 +170,24 @@ impl Question {
         }
     }
 
+    /// The resource that it asks for by its id, if that is no cluster.
+    pub(super) fn resource(&self) -> Option<&ResourceId> {
+        match self {
+            Self::Subnet(id) | Self::Nsg(id) | Self::Workspace(id) => Some(id),
+            Self::Subscriptions
+            | Self::Clusters(_)
+            | Self::Cluster(_)
+            | Self::Plan(_)
+            | Self::Roles(_)
+            | Self::Assignments(_)
+            | Self::Versions(..)
+            | Self::ClusterPlan(_)
+            | Self::Upgrades(_)
+            | Self::Diagnostics(_)
+            | Self::Nsgs(..) => None,
+        }
+    }
+
     /// The worst that could be behind it: how severe it is that it can't be read.
     pub(super) fn hides(&self) -> Severity {
         match self {

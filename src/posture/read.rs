@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::domain::text;
+use crate::domain::{ResourceId, text};
 
 /// Longest text that is kept, in characters: a resource id has less.
 const WORD_CHARS_MAX: usize = 400;
@@ -40,6 +40,11 @@ pub(super) fn truth(value: &Value, path: &[&str]) -> Option<bool> {
     let found = at(value, path)?;
     let text = || found.as_str().and_then(|text| text.to_ascii_lowercase().parse().ok());
     found.as_bool().or_else(text)
+}
+
+/// The id of a resource, if it is one of this type.
+pub(super) fn id_of(kind: &str, id: &str) -> Option<ResourceId> {
+    ResourceId::parse(id).ok().filter(|id| id.is_a(kind))
 }
 
 fn clean(text: &str) -> Option<String> {

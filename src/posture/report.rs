@@ -9,6 +9,7 @@ use super::cluster::ClusterFacts;
 use super::defender::Plan;
 use super::fact::{Fact, of_subscription};
 use super::finding::{Check, Finding};
+use super::nsg::Nsg;
 use super::question::{Question, Unread};
 use super::{api_server, defender, logs, version, workspace};
 use crate::domain::{ClusterId, Power, Provisioning, Severity, SubscriptionId};
@@ -96,26 +97,21 @@ impl Answers {
     }
 
     fn plan(&self, question: &Question) -> Option<&Plan> {
-        match self.fact(question)? {
-            Fact::Plan(plan) => Some(plan),
-            _ => None,
-        }
+        let Fact::Plan(plan) = self.fact(question)? else { return None };
+        Some(plan)
     }
 
     fn upgrades(&self, cluster: &ClusterId) -> &[String] {
-        match self.fact(&Question::Upgrades(cluster.clone())) {
-            Some(Fact::Upgrades(upgrades)) => upgrades,
-            _ => &[],
-        }
+        let answer = self.fact(&Question::Upgrades(cluster.clone()));
+        let Some(Fact::Upgrades(upgrades)) = answer else { return &[] };
+        upgrades
     }
 
     fn rights(&self, id: &SubscriptionId) -> Option<(&[StopRole], &[Assignment])> {
-        let roles = self.fact(&Question::Roles(id.clone()))?;
-        let assignments = self.fact(&Question::Assignments(id.clone()))?;
-        match (roles, assignments) {
-            (Fact::Roles(roles), Fact::Assignments(assignments)) => Some((roles, assignments)),
-            _ => None,
-        }
+        let Fact::Roles(roles) = self.fact(&Question::Roles(id.clone()))? else { return None };
+        let answer = self.fact(&Question::Assignments(id.clone()))?;
+        let Fact::Assignments(assignments) = answer else { return None };
+        Some((roles, assignments))
     }
 
     /// The clusters that were read, by subscription; those without one that can be read too.
@@ -190,7 +186,8 @@ fn of_whole_subscription(id: &SubscriptionId, answers: &Answers) -> Vec<Finding>
         .filter(|question| matches!(question, Question::Cluster(_)) && question.subscription() == Some(id));
     let resource = format!("/subscriptions/{id}");
     for question in of_subscription(id).iter().chain(single) {
-        found.extend(answers.unread(question).map(|why| unread(question, why, &resource)));
+        let about = if let Question::Cluster(id) = question { id.to_string() } else { resource.clone() };
+        found.extend(answers.unread(question).map(|why| unread(question, why, &about)));
     }
     sorted(found)
 }
@@ -234,24 +231,28 @@ fn of_cluster(cluster: &ClusterFacts, answers: &Answers) -> ClusterReport {
 
 /// What one answer says about a cluster.
 fn of_fact(cluster: &ClusterFacts, question: &Question, fact: &Fact, answers: &Answers) -> Vec<Finding> {
-    match (question, fact) {
-        (_, Fact::Nsgs(groups)) => groups.iter().flat_map(super::nsg::Nsg::findings).collect(),
-        (_, Fact::Sendings(sendings)) => logs::of_settings(cluster, sendings),
-        (Question::Workspace(id), Fact::Workspace(workspace)) => workspace.findings(id),
-        (_, Fact::Releases(releases)) => {
+    match fact {
+        Fact::Nsgs(groups) => groups.iter().flat_map(Nsg::findings).collect(),
+        Fact::Sendings(sendings) => logs::of_settings(cluster, sendings),
+        Fact::Workspace(workspace) => {
+            question.resource().map(|id| workspace.findings(id)).unwrap_or_default()
+        }
+        Fact::Releases(releases) => {
             version::support(cluster, releases, answers.upgrades(&cluster.id)).into_iter().collect()
         }
-        (_, Fact::Upgrades(upgrades)) => version::newer(cluster, upgrades).into_iter().collect(),
-        _ => Vec::new(),
+        Fact::Upgrades(upgrades) => version::newer(cluster, upgrades).into_iter().collect(),
+        // These were judged with the cluster itself, or lead on to others.
+        Fact::Plan(_)
+        | Fact::Subnet(_)
+        | Fact::Subscriptions(_)
+        | Fact::Clusters(_)
+        | Fact::Roles(_)
+        | Fact::Assignments(_) => Vec::new(),
     }
 }
 
 fn unread(question: &Question, why: &Unread, about: &str) -> Finding {
-    let resource = match question {
-        Question::Subnet(id) | Question::Nsg(id) | Question::Workspace(id) => id.to_string(),
-        Question::Cluster(id) => id.to_string(),
-        _ => about.to_owned(),
-    };
+    let resource = question.resource().map_or_else(|| about.to_owned(), ToString::to_string);
     match (question, why) {
         (Question::Workspace(id), Unread::Gone) => workspace::missing(id),
         (_, Unread::Gone) => Finding::new(Check::Gone, &resource, &why.about(question)),

@@ -196,6 +196,8 @@ fn plans_logs_workspaces_and_upgrades_are_judged_by_what_azure_answers() {
         { "name": "ContainerSensor", "isEnabled": "False" }, { "name": "AgentlessDiscoveryForKubernetes", "isEnabled": "True" } ] } });
     let part = answered(|q| matches!(q, Question::Plan(_)), Ok(part));
     assert_eq!(found(&part)[0].2, "off in the plan Containers: ContainerSensor");
+    let (_, _, part) = part.findings().next().unwrap();
+    insta::assert_snapshot!(part.commands.join("\n"), @"az security pricing create --name Containers --tier Standard --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --extensions name=ContainerSensor isEnabled=True");
 
     let none = answered(|q| matches!(q, Question::Diagnostics(_)), Ok(json!({ "value": [] })));
     assert_eq!(checks(&none), [Check::AuditLogsOff, Check::GuardLogsOff]);
@@ -369,8 +371,15 @@ fn the_recorded_answers_are_understood() {
         assert!(workspace.findings(&id).iter().all(|one| one.check == Check::WorkspaceRetention));
     }
     let plans = bodies(include_str!("../../tests/azure/recordings/security_pricings.json"));
-    let single = plans.iter().filter(|body| body["properties"]["pricingTier"].is_string());
-    assert!(single.map(|body| read(&Question::Plan(subscription()), body)).count() > 0);
+    let single: Vec<&Value> =
+        plans.iter().filter(|body| body["properties"]["pricingTier"].is_string()).collect();
+    assert!(!single.is_empty());
+    for body in single {
+        let Fact::Plan(plan) = read(&Question::Plan(subscription()), body) else { panic!("{body}") };
+        let found = super::defender::of_subscription(&subscription(), &plan).map(|one| one.check);
+        let is_free = body["properties"]["pricingTier"] == "Free";
+        assert_eq!(found, is_free.then_some(Check::DefenderPlanOff));
+    }
 }
 
 proptest! {
