@@ -360,17 +360,17 @@ fn the_recorded_answers_are_understood() {
     };
     let read =
         |question: &Question, body: &Value| Fact::read(question, body.to_string().as_bytes()).unwrap().fact;
-    let profile = &bodies(include_str!("../../tests/azure/recordings/aks_upgrade_profile.json"))[0];
+    let profile = &bodies(include_str!("../../tests/azure/posture/aks_upgrade_profile.json"))[0];
     let upgrades = read(&Question::Upgrades(id()), profile);
     assert_eq!(upgrades, Fact::Upgrades(vec!["1.20.5".to_owned(), "1.20.7".to_owned()]));
     let id = ResourceId::parse(WORKSPACE).unwrap();
-    for body in bodies(include_str!("../../tests/azure/recordings/log_analytics_workspace.json")) {
+    for body in bodies(include_str!("../../tests/azure/posture/log_analytics_workspace.json")) {
         let Fact::Workspace(workspace) = read(&Question::Workspace(id.clone()), &body) else {
             panic!("{body}")
         };
         assert!(workspace.findings(&id).iter().all(|one| one.check == Check::WorkspaceRetention));
     }
-    let plans = bodies(include_str!("../../tests/azure/recordings/security_pricings.json"));
+    let plans = bodies(include_str!("../../tests/azure/posture/security_pricings.json"));
     let single: Vec<&Value> =
         plans.iter().filter(|body| body["properties"]["pricingTier"].is_string()).collect();
     assert!(!single.is_empty());

@@ -147,7 +147,7 @@ fn an_access_that_is_not_known_is_shown_as_it_is() {
 #[test]
 fn the_recorded_group_is_read_and_is_closed() {
     let recorded: Value =
-        serde_json::from_str(include_str!("../../../tests/azure/recordings/nsg.json")).unwrap();
+        serde_json::from_str(include_str!("../../../tests/azure/posture/nsg.json")).unwrap();
     let body = recorded["exchanges"].as_array().unwrap().iter().find(|exchange| {
         exchange["method"] == "GET" && exchange["body"]["properties"]["securityRules"].is_array()
     });
