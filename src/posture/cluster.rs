@@ -24,6 +24,7 @@ pub(super) struct Feature {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterFacts {
     pub(super) id: ClusterId,
+    /// Its region's name, also where Azure writes the one for people (`West Europe`).
     pub(super) location: Option<String>,
     pub(super) power: Power,
     pub(super) provisioning: Provisioning,
@@ -61,7 +62,7 @@ impl ClusterFacts {
             .extend(word(p, &["apiServerAccessProfile", "subnetId"]).and_then(|id| id_of(SUBNET_TYPE, &id)));
         Some(Self {
             id,
-            location: word(body, &["location"]),
+            location: word(body, &["location"]).map(|region| region.to_lowercase().replace(' ', "")),
             power: Power::parse(word(p, &["powerState", "code"]).as_deref()),
             provisioning: Provisioning::parse(word(p, &["provisioningState"]).as_deref()),
             version: word(p, &["currentKubernetesVersion"]).or_else(|| word(p, &["kubernetesVersion"])),

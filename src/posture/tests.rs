@@ -306,6 +306,44 @@ fn people_read_the_worst_first_and_what_to_do_once_a_kind() {
 }
 
 #[test]
+fn no_name_moves_a_cursor_or_makes_a_line() {
+    let hostile = "x\u{1b}[2J\u{202e}\nfake finding\r";
+    let report = Report::of(&survey(|question| {
+        let mut body = answer(question);
+        match question {
+            Question::Clusters(_) => body["value"][0]["location"] = json!(format!("West Europe {hostile}")),
+            Question::Roles(_) => {
+                body = json!({ "value": [{ "name": "r", "properties": { "roleName": hostile, "permissions": [{ "actions": ["*"] }] } }] });
+            }
+            Question::Assignments(_) => {
+                let all = json!({ "roleDefinitionId": "/x/r", "principalId": hostile, "principalType": hostile, "scope": "/" });
+                body = json!({ "value": [{ "id": hostile, "properties": all }] });
+            }
+            Question::Nsgs(..) => {
+                let rule = json!({ "name": hostile, "properties": { "direction": "Inbound", "access": "Allow", "protocol": hostile,
+                    "sourceAddressPrefix": "*", "destinationAddressPrefix": hostile, "destinationPortRange": hostile } });
+                let id = format!(
+                    "/subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.Network/networkSecurityGroups/n"
+                );
+                body = json!({ "value": [{ "id": id, "properties": { "securityRules": [rule] } }] });
+            }
+            Question::Plan(_) => body = json!({ "properties": { "pricingTier": hostile } }),
+            _ => {}
+        }
+        Ok(body)
+    }));
+    assert_eq!(checks(&report), [Check::WideStopRights, Check::UnknownValue, Check::OpenRule]);
+    let shown = table(&report, false);
+    assert!(!shown.contains(['\u{1b}', '\r', '\u{202e}']) && !shown.contains("\nfake"), "{shown}");
+    let clean = |text: &String| text.chars().all(|c| !c.is_control());
+    assert!(
+        report
+            .findings()
+            .all(|(_, _, one)| clean(&one.seen) && one.commands.iter().chain(&one.details).all(clean))
+    );
+}
+
+#[test]
 fn sarif_has_the_members_that_the_standard_demands() {
     let report = answered(|q| matches!(q, Question::Nsgs(..)), Err(Unread::Denied));
     let sarif = sarif(&report);
