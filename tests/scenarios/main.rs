@@ -17,6 +17,7 @@ mod discovery;
 mod grants;
 mod histories;
 mod holds;
+mod least_privilege;
 mod main_loop;
 mod modes;
 mod outage;

@@ -23,6 +23,7 @@ mod polling;
 mod power;
 mod put;
 mod refusals;
+mod rights;
 mod settle;
 mod target;
 mod throttle;
@@ -52,6 +53,7 @@ use fault::Faults;
 use guid::Guids;
 use identity::Tokens;
 use operation::Operation;
+use rights::Rights;
 use throttle::Buckets;
 
 /// What a world is like.
@@ -112,6 +114,7 @@ pub struct World {
     identities: Vec<AssignedIdentity>,
     tokens: Tokens,
     buckets: Buckets,
+    rights: Rights,
     journal: Journal,
     violations: Vec<Violation>,
 }
@@ -140,6 +143,7 @@ impl World {
             identities: Vec::new(),
             tokens: Tokens::default(),
             buckets: Buckets::default(),
+            rights: Rights::default(),
             journal: Journal::default(),
             violations: Vec::new(),
         }
