@@ -47,6 +47,9 @@ param sinks string = ''
 @secure()
 param settings object = {}
 
+@description('The table and rule of the sink sentinel. Name it among the sinks, too.')
+param sentinel shared.sentinel = { enabled: false }
+
 @description('Key vault in the guard\'s resource group that such references name.')
 param keyVaultName string = ''
 
@@ -77,6 +80,9 @@ param existingSystemTopics { *: { name: string, group: string } } = {}
 
 @description('Forbid the deletion of the guard\'s resource group and of the system topics.')
 param locks bool = false
+
+@description('Alerts about the guard, in a resource group of their own. None by default.')
+param alerts shared.alerts?
 
 var groupName = empty(resourceGroupName) ? 'rg-stop-guard-${environmentName}' : resourceGroupName
 var groupId = '${subscription().id}/resourceGroups/${groupName}'
@@ -110,6 +116,7 @@ module guard 'guard/main.bicep' = {
     eventDelivery: eventDelivery
     sinks: sinks
     settings: settings
+    sentinel: sentinel
     keyVaultName: keyVaultName
     identityId: identityId
     workspaceId: workspaceId
@@ -163,10 +170,49 @@ module guarded 'guarded-subscription/main.bicep' = [
       existingSystemTopicName: existingSystemTopics[?id].?name ?? ''
       existingSystemTopicGroup: existingSystemTopics[?id].?group ?? ''
       lock: locks
+      alertsResourceGroupName: alertsGroupName
+      existingAlertsResourceGroup: id == toLower(subscription().subscriptionId) || (alerts.?existingGroup ?? false)
+      actionGroupIds: actionGroupIds
     }
-    dependsOn: [role]
+    dependsOn: [role, guardAlerts]
   }
 ]
+
+var alertsGroupName = alerts.?group ?? ''
+var actionGroupIds = concat(
+  alerts.?actionGroupIds ?? [],
+  empty(alerts.?emails ?? [])
+    ? []
+    : [
+        resourceId(
+          subscription().subscriptionId,
+          alertsGroupName,
+          'Microsoft.Insights/actionGroups',
+          shared.actionGroupName(environmentName)
+        )
+      ]
+)
+
+resource alertsGroup 'Microsoft.Resources/resourceGroups@2024-11-01' = if (!empty(alertsGroupName) && !(alerts.?existingGroup ?? false)) {
+  name: alertsGroupName
+  location: location
+  tags: allTags
+}
+
+module guardAlerts 'alerts/main.bicep' = if (!empty(alertsGroupName)) {
+  name: take('stop-guard-alerts-${environmentName}', 64)
+  scope: resourceGroup(empty(alertsGroupName) ? groupName : alertsGroupName)
+  params: {
+    environmentName: environmentName
+    location: location
+    tags: allTags
+    emails: alerts.?emails ?? []
+    actionGroupIds: alerts.?actionGroupIds ?? []
+    functionAppId: guard.outputs.FUNCTION_APP_ID
+    workspaceId: guard.outputs.WORKSPACE_ID
+  }
+  dependsOn: [alertsGroup]
+}
 
 output AZURE_RESOURCE_GROUP string = groupName
 output FUNCTION_APP_NAME string = guard.outputs.FUNCTION_APP_NAME

@@ -72,3 +72,58 @@ func eventsStorageName(token string) string => 'stsgevents${token}'
 @export()
 @description('The GUID of the custom role: one definition in the tenant for each environment.')
 func roleName(tenantId string, environmentName string) string => guid(tenantId, 'aks-stop-guard', environmentName)
+
+@export()
+@description('The table of the sink `sentinel`.')
+var sentinelTable = 'AksStopGuard_CL'
+
+@export()
+@description('Its columns, as the sink sends them.')
+var sentinelColumns = [
+  { name: 'TimeGenerated', type: 'datetime' }
+  { name: 'IncidentId', type: 'string' }
+  { name: 'Sequence', type: 'int' }
+  { name: 'State', type: 'string' }
+  { name: 'Severity', type: 'string' }
+  { name: 'Title', type: 'string' }
+  { name: 'ClusterId', type: 'string' }
+  { name: 'ClusterName', type: 'string' }
+  { name: 'ClusterCount', type: 'int' }
+  { name: 'CallerKind', type: 'string' }
+  { name: 'CallerLabel', type: 'string' }
+  { name: 'CallerObjectId', type: 'string' }
+  { name: 'CallerAppId', type: 'string' }
+  { name: 'CallerUpn', type: 'string' }
+  { name: 'CallerIp', type: 'string' }
+  { name: 'StoppedAt', type: 'datetime' }
+  { name: 'CorrelationId', type: 'string' }
+  { name: 'Verdict', type: 'string' }
+  { name: 'Policies', type: 'dynamic' }
+  { name: 'Done', type: 'dynamic' }
+  { name: 'Next', type: 'dynamic' }
+  { name: 'Warnings', type: 'dynamic' }
+  { name: 'Links', type: 'dynamic' }
+  { name: 'Clusters', type: 'dynamic' }
+  { name: 'Timeline', type: 'dynamic' }
+  { name: 'Mode', type: 'string' }
+]
+
+@export()
+@description('The sink `sentinel`: whether its table is made, where the workspace is (the guard\'s region by default), and whether an analytics rule makes incidents of the rows.')
+type sentinel = {
+  enabled: bool
+  workspaceLocation: string?
+  analyticsRule: bool?
+}
+
+@export()
+@description('Alerts about the guard: the resource group that they live in (not the guard\'s own; made unless it exists), and who is told.')
+type alerts = {
+  group: string
+  existingGroup: bool?
+  emails: string[]?
+  actionGroupIds: string[]?
+}
+
+@export()
+func actionGroupName(environmentName string) string => take('ag-stop-guard-${environmentName}', 260)

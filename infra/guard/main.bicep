@@ -32,6 +32,9 @@ param sinks string = ''
 @secure()
 param settings object = {}
 
+@description('The table and rule of the sink sentinel. Name it among the sinks, too.')
+param sentinel shared.sentinel = { enabled: false }
+
 @description('Key vault in this resource group that such references name. The guard\'s identity gets the right to read its secrets.')
 param keyVaultName string = ''
 
@@ -93,6 +96,9 @@ param alwaysReadyInstances int = 0
 @description('Object ids of system topics that deliver here and were made by somebody who may not give roles in this group.')
 param eventSenderPrincipalIds string[] = []
 
+@description('A workbook over the guard\'s log.')
+param workbook bool = true
+
 @description('Forbid the deletion of everything in this resource group.')
 param lock bool = false
 
@@ -103,6 +109,10 @@ var stateStorageName = names.?stateStorage ?? 'stsgstate${token}'
 var eventsStorageName = names.?eventsStorage ?? shared.eventsStorageName(token)
 var identityName = names.?identity ?? shared.identityName(token)
 var insightsName = names.?insights ?? 'appi-stop-guard-${token}'
+var identityResourceId = empty(identityId)
+  ? resourceId('Microsoft.ManagedIdentity/userAssignedIdentities', identityName)
+  : identityId
+var workspaceName = names.?workspace ?? 'log-stop-guard-${token}'
 var networkName = names.?network ?? 'vnet-stop-guard-${token}'
 
 // Event Grid can not push through a private endpoint.
@@ -141,7 +151,7 @@ module telemetry 'telemetry.bicep' = {
   name: 'telemetry'
   params: {
     insightsName: insightsName
-    workspaceName: names.?workspace ?? 'log-stop-guard-${token}'
+    workspaceName: workspaceName
     location: location
     tags: tags
     existingWorkspaceId: workspaceId
@@ -150,11 +160,53 @@ module telemetry 'telemetry.bicep' = {
   }
 }
 
+module log 'workbook.bicep' = if (workbook) {
+  name: 'workbook'
+  params: {
+    environmentName: environmentName
+    location: location
+    tags: tags
+    workspaceId: telemetry.outputs.workspaceId
+    appName: appName
+  }
+}
+
+// Where the workspace is: this group, or the one that its id names.
+var workspaceParts = split(
+  empty(workspaceId) ? '${resourceGroup().id}/providers/-/-/${workspaceName}' : workspaceId,
+  '/'
+)
+
+module sentinelWorkspace 'sentinel-workspace.bicep' = if (sentinel.enabled) {
+  name: 'sentinel-workspace-${token}'
+  scope: resourceGroup(workspaceParts[2], workspaceParts[4])
+  params: {
+    workspaceName: last(workspaceParts)
+    environmentName: environmentName
+    retentionDays: logRetentionDays
+    analyticsRule: sentinel.?analyticsRule ?? true
+  }
+  dependsOn: [telemetry]
+}
+
+module sentinelIngestion 'sentinel.bicep' = if (sentinel.enabled) {
+  name: 'sentinel'
+  params: {
+    name: 'dcr-stop-guard-${token}'
+    location: sentinel.?workspaceLocation ?? location
+    tags: tags
+    workspaceId: telemetry.outputs.workspaceId
+    principalId: identity.outputs.principalId
+    seed: identityResourceId
+  }
+  dependsOn: [sentinelWorkspace]
+}
+
 module access 'access.bicep' = {
   name: 'access'
   params: {
     principalId: identity.outputs.principalId
-    seed: empty(identityId) ? resourceId('Microsoft.ManagedIdentity/userAssignedIdentities', identityName) : identityId
+    seed: identityResourceId
     hostStorageName: hostStorageName
     stateStorageName: stateStorageName
     eventsStorageName: eventsStorageName
@@ -268,6 +320,12 @@ module app 'app.bicep' = {
           : environment().name == 'AzureChinaCloud' ? 'china' : 'public'
       },
       settings,
+      sentinel.enabled
+        ? {
+            STOP_GUARD_SENTINEL_ENDPOINT: sentinelIngestion!.outputs.endpoint
+            STOP_GUARD_SENTINEL_RULE: sentinelIngestion!.outputs.immutableId
+          }
+        : {},
       {
         AZURE_CLIENT_ID: identity.outputs.clientId
         APPLICATIONINSIGHTS_CONNECTION_STRING: telemetry.outputs.connectionString

@@ -52,6 +52,13 @@ param existingSystemTopicGroup string = ''
 @description('Forbid the deletion of the topic and what is in its resource group.')
 param lock bool = false
 
+@description('Resource group of the alerts about what makes the guard deaf or powerless here; empty: no alerts. Not the topic\'s own.')
+param alertsResourceGroupName string = ''
+param existingAlertsResourceGroup bool = false
+
+@description('Action groups that these alerts tell, by their ids.')
+param actionGroupIds string[] = []
+
 var isMade = empty(existingSystemTopicName)
 var topicName = isMade ? take('evgt-stop-guard-${environmentName}', 50) : existingSystemTopicName
 var topicGroup = isMade ? resourceGroupName : existingSystemTopicGroup
@@ -106,6 +113,26 @@ resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalType: 'ServicePrincipal'
     roleDefinitionId: role.id
   }
+}
+
+resource alertsGroup 'Microsoft.Resources/resourceGroups@2024-11-01' = if (!empty(alertsResourceGroupName) && !existingAlertsResourceGroup) {
+  name: alertsResourceGroupName
+  location: location
+  tags: tags
+}
+
+module alerts '../alerts/guarded-subscription.bicep' = if (!empty(alertsResourceGroupName)) {
+  name: take('stop-guard-alerts-${environmentName}-${uniqueString(subscription().id)}', 64)
+  scope: resourceGroup(empty(alertsResourceGroupName) ? resourceGroupName : alertsResourceGroupName)
+  params: {
+    environmentName: environmentName
+    tags: tags
+    actionGroupIds: actionGroupIds
+    systemTopicId: resourceId(subscription().subscriptionId, topicGroup, 'Microsoft.EventGrid/systemTopics', topicName)
+    roleAssignmentId: assignment.id
+    roleName: roleName
+  }
+  dependsOn: [alertsGroup, topic]
 }
 
 output EVENT_SENDER_PRINCIPAL_ID string = topic.outputs.principalId

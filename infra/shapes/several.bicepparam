@@ -15,3 +15,4 @@ param locks = true
 param casesImmutableDays = 365
 param alwaysReadyInstances = 1
 param tags = { owner: 'platform' }
+param alerts = { group: 'rg-watch', emails: ['oncall@example.invalid'] }
