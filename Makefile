@@ -79,6 +79,10 @@ advisories: $(CARGO_DENY) ## hold the dependencies against the RustSec database,
 fmt: ## format the Rust code
 	@cargo fmt --all
 
+.PHONY: snapshots
+snapshots: ## write the snapshots of the infrastructure anew (needs the Bicep compiler)
+	@tools/snapshots
+
 .PHONY: tools
 tools: .tools/azurite/installed .venv/installed $(CARGO_DENY) ## install what tests need into .tools and .venv
 

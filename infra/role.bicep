@@ -22,11 +22,7 @@ resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
     type: 'CustomRole'
     permissions: [
       {
-        actions: [
-          'Microsoft.ContainerService/managedClusters/read'
-          'Microsoft.ContainerService/managedClusters/start/action'
-          'Microsoft.Insights/eventtypes/values/read'
-        ]
+        actions: shared.roleActions
         notActions: []
         dataActions: []
         notDataActions: []

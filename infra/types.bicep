@@ -127,3 +127,11 @@ type alerts = {
 
 @export()
 func actionGroupName(environmentName string) string => take('ag-stop-guard-${environmentName}', 260)
+
+@export()
+@description('What the guard may do on what it guards; a test holds it against what the code sends.')
+var roleActions = [
+  'Microsoft.ContainerService/managedClusters/read'
+  'Microsoft.ContainerService/managedClusters/start/action'
+  'Microsoft.Insights/eventtypes/values/read'
+]

@@ -30,6 +30,9 @@ param roleName string
 @maxLength(36)
 param guardPrincipalId string
 
+@description('Give the role to the guard here. Not needed where it has it on a management group above.')
+param assignRole bool = true
+
 @description('Resource id of the guard\'s app: FUNCTION_APP_ID.')
 param functionAppId string
 
@@ -105,7 +108,7 @@ resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' existing = {
   name: roleName
 }
 
-resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (assignRole) {
   name: guid(subscription().id, functionAppId, roleName)
   properties: {
     description: 'The AKS stop guard of ${environmentName} reads and starts clusters'

@@ -4,15 +4,15 @@
 use std::collections::BTreeSet;
 
 use aks_stop_guard::azure::ACTIONS;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::snapshot::{guards, root, shapes, text};
+use crate::snapshot::{Shape, guards, root, shape, shapes, text};
 
 #[test]
 fn the_role_allows_what_the_code_uses() {
     let mut seen = 0;
     for shape in shapes() {
-        for role in shape.of("Microsoft.Authorization/roleDefinitions") {
+        for role in guard_roles(&shape) {
             let permissions = role["properties"]["permissions"].as_array().unwrap();
             assert_eq!(permissions.len(), 1);
             let actions: BTreeSet<_> =
@@ -24,7 +24,13 @@ fn the_role_allows_what_the_code_uses() {
             seen += 1;
         }
     }
-    assert!(seen >= 4, "{seen} roles");
+    assert!(seen >= 5, "{seen} roles");
+}
+
+/// The roles of guards; the identity of an Azure Policy has another one.
+fn guard_roles(shape: &Shape) -> Vec<&Value> {
+    let roles = shape.of("Microsoft.Authorization/roleDefinitions").into_iter();
+    roles.filter(|role| text(&role["properties"]["roleName"]).starts_with("AKS Stop Guard (")).collect()
 }
 
 /// Role names are unique in a tenant: two environments must not share one, and none may be another's by its id.
@@ -78,4 +84,22 @@ fn the_documents_name_the_same_rights() {
     for action in ACTIONS {
         assert!(text.contains(action), "docs/DEPLOY.md does not name {action}");
     }
+}
+
+/// Each topic that the policy makes may write where events go, and whoever makes them may give exactly these two rights.
+#[test]
+fn a_policy_of_a_management_group_gives_no_role_beyond_the_two_of_event_grid() {
+    let group = shape("management-group");
+    let roles = group.of("Microsoft.Authorization/roleAssignments");
+    let conditions: Vec<_> =
+        roles.iter().filter_map(|role| role["properties"]["condition"].as_str()).collect();
+    assert_eq!(conditions.len(), 1);
+    for role in ["ba92f5b4-2d11-453d-a403-e96b0029c9fe", "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a"] {
+        assert_eq!(conditions[0].matches(role).count(), 2);
+    }
+    let policy = &group.only("Microsoft.Authorization/policyDefinitions")["properties"]["policyRule"]["then"];
+    assert_eq!(policy["effect"], "deployIfNotExists");
+    assert_eq!(policy["details"]["deployment"]["properties"]["parameters"]["assignRole"]["value"], false);
+    let template = &policy["details"]["deployment"]["properties"]["template"];
+    assert_eq!(template["parameters"]["environmentName"]["type"], "string");
 }
