@@ -47,7 +47,7 @@ bench: .tools/azurite/installed ## measure start, wire calls, CPU, memory and lo
 SIMULATION := cargo test --quiet --locked --profile simulation --features mutants --test simulation -- --nocapture --exact
 
 .PHONY: soak
-soak: .tools/azurite/installed ## the longest experiments: every pair of deaths, 200 kills, then a million seeds (SEEDS=…, FROM=…)
+soak: .tools/azurite/installed checkov ## the longest experiments: checkov, every pair of deaths, 200 kills, then a million seeds (SEEDS=…, FROM=…)
 	$(STEP) 'every pair of deaths' env STOP_GUARD_TEST_ALL_PAIRS=1 \
 	  cargo test --quiet --locked --profile simulation --test scenarios two_processes_killed
 	$(STEP) '200 kills of the real binary' env STOP_GUARD_TEST_KILLS=200 \
@@ -78,6 +78,15 @@ advisories: $(CARGO_DENY) ## hold the dependencies against the RustSec database,
 .PHONY: fmt
 fmt: ## format the Rust code
 	@cargo fmt --all
+
+.PHONY: checkov
+checkov: .tools/checkov/installed ## hold the infrastructure against the rules of checkov
+	$(STEP) 'checkov' .tools/checkov/bin/python tools/checkov.py
+
+.tools/checkov/installed: tools/checkov-requirements.txt | prerequisites
+	@python3 -m venv .tools/checkov
+	$(STEP) 'install checkov' .tools/checkov/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 .PHONY: snapshots
 snapshots: ## write the snapshots of the infrastructure anew (needs the Bicep compiler)

@@ -81,6 +81,9 @@ param existingSystemTopics { *: { name: string, group: string } } = {}
 @description('Forbid the deletion of the guard\'s resource group and of the system topics.')
 param locks bool = false
 
+@description('Switch on Microsoft Defender for Containers in each subscription that is set up here. It costs, per vCore of the clusters.')
+param defenderForContainers bool = false
+
 @description('Alerts about the guard, in a resource group of their own. None by default.')
 param alerts shared.alerts?
 
@@ -173,6 +176,7 @@ module guarded 'guarded-subscription/main.bicep' = [
       alertsResourceGroupName: alertsGroupName
       existingAlertsResourceGroup: id == toLower(subscription().subscriptionId) || (alerts.?existingGroup ?? false)
       actionGroupIds: actionGroupIds
+      defenderForContainers: defenderForContainers
     }
     dependsOn: [role, guardAlerts]
   }

@@ -208,7 +208,7 @@ resource sign 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       windowSize: each.window
       evaluationFrequency: each.every
       autoMitigate: true
-      // A query that fails for a while must not silence the alert for good.
+      // The workspace may be new: its tables come with the first line.
       skipQueryValidation: true
       criteria: {
         allOf: [

@@ -14,7 +14,7 @@ param packageUrl string
 @description('Memory of an instance, MB. The guard needs less than 64.')
 param instanceMemoryMB int
 
-@description('Most instances of the app. One is enough for the guard; more take a storm of events.')
+@description('Most instances of the app.')
 param maximumInstanceCount int
 
 @description('Instances that are kept warm for the sweep and for events. 0: the sweep, every 30 seconds, keeps the app awake by itself.')

@@ -83,8 +83,8 @@ param softDeleteDays int = 14
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 512
 
-@description('Most instances of the app.')
-@minValue(1)
+@description('Most instances of the app; the platform asks for 40 at least. The guard rarely needs more than one or two.')
+@minValue(40)
 @maxValue(1000)
 param maximumInstanceCount int = 40
 

@@ -55,6 +55,9 @@ param existingSystemTopicGroup string = ''
 @description('Forbid the deletion of the topic and what is in its resource group.')
 param lock bool = false
 
+@description('Switch on Microsoft Defender for Containers in this subscription. It costs, per vCore of the clusters.')
+param defenderForContainers bool = false
+
 @description('Resource group of the alerts about what makes the guard deaf or powerless here; empty: no alerts. Not the topic\'s own.')
 param alertsResourceGroupName string = ''
 param existingAlertsResourceGroup bool = false
@@ -116,6 +119,10 @@ resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (a
     principalType: 'ServicePrincipal'
     roleDefinitionId: role.id
   }
+}
+
+module defender 'defender.bicep' = if (defenderForContainers) {
+  name: take('stop-guard-defender-${environmentName}', 64)
 }
 
 resource alertsGroup 'Microsoft.Resources/resourceGroups@2024-11-01' = if (!empty(alertsResourceGroupName) && !existingAlertsResourceGroup) {

@@ -17,6 +17,29 @@ var roleBasedAccessControlAdministrator = 'f58310d9-a9f6-439a-9e8d-f62e7b41a168'
 var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 var queueDataMessageSender = 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
 
+// A deployment into this group, as the policy's template makes one, and nothing by it that the other roles do not allow.
+resource deploys 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: guid(resourceGroup().id, seed, 'deployments')
+  properties: {
+    roleName: 'AKS Stop Guard policy, deployments in ${resourceGroup().name} (${take(guid(seed), 8)})'
+    description: 'Lets the policy of the AKS stop guard run deployments in the group of the guard.'
+    type: 'CustomRole'
+    permissions: [
+      { actions: ['Microsoft.Resources/deployments/*'], notActions: [], dataActions: [], notDataActions: [] }
+    ]
+    assignableScopes: [resourceGroup().id]
+  }
+}
+
+resource atTheGroup 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(resourceGroup().id, seed, deploys.name)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: deploys.id
+  }
+}
+
 resource events 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
   name: eventsStorageName
 }

@@ -16,3 +16,4 @@ param casesImmutableDays = 365
 param alwaysReadyInstances = 1
 param tags = { owner: 'platform' }
 param alerts = { group: 'rg-watch', emails: ['oncall@example.invalid'] }
+param defenderForContainers = true

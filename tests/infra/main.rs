@@ -18,5 +18,6 @@ mod expression;
 mod names;
 mod role;
 mod security;
+mod sentinel;
 mod settings;
 mod snapshot;

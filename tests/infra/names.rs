@@ -128,3 +128,18 @@ fn the_runtime_is_a_custom_handler_on_flex_consumption() {
         assert_eq!(app["tags"]["azd-service-name"], "guard");
     }
 }
+
+/// `azd` reads this file: a name that the template does not have would stop it, and a variable that nobody is told of is no option.
+#[test]
+fn the_parameter_file_of_azd_fits_the_template_and_the_documents() {
+    let template = std::fs::read_to_string(root().join("infra/main.bicep")).unwrap();
+    let guide = std::fs::read_to_string(root().join("docs/DEPLOY.md")).unwrap();
+    let parameters = json("infra/main.parameters.json")["parameters"].as_object().unwrap().clone();
+    assert!(parameters.len() >= 10, "{parameters:?}");
+    for (name, parameter) in parameters {
+        assert!(template.contains(&format!("\nparam {name} ")), "infra/main.bicep has no {name}");
+        let Some(value) = parameter["value"].as_str() else { continue };
+        let variable = value.trim_start_matches("${").split(['=', '}']).next().unwrap();
+        assert!(guide.contains(&format!("`{variable}`")), "docs/DEPLOY.md does not name {variable}");
+    }
+}

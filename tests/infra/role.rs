@@ -100,6 +100,11 @@ fn a_policy_of_a_management_group_gives_no_role_beyond_the_two_of_event_grid() {
     let policy = &group.only("Microsoft.Authorization/policyDefinitions")["properties"]["policyRule"]["then"];
     assert_eq!(policy["effect"], "deployIfNotExists");
     assert_eq!(policy["details"]["deployment"]["properties"]["parameters"]["assignRole"]["value"], false);
-    let template = &policy["details"]["deployment"]["properties"]["template"];
-    assert_eq!(template["parameters"]["environmentName"]["type"], "string");
+    let given = policy["details"]["deployment"]["properties"]["parameters"].as_object().unwrap();
+    let template = std::fs::read(root().join("infra/management-group/guarded-subscription.json")).unwrap();
+    let template: Value = serde_json::from_slice(&template).unwrap();
+    let taken = template["parameters"].as_object().unwrap();
+    assert!(given.keys().all(|name| taken.contains_key(name)), "{given:?}");
+    let needed = taken.iter().filter(|(_, parameter)| parameter["defaultValue"].is_null());
+    assert!(needed.into_iter().all(|(name, _)| given.contains_key(name)), "{given:?}");
 }
