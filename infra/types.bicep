@@ -48,7 +48,7 @@ type network = {
 var stopQueue = 'aks-stop-events'
 
 @export()
-@description('Where the Functions host puts what StopActionQueue could not take in after several tries.')
+@description('Where the Functions host puts what StopActionQueue could not take in, again and again.')
 var poisonQueue = '${stopQueue}-poison'
 
 @export()

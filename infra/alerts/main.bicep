@@ -184,7 +184,7 @@ var signs = [
   }
   {
     name: 'poison'
-    about: 'An event in the queue could not be taken in after several tries: it lies in the poison queue.'
+    about: 'An event in the queue could not be taken in for a day: it lies in the poison queue.'
     severity: 1
     query: 'AppTraces\n| where AppRoleName =~ \'{app}\' and Message has \'${shared.poisonQueue}\'\n| summarize Found = count()'
     window: 'PT15M'

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::snapshot::{Shape, shape, text};
+use crate::snapshot::{Shape, root, shape, text};
 
 const TABLE: &str = "AksStopGuard_CL";
 
@@ -31,6 +31,18 @@ fn what_is_taken_in_fits_the_table() {
     assert!(text(&made["name"]).ends_with(&format!("/{TABLE}")));
     // Azure asks it of each custom table.
     assert_eq!(table(&shape).get("TimeGenerated").map(String::as_str), Some("datetime"));
+}
+
+/// The members of the row that the sink sends: lines that begin with a name, indented by two.
+#[test]
+fn the_sink_sends_the_columns_of_the_table() {
+    let file = std::fs::read_to_string(root().join("sinks/sentinel.toml")).unwrap();
+    let members = file
+        .lines()
+        .filter_map(|line| line.strip_prefix("  \"")?.split_once("\": ").map(|(name, _)| name.to_owned()));
+    let sent: BTreeSet<String> = members.collect();
+    assert_eq!(sent, table(&shape("sentinel")).into_keys().collect());
+    assert!(file.contains(&format!("/streams/Custom-{TABLE}?")), "the stream of the rule");
 }
 
 #[test]
