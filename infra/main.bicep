@@ -75,7 +75,7 @@ param casesImmutableDays int = 0
 @maxValue(10)
 param alwaysReadyInstances int = 0
 
-@description('The subscriptions\' system topic where there is one already, by subscription id: { name, group }.')
+@description('The subscriptions\' system topic where there is one already, by subscription id in lower case: { name, group }.')
 param existingSystemTopics { *: { name: string, group: string } } = {}
 
 @description('Forbid the deletion of the guard\'s resource group and of the system topics.')
