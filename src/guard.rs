@@ -33,7 +33,7 @@ use jiff::tz::TimeZone;
 use crate::azure::Arm;
 use crate::case::{BulletinKey, Confirm, Mode, Times};
 use crate::clock::Clock;
-use crate::domain::{ClusterKey, SubscriptionId};
+use crate::domain::{ClusterKey, Portal, SubscriptionId};
 use crate::incident::Sink;
 use crate::policy::Policies;
 use crate::store::Store;
@@ -67,6 +67,8 @@ pub struct Settings {
     pub confirm: Confirm,
     /// The protocol's times.
     pub times: Times,
+    /// The portal that links in incidents lead to; `None` while the settings don't say which cloud it is.
+    pub portal: Option<Portal>,
     /// What is broken in settings and sinks. Anything here makes the guard run degraded: it records and starts nothing.
     pub faults: Vec<String>,
 }

@@ -248,18 +248,18 @@ impl Arm {
         timeout: Duration,
     ) -> Result<(Response<Bytes>, Timestamp), TransportError> {
         let method = request.method().clone();
-        let sent = self.0.clock.now();
+        let sent_since_boot = self.0.clock.since_boot();
         let response = self.0.transport.send(request, timeout).await?;
-        let trip =
-            RoundTrip { sent, received: self.0.clock.now(), received_since_boot: self.0.clock.since_boot() };
-        let offset = self.0.offset.learn(trip, headers::date(response.headers()));
+        let received_since_boot = self.0.clock.since_boot();
+        let trip = RoundTrip { sent_since_boot, received_since_boot, received: self.0.clock.now() };
+        let sent_at = self.0.offset.learn(trip, headers::date(response.headers()));
         tracing::debug!(
             %method,
             status = response.status().as_u16(),
             request_id = headers::request_id(response.headers()),
             "azure resource manager answered"
         );
-        Ok((response, shift(sent, offset)))
+        Ok((response, sent_at))
     }
 
     /// A read, tried again while that can help and there is time.

@@ -15,15 +15,28 @@ const OFFSET_MAX: SignedDuration = SignedDuration::from_hours(366 * 24);
 /// `Date` is cut to whole seconds: half a second later is the best guess.
 const DATE_CUT: SignedDuration = SignedDuration::from_millis(500);
 
-/// When one request was sent and its response read, by this machine's clock.
+/// When one request was sent and its response read. How long that took is said by the clock that nobody can set: the wall clock may
+/// be set meanwhile, and a time read before that can't be compared with one read after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoundTrip {
-    /// Just before the request was sent.
-    pub sent: Timestamp,
-    /// Just after the response was read.
-    pub received: Timestamp,
-    /// The same by the clock that nobody can set.
+    /// Just before the request was sent, by the boot clock.
+    pub sent_since_boot: Duration,
+    /// Just after the response was read, by the boot clock.
     pub received_since_boot: Duration,
+    /// The same by the wall clock.
+    pub received: Timestamp,
+}
+
+impl RoundTrip {
+    fn took(&self) -> SignedDuration {
+        let took = self.received_since_boot.saturating_sub(self.sent_since_boot);
+        SignedDuration::try_from(took).unwrap_or(SignedDuration::MAX)
+    }
+
+    /// When the request was sent, by the wall clock as it was set when the response was read.
+    fn sent(&self) -> Timestamp {
+        shift(self.received, -self.took())
+    }
 }
 
 /// How far ARM's clock is ahead of this machine's.
@@ -41,21 +54,20 @@ struct Known {
 }
 
 impl ClockOffset {
-    /// Learns from a response's `Date` and gives the offset to use for that response.
-    pub fn learn(&self, trip: RoundTrip, date: Option<Timestamp>) -> SignedDuration {
+    /// Learns from a response's `Date`, and gives the time at which the request was sent on ARM's clock.
+    pub fn learn(&self, trip: RoundTrip, date: Option<Timestamp>) -> Timestamp {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let took = trip.received.duration_since(trip.sent);
-        let is_sharp = took >= SignedDuration::ZERO && took <= ROUND_TRIP_MAX;
+        let is_sharp = trip.took() <= ROUND_TRIP_MAX;
         if let Some(date) = date
             && (is_sharp || known.is_none())
         {
             *known = Some(Known {
-                offset: measure(trip.sent, took, date),
+                offset: measure(&trip, date),
                 wall_over_boot: wall_over_boot(trip.received, trip.received_since_boot),
             });
         }
         drop(known);
-        self.at(trip.received, trip.received_since_boot)
+        shift(trip.sent(), self.at(trip.received, trip.received_since_boot))
     }
 
     /// The offset at a moment, by both of this machine's clocks: zero when nothing was heard yet, or under `OFFSET_NOISE`. A wall
@@ -76,8 +88,8 @@ fn wall_over_boot(wall: Timestamp, since_boot: Duration) -> SignedDuration {
     wall.duration_since(Timestamp::UNIX_EPOCH).saturating_sub(since_boot)
 }
 
-fn measure(sent: Timestamp, took: SignedDuration, date: Timestamp) -> SignedDuration {
-    let midpoint = shift(sent, took / 2);
+fn measure(trip: &RoundTrip, date: Timestamp) -> SignedDuration {
+    let midpoint = shift(trip.received, -(trip.took() / 2));
     quiet(date.duration_since(midpoint) + DATE_CUT)
 }
 
@@ -105,8 +117,8 @@ mod tests {
     }
 
     fn trip(sent: &str, received: &str) -> RoundTrip {
-        let received = at(received);
-        RoundTrip { sent: at(sent), received, received_since_boot: boot(received) }
+        let (sent, received) = (at(sent), at(received));
+        RoundTrip { sent_since_boot: boot(sent), received_since_boot: boot(received), received }
     }
 
     impl ClockOffset {
@@ -128,13 +140,31 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_set_while_the_answer_is_on_its_way_does_not_change_when_the_request_was_sent() {
+        for date in [None, Some(at("2026-09-14T18:00:01Z"))] {
+            let offset = ClockOffset::default();
+            offset.learn(
+                trip("2026-09-14T17:59:00Z", "2026-09-14T17:59:00Z"),
+                Some(at("2026-09-14T17:59:00Z")),
+            );
+            let trip = trip("2026-09-14T18:00:00Z", "2026-09-14T18:00:02Z");
+            for set_by in [-139, 139] {
+                let set = trip.received + SignedDuration::from_secs(set_by);
+                let sent = offset.learn(RoundTrip { received: set, ..trip }, date);
+                let wrong = sent.duration_since(at("2026-09-14T18:00:00Z")).abs();
+                assert!(wrong < OFFSET_NOISE, "set by {set_by} s, and the request counts as sent at {sent}");
+            }
+        }
+    }
+
+    #[test]
     fn a_clock_that_is_right_to_the_headers_resolution_has_no_offset() {
         let offset = ClockOffset::default();
-        let heard = offset.learn(
+        let sent = offset.learn(
             trip("2026-09-14T18:05:00.9Z", "2026-09-14T18:05:01.3Z"),
             Some(at("2026-09-14T18:05:01Z")),
         );
-        assert_eq!(heard, SignedDuration::ZERO);
+        assert_eq!(sent, at("2026-09-14T18:05:00.9Z"));
     }
 
     #[test]
@@ -163,7 +193,6 @@ mod tests {
         let known = offset.get();
         offset.learn(trip("2026-09-14T18:00:00Z", "2026-09-14T18:00:19Z"), Some(at("2026-09-14T18:09:00Z")));
         offset.learn(trip("2026-09-14T18:00:00Z", "2026-09-14T18:00:00Z"), None);
-        offset.learn(trip("2026-09-14T18:00:05Z", "2026-09-14T18:00:00Z"), Some(at("2026-09-14T18:09:00Z")));
         assert_eq!(offset.get(), known);
     }
 }

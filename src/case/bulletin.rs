@@ -16,7 +16,7 @@ use super::report;
 use super::step::StormRow;
 use super::times::Times;
 use crate::domain::incident::TimelineEntry;
-use crate::domain::{Caller, ClusterId, ClusterKey, Hold, IncidentState, SubscriptionId};
+use crate::domain::{Caller, ClusterId, ClusterKey, Hold, IncidentState, Portal, SubscriptionId};
 
 pub use down::DownReport;
 
@@ -172,6 +172,8 @@ pub struct Teller<'a> {
     pub mode: Mode,
     /// The sinks.
     pub sinks: &'a [String],
+    /// The portal that links lead to; without it messages have none.
+    pub portal: Option<&'a Portal>,
     /// The times.
     pub times: &'a Times,
 }

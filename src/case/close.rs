@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::bulletin::Teller;
 use super::mode::Mode;
 use super::model::{Case, Outcome};
 use super::outbox::{self, Message};
@@ -86,7 +87,8 @@ pub fn reset(record: &mut Record) {
 }
 
 /// Somebody else's bytes are in the archive under this case's name: people must know (rule 18).
-pub fn conflict(record: &mut Record, closing: &Closing, mode: Mode, sinks: &[String], now: Timestamp) {
+pub fn conflict(record: &mut Record, closing: &Closing, teller: Teller<'_>) {
+    let Teller { now, mode, sinks, portal, .. } = teller;
     if mode == Mode::DryRun {
         return;
     }
@@ -107,9 +109,12 @@ pub fn conflict(record: &mut Record, closing: &Closing, mode: Mode, sinks: &[Str
         policies: Vec::new(),
         mode: mode.to_string(),
         done: vec!["Both versions are kept.".to_owned()],
-        next: vec!["Find out who else writes into the guard's storage, and compare the two.".to_owned()],
+        next: vec![format!(
+            "Find out who else writes into the guard's storage, and compare what the container of closed cases holds under {}.",
+            closing.id
+        )],
         warnings: Vec::new(),
-        links: Vec::new(),
+        links: portal.map(|portal| portal.cluster_log(&record.cluster)).into_iter().collect(),
         timeline: Vec::new(),
     };
     outbox::push(&mut record.outbox, Message::new(incident, sinks, now));

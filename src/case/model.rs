@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::asked::Asked;
 use super::mode::Mode;
 use crate::domain::incident::TimelineEntry;
-use crate::domain::{Caller, ClusterKey, Severity, Situation};
+use crate::domain::{Caller, ClusterKey, Scope, Setup, Severity, Situation};
 
 /// Stops that one case keeps: the first and the newest ones. More are one war, not more facts.
 pub const STOPS_MAX: usize = 16;
@@ -137,8 +137,11 @@ pub enum IntentState {
     Refused {
         /// ARM's error code.
         code: String,
-        /// What people should do.
+        /// What people should do, where the code alone doesn't say it.
         advice: String,
+        /// The locked scope that ARM named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lock: Option<Scope>,
     },
     /// ARM refused it for now: throttled, or another operation was under way.
     PutOff {
@@ -207,8 +210,11 @@ pub enum Held {
     Refused {
         /// ARM's error code.
         code: String,
-        /// What to do.
+        /// What to do, where the code alone doesn't say it.
         advice: String,
+        /// The locked scope that ARM named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lock: Option<Scope>,
     },
     /// The cluster is in a failed state.
     FailedState,
@@ -321,6 +327,12 @@ pub struct Case {
     /// What it showed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_situation: Option<Situation>,
+    /// The code of Azure's newest complaint: of a look that failed, or of the operation that left the cluster failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// How the cluster is set up, as the newest look showed it.
+    #[serde(default, skip_serializing_if = "Setup::is_plain")]
+    pub setup: Setup,
     /// When the log was last asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_asked_at: Option<Timestamp>,
@@ -367,6 +379,8 @@ impl Case {
             watched_since: None,
             last_look_at: None,
             last_situation: None,
+            fault: None,
+            setup: Setup::default(),
             log_asked_at: None,
             resumed_at: None,
             next_at: now,

@@ -8,13 +8,18 @@ use super::step::{Context, StormRow};
 use super::times::ATTEMPTS_MAX;
 use crate::domain::incident::{Affected, TimelineEntry};
 use crate::domain::text::clean;
-use crate::domain::{Caller, Incident, IncidentState, Severity, Situation};
+use crate::domain::{Caller, ClusterId, Incident, IncidentState, Link, Scope, Severity, Situation};
 use actions::{done, next};
 
 mod actions;
+pub(super) mod commands;
+mod remedy;
+mod warnings;
 
 /// Longest name of a caller in a sentence, in characters. The whole one is beside it.
 const WHO_CHARS_MAX: usize = 80;
+/// Policies that a sentence names. All stand beside it.
+const POLICIES_NAMED: usize = 5;
 /// Timeline lines in one message.
 const TIMELINE_SHOWN: usize = 20;
 
@@ -158,7 +163,12 @@ fn forgery(
         ),
         next: vec![
             "Find out who can post events to the guard: rotate the Function app's system key `eventgrid_extension`.".to_owned(),
-            "Compare the event with the activity log by its correlation id.".to_owned(),
+            match case.newest_stop() {
+                Some(stop) => {
+                    format!("Compare the event with the activity log: {}.", commands::activity_log(&record.cluster, stop))
+                }
+                None => "Compare the event with the activity log.".to_owned(),
+            },
         ],
         ..base(record, case, told, context)
     }
@@ -189,9 +199,36 @@ fn base(record: &Record, case: &Case, told: &Told, context: &Context<'_>) -> Inc
         mode: case.mode.min(context.mode).to_string(),
         done: done(case),
         next: next(&record.cluster, case),
-        warnings: Vec::new(),
-        links: Vec::new(),
+        warnings: warnings::warnings(case, context.now),
+        links: links(&record.cluster, case, context),
         timeline: timeline(case),
+    }
+}
+
+/// Where to look. A cluster that is gone has no pages any more.
+fn links(cluster: &ClusterId, case: &Case, context: &Context<'_>) -> Vec<Link> {
+    let Some(portal) = context.portal else { return Vec::new() };
+    let portal = portal.or_in(case.setup.tenant.as_ref());
+    if case.outcome == Some(Outcome::Gone) {
+        return vec![portal.subscription_log(cluster.subscription())];
+    }
+    let mut links = vec![portal.cluster(cluster), portal.cluster_log(cluster)];
+    if let Some(Held::Refused {
+        lock: Some(lock @ (Scope::ResourceGroup(_) | Scope::Subscription(_))), ..
+    }) = &case.held
+    {
+        links.extend(portal.scope(lock));
+    }
+    links
+}
+
+/// Names of policies in a sentence.
+fn names(policies: &[String]) -> String {
+    let named: Vec<String> =
+        policies.iter().take(POLICIES_NAMED).map(|id| clean(id, WHO_CHARS_MAX)).collect();
+    match policies.len().saturating_sub(POLICIES_NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
     }
 }
 
@@ -282,8 +319,8 @@ impl Held {
             Held::Mode { mode } => format!("the guard is in mode {mode} and starts nothing"),
             Held::NotPermitted { policies } => match policies.as_slice() {
                 [] => "no policy lets the guard restart it".to_owned(),
-                [policy] => format!("policy {policy} forbids a restart"),
-                policies => format!("policies {} forbid a restart", policies.join(", ")),
+                [_] => format!("policy {} forbids a restart", names(policies)),
+                policies => format!("policies {} forbid a restart", names(policies)),
             },
             Held::PolicyError => "a policy failed, so the guard may not restart it".to_owned(),
             Held::Hold { reason } => format!("a hold forbids starts: {reason}"),

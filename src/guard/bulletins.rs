@@ -29,9 +29,10 @@ impl Marked {
 }
 
 impl Guard {
-    fn teller(&self) -> Teller<'_> {
+    pub(super) fn teller(&self) -> Teller<'_> {
         let now = self.now();
-        Teller { now, mode: self.0.gate.mode(), sinks: &self.0.sink_names, times: self.times() }
+        let portal = self.0.settings.portal.as_ref();
+        Teller { now, mode: self.0.gate.mode(), sinks: &self.0.sink_names, portal, times: self.times() }
     }
 
     /// A cluster of a storm says where it stands. Told again by each step of its case, so that a lost process loses nothing.

@@ -12,7 +12,7 @@ use crate::case::{
     note_start,
 };
 use crate::domain::{
-    Cluster, ClusterKey, Found, LogReading, Look, Power, Provisioning, Situation, SubscriptionId,
+    Cluster, ClusterKey, Found, LogReading, Look, Power, Provisioning, Setup, Situation, SubscriptionId,
 };
 use crate::mutant::Mutant;
 use crate::store::{CasePath, Etag, StatePath, StoreError};
@@ -197,6 +197,7 @@ impl Guard {
             skewed: self.is_skewed(),
             start_slot_at,
             sinks: &self.0.sink_names,
+            portal: self.0.settings.portal.as_ref(),
             nonce,
         }
     }
@@ -281,6 +282,8 @@ fn look_from_memory(record: &Record, now: Timestamp) -> Option<Look> {
             sku_tier: None,
             private: None,
             kubernetes_version: None,
+            setup: Setup::default(),
+            fault: None,
         })),
     })
 }
@@ -288,5 +291,5 @@ fn look_from_memory(record: &Record, now: Timestamp) -> Option<Look> {
 /// Why a look failed, for the case.
 fn problem(error: &ArmError) -> LookProblem {
     let retry_after = error.retry_after().and_then(|after| SignedDuration::try_from(after).ok());
-    LookProblem { text: error.to_string(), retry_after }
+    LookProblem { text: error.to_string(), code: error.code().map(str::to_owned), retry_after }
 }

@@ -12,7 +12,7 @@ use aks_stop_guard::case::{
 };
 use aks_stop_guard::domain::{
     Caller, CallerKind, Cluster, ClusterId, Found, IncidentState, LogReading, Look, Power, PowerOperation,
-    PowerVerb, Provisioning,
+    PowerVerb, Provisioning, Setup,
 };
 use aks_stop_guard::policy::{DEFAULT_POLICIES, Policies, PolicyFile};
 use jiff::tz::TimeZone;
@@ -316,6 +316,7 @@ impl Core {
                 skewed: false,
                 start_slot_at: at(now),
                 sinks: &self.sinks,
+                portal: None,
                 nonce: &nonce,
             };
             match advance(self.record(id), &facts, &context) {
@@ -356,6 +357,8 @@ impl Core {
             sku_tier: None,
             private: None,
             kubernetes_version: None,
+            setup: Setup::default(),
+            fault: None,
         }
     }
 
@@ -370,7 +373,7 @@ impl Core {
         let state = match note {
             Note::Sent => IntentState::Sent { request_id: None },
             Note::Unanswered => IntentState::Unanswered,
-            Note::Refused => IntentState::Refused { code: text(), advice: text() },
+            Note::Refused => IntentState::Refused { code: text(), advice: text(), lock: None },
             Note::PutOff => IntentState::PutOff { code: text(), until: None },
             Note::NotSent => IntentState::NotSent { why: text() },
         };

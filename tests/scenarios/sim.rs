@@ -12,7 +12,9 @@ use aks_stop_guard::case::{Case, Confirm, Episode, Mode, Outcome, Record, Times}
 use aks_stop_guard::clock::Clock;
 use aks_stop_guard::domain::event::{Parsed, parse};
 use aks_stop_guard::domain::grant::{Author, Way};
-use aks_stop_guard::domain::{ClusterId, Hold, Incident, IncidentState, Scope, StopEvent, SubscriptionId};
+use aks_stop_guard::domain::{
+    ClusterId, Hold, Incident, IncidentState, Portal, Scope, StopEvent, SubscriptionId,
+};
 use aks_stop_guard::functions::envelope::http_request;
 use aks_stop_guard::functions::{Announced, App, HttpOutput, Invocations as _};
 use aks_stop_guard::guard::{Guard, GuardError, Holds, Made, Ports, Settings, SystemEntropy};
@@ -229,6 +231,7 @@ impl Sim {
             zone: jiff::tz::TimeZone::UTC,
             confirm: self.setup.confirm,
             times: Times::default(),
+            portal: Some(Portal::new(Cloud::Public, None)),
             faults: self.setup.faults.clone(),
         };
         let extra = self.setup.extra.clone();

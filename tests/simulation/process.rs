@@ -11,7 +11,7 @@ use std::time::Duration;
 use aks_stop_guard::azure::{Arm, ArmOptions, Cloud, Endpoint, Secret};
 use aks_stop_guard::case::Mode;
 use aks_stop_guard::clock::Clock;
-use aks_stop_guard::domain::SubscriptionId;
+use aks_stop_guard::domain::{Portal, SubscriptionId};
 use aks_stop_guard::guard::{Entropy, Guard, Ports, Settings};
 use aks_stop_guard::incident::Sink;
 use aks_stop_guard::policy::{DEFAULT_POLICIES, Policies, PolicyFile};
@@ -91,6 +91,7 @@ impl Process {
             zone: jiff::tz::TimeZone::UTC,
             confirm: stage.knobs.confirm,
             times: stage.knobs.times.clone(),
+            portal: Some(Portal::new(Cloud::Public, None)),
             faults: Vec::new(),
         };
         let load = move || Ok(policies(deployed.policy));

@@ -7,7 +7,7 @@ use crate::run::{Outcome, play};
 use crate::seed::Knobs;
 
 /// Seeds that `make test` plays.
-const SEEDS: u64 = 6_000;
+const SEEDS: u64 = 10_000;
 /// Lines of a trace that a failure shows.
 const TRACE_LINES: usize = 60;
 

@@ -1,6 +1,6 @@
 //! Storms, and a guard that is broken.
 
-use super::super::bulletin::{Bulletin, BulletinKey, StormReport, Teller};
+use super::super::bulletin::{Bulletin, BulletinKey, StormReport};
 use super::super::record::RecordError;
 use super::*;
 use crate::domain::grant::{Author, Ended, Way};
@@ -24,7 +24,7 @@ impl Desk {
     }
 
     fn teller(&self, second: i64) -> Teller<'_> {
-        Teller { now: at(second), mode: self.mode, sinks: &self.sinks, times: &self.times }
+        Teller { now: at(second), mode: self.mode, sinks: &self.sinks, portal: None, times: &self.times }
     }
 
     fn report(&self, storm: &mut Bulletin, cluster: &str, status: &str, ended: bool, second: i64) -> bool {
@@ -206,7 +206,7 @@ fn a_storm_that_lists_earlier_clusters_is_opened_at_once_all_the_same() {
         Bulletin::new(BulletinKey::Storm { subscription: SubscriptionId::parse(SUBSCRIPTION).unwrap() });
     let times = Times::default();
     let sinks = ["webhook".to_owned()];
-    let teller = Teller { now: at(0), mode: Mode::Act, sinks: &sinks, times: &times };
+    let teller = Teller { now: at(0), mode: Mode::Act, sinks: &sinks, portal: None, times: &times };
     storm.list_earlier(&[cluster_named("aks-0")], at(0));
     let (cluster, row) = (cluster_named("aks-1"), StormRow { status: "restarting".to_owned(), ended: false });
     storm.take_row(StormReport { cluster: &cluster, row: &row, caller: None, policies: &[] }, teller);
