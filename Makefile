@@ -58,7 +58,7 @@ package: | .tools/zigbuild/installed ## build the portable release, dist/ and it
 SIMULATION := cargo test --quiet --locked --profile simulation --features mutants --test simulation -- --nocapture --exact
 
 .PHONY: soak
-soak: .tools/azurite/installed ## the longest experiments: every pair of deaths, 200 kills, then a million seeds (SEEDS=…, FROM=…)
+soak: .tools/azurite/installed checkov ## the longest experiments: checkov, every pair of deaths, 200 kills, then a million seeds (SEEDS=…, FROM=…)
 	$(STEP) 'every pair of deaths' env STOP_GUARD_TEST_ALL_PAIRS=1 \
 	  cargo test --quiet --locked --profile simulation --test scenarios two_processes_killed
 	$(STEP) '200 kills of the real binary' env STOP_GUARD_TEST_KILLS=200 \
@@ -89,6 +89,19 @@ advisories: $(CARGO_DENY) ## hold the dependencies against the RustSec database,
 .PHONY: fmt
 fmt: ## format the Rust code
 	@cargo fmt --all
+
+.PHONY: checkov
+checkov: .tools/checkov/installed ## hold the infrastructure against the rules of checkov
+	$(STEP) 'checkov' .tools/checkov/bin/python tools/checkov.py
+
+.tools/checkov/installed: tools/checkov-requirements.txt | prerequisites
+	@python3 -m venv .tools/checkov
+	$(STEP) 'install checkov' .tools/checkov/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+.PHONY: snapshots
+snapshots: ## write the snapshots of the infrastructure anew (needs the Bicep compiler)
+	@tools/snapshots
 
 .PHONY: tools
 tools: .tools/azurite/installed .tools/alertmanager/installed .venv/installed $(CARGO_DENY) ## install what tests need into .tools and .venv

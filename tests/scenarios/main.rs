@@ -18,6 +18,7 @@ mod grants;
 mod histories;
 mod holds;
 mod inbox;
+mod least_privilege;
 mod main_loop;
 mod modes;
 mod outage;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aks_stop_guard::azure::{
-    AccessTokens, Arm, ArmOptions, Audience, Authority, Cloud, CredentialError, Endpoint, Secret,
+    ACTIONS, AccessTokens, Arm, ArmOptions, Audience, Authority, Cloud, CredentialError, Endpoint, Secret,
     TokenSource, Transport, TransportError,
 };
 use aks_stop_guard::case::{Case, Confirm, Episode, Mode, Outcome, Record, Routes, Times};
@@ -156,8 +156,10 @@ pub(crate) struct Sim {
 
 impl Sim {
     pub(crate) fn new(setup: Setup) -> Self {
+        let mut world = World::default();
+        world.give_role(&guard(), &ACTIONS);
         Self {
-            world: Arc::new(Mutex::new(World::default())),
+            world: Arc::new(Mutex::new(world)),
             clock: VirtualClock::new(),
             state: Arc::new(InMemory::new()),
             cases: Arc::new(InMemory::new()),
@@ -424,7 +426,7 @@ pub(crate) fn minutes(count: i64) -> SignedDuration {
 }
 
 /// Who the guard is in Azure.
-fn guard() -> world::Caller {
+pub(crate) fn guard() -> world::Caller {
     world::Caller::user_assigned_identity("aks-stop-guard", "/subscriptions/x/identity")
 }
 
