@@ -69,7 +69,7 @@ fn severity(word: &str) -> Result<Severity, String> {
 
 pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit> {
     let http = HttpTransport::new();
-    let settings = Settings::read(environment, &wiring::sink_http(&http));
+    let settings = Settings::read(environment);
     let names_none = args.subscription.is_empty() && args.cluster.is_empty();
     let is_set = environment.get(SUBSCRIPTIONS_SETTING).is_some();
     let mut needed = FOR_ARM.to_vec();
