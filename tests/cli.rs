@@ -95,8 +95,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
     let nested =
         ["policy test", "policy explain", "policy learn", "policy replay", "sink render", "sink test"];
     let commands = ["serve", "check", "evaluate", "grant", "hold", "sink", "posture", "init-state"];
-    for command in commands.iter().chain(&nested)
-    {
+    for command in commands.iter().chain(&nested) {
         let words = command.split(' ').chain(["--help"]).collect::<Vec<_>>();
         let help = run(&words, &[]);
         assert_eq!(help.code, 0);
