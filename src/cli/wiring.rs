@@ -180,6 +180,7 @@ pub(super) fn guard(settings: Settings, http: &Arc<HttpTransport>) -> Guard {
         confirm: settings.confirm,
         times: settings.times,
         portal: settings.arm.as_ref().map(|arm| arm.portal.clone()),
+        routes: settings.routes,
         faults,
     };
     Guard::new(settings, policies, ports)

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use super::environment::Environment;
 use super::fault::{Fault, FaultKind};
 use super::reader::{Reader, meant, words};
+use super::routes::name_of;
 use super::{OWN_SETTINGS, SINK_FILES_SETTING, SINKS_SETTING};
 use crate::domain::text::clean;
 use crate::incident::{
@@ -158,7 +159,7 @@ pub(super) fn read(
 ) -> Vec<PreparedSink> {
     let list: Vec<&str> = reader.get(SINKS_SETTING).map(words).into_iter().flatten().collect();
     // What stands behind a colon says which incidents go there.
-    let mut names: Vec<&str> = list.iter().filter_map(|word| word.split(':').next()).map(str::trim).collect();
+    let mut names: Vec<&str> = list.into_iter().map(name_of).collect();
     names.sort_unstable();
     names.dedup();
     report_unused(reader, folder, &names);

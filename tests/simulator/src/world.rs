@@ -6,9 +6,11 @@
 mod activity_log;
 mod answer;
 mod arm;
+mod around;
 mod caller;
 mod cluster;
 pub mod entra;
+mod estate;
 mod event;
 mod fault;
 mod graph;
@@ -23,6 +25,7 @@ mod polling;
 mod power;
 mod put;
 mod refusals;
+mod rights;
 mod settle;
 mod target;
 mod throttle;
@@ -39,6 +42,7 @@ pub use cluster::{
     Cluster, Durations, NewCluster, PowerShown, PowerState, ProvisioningError, ProvisioningState, State,
     StoppingShows,
 };
+pub use estate::{Estate, NetworkRule};
 pub use event::{EventMoment, EventRule, ResourceEvent};
 pub use fault::{Fault, FaultRule, RequestKind};
 pub use graph::DEFAULT_GRAPH_LAG;
@@ -52,6 +56,7 @@ use fault::Faults;
 use guid::Guids;
 use identity::Tokens;
 use operation::Operation;
+use rights::Rights;
 use throttle::Buckets;
 
 /// What a world is like.
@@ -70,6 +75,8 @@ pub struct Settings {
     pub log_lag: SignedDuration,
     /// Records of one page of the activity log.
     pub log_page_size: usize,
+    /// Clusters of one page of a list.
+    pub cluster_page_size: usize,
     /// Lag of Resource Graph's index, in Azure's time.
     pub graph_lag: SignedDuration,
     /// By how much ARM's `Date` header is ahead of the true time.
@@ -87,6 +94,7 @@ impl Default for Settings {
             speed_up: 1,
             log_lag: DEFAULT_LAG,
             log_page_size: 200,
+            cluster_page_size: 100,
             graph_lag: DEFAULT_GRAPH_LAG,
             date_skew: SignedDuration::ZERO,
             events: EventRule::default(),
@@ -101,6 +109,7 @@ pub struct World {
     now: Timestamp,
     guids: Guids,
     clusters: BTreeMap<ClusterId, Cluster>,
+    estate: Estate,
     /// Lower-cased subscriptions, and subscription and group, that ever held a cluster.
     subscriptions: BTreeSet<String>,
     groups: BTreeSet<(String, String)>,
@@ -112,6 +121,7 @@ pub struct World {
     identities: Vec<AssignedIdentity>,
     tokens: Tokens,
     buckets: Buckets,
+    rights: Rights,
     journal: Journal,
     violations: Vec<Violation>,
 }
@@ -130,6 +140,7 @@ impl World {
             settings,
             now: Timestamp::UNIX_EPOCH,
             clusters: BTreeMap::new(),
+            estate: Estate::default(),
             subscriptions: BTreeSet::new(),
             groups: BTreeSet::new(),
             operations: BTreeMap::new(),
@@ -140,6 +151,7 @@ impl World {
             identities: Vec::new(),
             tokens: Tokens::default(),
             buckets: Buckets::default(),
+            rights: Rights::default(),
             journal: Journal::default(),
             violations: Vec::new(),
         }
@@ -163,6 +175,11 @@ impl World {
     /// A cluster, to turn its knobs.
     pub fn cluster_mut(&mut self, id: &ClusterId) -> Option<&mut Cluster> {
         self.clusters.get_mut(id)
+    }
+
+    /// What stands around the clusters, to turn its knobs.
+    pub fn estate_mut(&mut self) -> &mut Estate {
+        &mut self.estate
     }
 
     /// All clusters, ordered by id.
