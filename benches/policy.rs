@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use aks_stop_guard::domain::{Caller, CallerKind, Cluster, ClusterId, Power, Provisioning};
+use aks_stop_guard::domain::{Caller, CallerKind, Cluster, ClusterId, Power, Provisioning, Setup};
 use aks_stop_guard::policy::{Counts, Policies, PolicyFile, StopQuestion};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -69,6 +69,8 @@ fn main() {
         sku_tier: None,
         private: None,
         kubernetes_version: None,
+        setup: Setup::default(),
+        fault: None,
     };
     let zone = TimeZone::get("Europe/Berlin").unwrap();
     let question = StopQuestion {

@@ -16,7 +16,6 @@ mod sinks;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use tracing::level_filters::LevelFilter;
@@ -25,7 +24,7 @@ use crate::azure::Audience;
 use crate::case::times::TimesError;
 use crate::case::{Confirm, Mode, Routes, Times};
 use crate::domain::SubscriptionId;
-use crate::incident::{HttpSend, Webhook};
+use crate::incident::{Azure, PreparedSink};
 use crate::store::{
     CONTAINER_SETTING, EMULATOR_SETTING, Location, LocationError, LocationSettings, STATE_SETTING,
 };
@@ -34,6 +33,7 @@ pub use azure::ArmSettings;
 pub use environment::{Environment, from_env};
 pub use fault::{Fault, FaultKind};
 pub use policies::{PoliciesFault, load_policies, load_policy_files};
+pub use sinks::{SinkEntry, SinkFolder, SinkSetting};
 
 use reader::Reader;
 
@@ -71,10 +71,8 @@ pub const CLOUD_SETTING: &str = "STOP_GUARD_CLOUD";
 pub const ARM_ENDPOINT_SETTING: &str = "STOP_GUARD_ARM_ENDPOINT";
 /// What tokens for that ARM are for.
 pub const ARM_SCOPE_SETTING: &str = "STOP_GUARD_ARM_SCOPE";
-/// Where the `webhook` sink posts to. A secret.
-pub const WEBHOOK_URL_SETTING: &str = "STOP_GUARD_WEBHOOK_URL";
-/// What the `webhook` sink signs with. A secret.
-pub const WEBHOOK_SECRET_SETTING: &str = "STOP_GUARD_WEBHOOK_SECRET";
+/// The folder of sinks' files.
+pub const SINK_FILES_SETTING: &str = "STOP_GUARD_SINK_FILES";
 /// What the function `Evaluate` tells.
 pub const EVALUATE_SETTING: &str = "STOP_GUARD_EVALUATE";
 /// What the tokens of those who announce stops and set holds are for.
@@ -84,8 +82,8 @@ pub const GRANT_TENANTS_SETTING: &str = "STOP_GUARD_GRANT_TENANTS";
 /// The least important log lines that are written.
 pub const LOG_SETTING: &str = "STOP_GUARD_LOG";
 
-/// All settings whose names begin with `STOP_GUARD_`. Any other such name is a slip, and a fault.
-const OWN_SETTINGS: [&str; 24] = [
+/// All settings of the guard itself whose names begin with `STOP_GUARD_`. Any other such name that is no sink's is a slip, and a fault.
+const OWN_SETTINGS: [&str; 23] = [
     MODE_SETTING,
     SUBSCRIPTIONS_SETTING,
     STATE_SETTING,
@@ -104,8 +102,7 @@ const OWN_SETTINGS: [&str; 24] = [
     CLOUD_SETTING,
     ARM_ENDPOINT_SETTING,
     ARM_SCOPE_SETTING,
-    WEBHOOK_URL_SETTING,
-    WEBHOOK_SECRET_SETTING,
+    SINK_FILES_SETTING,
     EVALUATE_SETTING,
     GRANT_AUDIENCE_SETTING,
     GRANT_TENANTS_SETTING,
@@ -146,8 +143,8 @@ pub struct Settings {
     pub state: Option<Location>,
     /// `STOP_GUARD_POLICIES`, `policies` by default.
     pub policies: PathBuf,
-    /// The sink `webhook`, if `STOP_GUARD_SINKS` names it and it can be set up.
-    pub webhook: Option<Webhook>,
+    /// The sinks that `STOP_GUARD_SINKS` names, of those in `STOP_GUARD_SINK_FILES` (`sinks` by default): those that can be set up.
+    pub sinks: Vec<PreparedSink>,
     /// Which sinks get which incidents: what stands behind the names in `STOP_GUARD_SINKS`, and `STOP_GUARD_FALLBACK_SINK`. If
     /// broken: every sink gets every incident.
     pub routes: Routes,
@@ -175,21 +172,27 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads all settings. Does no network I/O; a time zone's rules may come from the system's files.
-    pub fn read(environment: &Environment, http: &Arc<dyn HttpSend>) -> Self {
+    /// Reads all settings, and the files of sinks. Does no network I/O; a time zone's rules may come from the system's files.
+    pub fn read(environment: &Environment) -> Self {
         let mut reader = Reader::new(environment);
-        reader.report_unknown(&OWN_SETTINGS);
+        let folder = SinkFolder::of(environment);
+        let of_sinks = folder.all_settings();
+        let known: Vec<&str> = OWN_SETTINGS.into_iter().chain(of_sinks.iter().map(String::as_str)).collect();
+        reader.report_unknown(&known);
         let arm = azure::read(&mut reader);
         let on_loopback = arm.as_ref().is_some_and(|arm| arm.endpoint.on_loopback());
         let blob_suffix = azure::blob_suffix(arm.as_ref());
+        let (mode, subscriptions) = (mode(&mut reader), subscriptions(&mut reader));
+        let state = state(&mut reader, blob_suffix);
+        let zone = zone(&mut reader);
         Self {
-            mode: mode(&mut reader),
-            subscriptions: subscriptions(&mut reader),
-            state: state(&mut reader, blob_suffix),
+            mode,
+            subscriptions,
+            state,
             policies: reader.get(POLICIES_SETTING).unwrap_or(POLICIES_DEFAULT).into(),
-            webhook: sinks::read(&mut reader, http),
+            sinks: sinks::read(&mut reader, &folder, &zone, &azure::for_sinks(arm.as_ref())),
             routes: routes::read(&mut reader),
-            zone: zone(&mut reader),
+            zone,
             confirm: confirm(&mut reader),
             times: times(&mut reader, on_loopback),
             arm,
@@ -202,8 +205,13 @@ impl Settings {
     }
 
     /// The names of the sinks that work.
-    pub fn sink_names(&self) -> Vec<&'static str> {
-        self.webhook.iter().map(|_| sinks::WEBHOOK).collect()
+    pub fn sink_names(&self) -> Vec<&str> {
+        self.sinks.iter().map(PreparedSink::name).collect()
+    }
+
+    /// What templates and tokens of sinks know of Azure.
+    pub fn azure_for_sinks(&self) -> Azure {
+        azure::for_sinks(self.arm.as_ref())
     }
 }
 

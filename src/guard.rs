@@ -34,7 +34,7 @@ use jiff::tz::TimeZone;
 use crate::azure::Arm;
 use crate::case::{BulletinKey, Confirm, Mode, Routes, Times};
 use crate::clock::Clock;
-use crate::domain::{ClusterKey, SubscriptionId};
+use crate::domain::{ClusterKey, Portal, SubscriptionId};
 use crate::incident::Sink;
 use crate::mutant::Mutant;
 use crate::policy::Policies;
@@ -72,6 +72,8 @@ pub struct Settings {
     pub times: Times,
     /// Which sinks get which incidents; one that is not named there gets all.
     pub routes: Routes,
+    /// The portal that links in incidents lead to; `None` while the settings don't say which cloud it is.
+    pub portal: Option<Portal>,
     /// What is broken in settings and sinks. Anything here makes the guard run degraded: it records and starts nothing.
     pub faults: Vec<String>,
 }

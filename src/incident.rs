@@ -1,7 +1,8 @@
 //! How people are told: incidents are rendered for a sink and delivered to it.
 //!
-//! A sink delivers one message once. When to try again, in which order and for how long is the outbox's matter, which
-//! is in the case's record: here nothing waits and nothing is remembered.
+//! A sink is a file (docs/SINKS.md): its settings, and the requests that tell an incident, as templates. `prepare` makes a sink of it
+//! or says all that is wrong; a sink delivers one message once. When to try again, in which order and for how long is the outbox's
+//! matter, which is in the case's record: here nothing waits and nothing is remembered.
 
 use std::time::Duration;
 
@@ -10,11 +11,27 @@ use jiff::Timestamp;
 
 use crate::domain::Incident;
 
+mod address;
+mod answer;
+mod fault;
+mod file;
 pub mod http;
-pub mod webhook;
+mod prepare;
+mod request;
+pub mod samples;
+mod signature;
+mod sink;
+mod template;
+mod tokens;
+mod view;
 
+pub use fault::SinkFault;
+pub use file::{FILE_BYTES_MAX, Setting, SinkFile};
 pub use http::{HttpSend, SendError};
-pub use webhook::Webhook;
+pub use prepare::{Parts, PrepareFault, prepare, sample_ready};
+pub use sink::{DELIVERY_TIMEOUT, HttpSink, PreparedSink, Shown};
+pub use tokens::{Azure, Home, Scope, SinkTokens};
+pub use view::message_id;
 
 /// Somewhere people get incidents.
 #[async_trait]
@@ -30,7 +47,7 @@ pub trait Sink: Send + Sync {
 /// The receiver has the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {
-    /// Status of its answer.
+    /// Status of its last answer; 0 if the sink tells nothing of incidents in this state.
     pub status: u16,
     /// What the receiver calls what it made of the incident, if it said so: a number, an id or a link, for people to find it.
     pub reference: Option<String>,
@@ -54,3 +71,6 @@ pub enum DeliveryError {
         why: String,
     },
 }
+
+#[cfg(test)]
+mod tests;

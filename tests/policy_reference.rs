@@ -14,7 +14,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use aks_stop_guard::domain::{Caller, CallerKind, Cluster, ClusterId, HolderKind, Power, Provisioning, Role};
+use aks_stop_guard::domain::{
+    Caller, CallerKind, Cluster, ClusterId, HolderKind, Power, Provisioning, Role, Setup,
+};
 use aks_stop_guard::policy::{Counts, GrantFacts, Policies, PolicyFile, RestartQuestion, StopQuestion};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -158,6 +160,8 @@ fn looked(dice: &mut Dice, id: &ClusterId) -> Cluster {
         sku_tier: dice.maybe(|dice| dice.pick(&["Free", "Standard"]).to_owned()),
         private: dice.maybe(Dice::chance),
         kubernetes_version: dice.maybe(|_| "1.33.2".to_owned()),
+        setup: Setup::default(),
+        fault: None,
     }
 }
 

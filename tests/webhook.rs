@@ -12,7 +12,10 @@ use std::time::Duration;
 use aks_stop_guard::clock::{Clock, SystemClock};
 use aks_stop_guard::domain::incident::{Affected, Incident, IncidentState, Severity, TimelineEntry};
 use aks_stop_guard::domain::{Caller, CallerKind, ClusterId};
-use aks_stop_guard::incident::{Delivered, DeliveryError, HttpSend, SendError, Sink, Webhook};
+use aks_stop_guard::incident::{
+    Azure, Delivered, DeliveryError, HttpSend, HttpSink, Parts, SendError, Sink, SinkFile, SinkTokens,
+    prepare,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -103,6 +106,33 @@ impl HttpSend for OverHttp {
     }
 }
 
+/// No sink here asks for tokens.
+struct NoTokens;
+
+#[async_trait]
+impl SinkTokens for NoTokens {
+    async fn token(&self, _: &str) -> Result<String, String> {
+        Err("there are none".to_owned())
+    }
+
+    fn reject(&self, _: &str, _: &str) {}
+}
+
+/// The shipped sink `webhook` with these settings.
+fn webhook(url: &str, secret: Option<&str>) -> HttpSink {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/sinks/webhook.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let env = |name: &str| match name {
+        "STOP_GUARD_WEBHOOK_URL" => Some(url.to_owned()),
+        "STOP_GUARD_WEBHOOK_SECRET" => secret.map(str::to_owned),
+        _ => None,
+    };
+    let file = SinkFile::parse(path, &text, &[]).unwrap();
+    let (zone, azure) = (jiff::tz::TimeZone::UTC, Azure::default());
+    let parts = Parts { name: "webhook", path, text: &text, file, env: &env, zone, azure };
+    prepare(parts).unwrap().connect(OverHttp::new(), Arc::new(NoTokens))
+}
+
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
@@ -144,7 +174,7 @@ fn now() -> Timestamp {
 #[tokio::test]
 async fn each_state_of_an_incident_is_verified_and_parsed_by_others() {
     let mut receiver = Receiver::start(SECRET, 204).await;
-    let webhook = Webhook::new(&receiver.url(), Some(SECRET), OverHttp::new()).unwrap();
+    let webhook = webhook(&receiver.url(), Some(SECRET));
     for (sequence, state, word) in [
         (0, IncidentState::Opened, "opened"),
         (1, IncidentState::Updated, "updated"),
@@ -169,7 +199,7 @@ async fn each_state_of_an_incident_is_verified_and_parsed_by_others() {
 #[tokio::test]
 async fn a_receiver_with_another_secret_refuses_the_signature() {
     let mut receiver = Receiver::start(OTHER_SECRET, 401).await;
-    let webhook = Webhook::new(&receiver.url(), Some(SECRET), OverHttp::new()).unwrap();
+    let webhook = webhook(&receiver.url(), Some(SECRET));
     let error = webhook.deliver(&incident(IncidentState::Opened, 0), now()).await.unwrap_err();
     let report = receiver.report().await;
     assert_eq!(report["verified"], false, "{report}");
@@ -179,7 +209,7 @@ async fn a_receiver_with_another_secret_refuses_the_signature() {
 #[tokio::test]
 async fn a_signature_of_an_hour_ago_is_refused_as_replayed() {
     let mut receiver = Receiver::start(SECRET, 204).await;
-    let webhook = Webhook::new(&receiver.url(), Some(SECRET), OverHttp::new()).unwrap();
+    let webhook = webhook(&receiver.url(), Some(SECRET));
     let hour_ago = now() - jiff::SignedDuration::from_hours(1);
     webhook.deliver(&incident(IncidentState::Opened, 0), hour_ago).await.unwrap();
     let report = receiver.report().await;
@@ -189,7 +219,7 @@ async fn a_signature_of_an_hour_ago_is_refused_as_replayed() {
 #[tokio::test]
 async fn an_unsigned_message_is_still_a_cloud_event() {
     let mut receiver = Receiver::start("", 200).await;
-    let webhook = Webhook::new(&receiver.url(), None, OverHttp::new()).unwrap();
+    let webhook = webhook(&receiver.url(), None);
     webhook.deliver(&incident(IncidentState::Opened, 0), now()).await.unwrap();
     let report = receiver.report().await;
     assert_eq!(report["signed"], false, "{report}");
@@ -199,7 +229,7 @@ async fn an_unsigned_message_is_still_a_cloud_event() {
 #[tokio::test]
 async fn the_longest_story_is_verified_too() {
     let mut receiver = Receiver::start(SECRET, 204).await;
-    let webhook = Webhook::new(&receiver.url(), Some(SECRET), OverHttp::new()).unwrap();
+    let webhook = webhook(&receiver.url(), Some(SECRET));
     let mut long = incident(IncidentState::Updated, 7);
     long.timeline = (0..2_000)
         .map(|i| TimelineEntry { at: now(), text: format!("Line {i} – ünïcode “quotes”.") })
@@ -217,8 +247,8 @@ async fn the_longest_story_is_verified_too() {
 #[tokio::test]
 async fn a_receiver_that_is_down_is_tried_again_and_its_url_not_shown() {
     let receiver = Receiver::start("", 200).await;
-    let webhook = Webhook::new(&receiver.url(), None, OverHttp::new()).unwrap();
+    let webhook = webhook(&receiver.url(), None);
     receiver.stop().await;
     let error = webhook.deliver(&incident(IncidentState::Opened, 0), now()).await.unwrap_err();
-    assert_eq!(error, DeliveryError::Retry { after: None, why: "127.0.0.1: could not connect".to_owned() });
+    assert_eq!(error, DeliveryError::Retry { after: None, why: "webhook: could not connect".to_owned() });
 }

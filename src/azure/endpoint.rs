@@ -1,45 +1,19 @@
 //! Where ARM is, and what its tokens are for.
 
-use percent::encode;
 use url::Url;
 
 use super::transport::is_loopback;
-use crate::domain::{ClusterId, SubscriptionId, resource_id::MANAGED_CLUSTER_TYPE, text};
+use crate::domain::text::{self, percent_encoded as encode};
+use crate::domain::{ClusterId, SubscriptionId, resource_id::MANAGED_CLUSTER_TYPE};
+
+pub use crate::domain::Cloud;
 
 /// Longest link from a response that is followed, bytes. Skip tokens of the activity log have up to 2 KB.
 const LINK_BYTES_MAX: usize = 8 * 1024;
 /// Longest setting that is quoted in an error, characters.
 const QUOTED_CHARS_MAX: usize = 100;
 
-/// An Azure cloud (source: `azure-mgmt-core` 1.6.0, `get_arm_endpoints`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cloud {
-    /// Azure, the public one.
-    Public,
-    /// Azure US Government.
-    UsGov,
-    /// Azure operated by 21Vianet in China.
-    China,
-}
-
 impl Cloud {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Public, Self::UsGov, Self::China];
-
-    /// The word for it in the settings.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Public => "public",
-            Self::UsGov => "usgov",
-            Self::China => "china",
-        }
-    }
-
-    /// Reads the word for it; `None` if it isn't one.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|cloud| cloud.as_str() == text)
-    }
-
     /// Where its login service is (source: Microsoft identity platform, "National clouds").
     pub(super) fn login_origin(self) -> &'static str {
         match self {
@@ -201,25 +175,6 @@ fn parse_scope(scope: &str) -> Result<String, EndpointError> {
     let url = Url::parse(scope.trim()).map_err(|_| error())?;
     let is_scope = matches!(url.scheme(), "https" | "api") && scope.trim().ends_with("/.default");
     is_scope.then(|| scope.trim().to_owned()).ok_or_else(error)
-}
-
-/// Percent-encoding of one path segment or query value.
-mod percent {
-    use std::fmt::Write as _;
-
-    /// Leaves only RFC 3986's unreserved characters as they are.
-    pub(super) fn encode(text: &str) -> String {
-        let mut out = String::with_capacity(text.len());
-        for byte in text.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                out.push(char::from(byte));
-            } else {
-                // Writing to a String can't fail.
-                let _ = write!(out, "%{byte:02X}");
-            }
-        }
-        out
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 use jiff::Timestamp;
 
 use super::credential::CredentialError;
-use super::failure::ArmFailure;
+use super::failure::{ArmFailure, SCOPE_LOCKED};
 use super::headers;
 use super::transport::TransportError;
 
@@ -92,7 +92,7 @@ impl ArmError {
         match failure.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Denied(failure),
             StatusCode::NOT_FOUND if failure.has_any_code(&GONE) => Self::Gone(failure),
-            StatusCode::CONFLICT if failure.has_code("ScopeLocked") => Self::Locked(failure),
+            StatusCode::CONFLICT if failure.has_code(SCOPE_LOCKED) => Self::Locked(failure),
             StatusCode::CONFLICT if failure.has_code(DISABLED_SUBSCRIPTION) => Self::Refused(failure),
             StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Self::Conflict(failure),
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
@@ -189,7 +189,7 @@ impl ArmError {
         }
     }
 
-    /// What to do about it, in one sentence for an incident.
+    /// What to do about it where no code says it: what `case` knows of the code goes first.
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "Check that the guard can reach Azure Resource Manager.",
@@ -197,29 +197,16 @@ impl ArmError {
                 "Wait: the guard tries again by itself."
             }
             Self::Gone(_) => "Nothing: the cluster no longer exists.",
-            Self::Denied(failure) if failure.has_code("RequestDisallowedByPolicy") => {
-                "Exempt the cluster from the Azure Policy assignment that forbids the start, or change the assignment."
-            }
-            Self::Denied(failure) if failure.has_code("DenyAssignmentAuthorizationFailed") => {
-                "Exclude the guard's identity from the deny assignment on the cluster."
-            }
             Self::Denied(failure) if failure.status == StatusCode::UNAUTHORIZED => {
                 "Check the guard's credential: its tokens are not accepted; tenant, cloud and scope must fit the subscription."
             }
             Self::Denied(_) => {
-                "Grant the guard's identity a role with `Microsoft.ContainerService/managedClusters/read`, `Microsoft.ContainerService/managedClusters/start/action` and `Microsoft.Insights/eventtypes/values/read` on the cluster's subscription."
+                "Find out what denies the start to the guard's identity: a missing role, a deny assignment or an Azure Policy."
             }
             Self::Locked(_) => "Remove the read-only lock on the cluster, its group or its subscription.",
             Self::Conflict(_) => "Wait for the operation that is under way on the cluster.",
-            Self::Quota(_) => {
-                "Raise the quota of the subscription, or free some of it, then start the cluster."
-            }
-            Self::Capacity(_) => {
-                "Azure is short of machines there: start the cluster later, or move its node pools to another size or zone."
-            }
-            Self::Refused(failure) if failure.has_code(DISABLED_SUBSCRIPTION) => {
-                "Enable the subscription again, then start the cluster."
-            }
+            Self::Quota(_) => "Raise the quota of the subscription, or free some of it.",
+            Self::Capacity(_) => "Azure is short of machines there: start the cluster later.",
             Self::Refused(failure) if failure.status == StatusCode::NOT_FOUND => {
                 "Check `STOP_GUARD_CLOUD` and `STOP_GUARD_ARM_ENDPOINT`: what answered is not Azure Resource Manager."
             }
@@ -229,6 +216,11 @@ impl ArmError {
                 "Check `STOP_GUARD_ARM_ENDPOINT`, and report the answer that the guard can't read."
             }
         }
+    }
+
+    /// The code that Azure gave, if any.
+    pub fn code(&self) -> Option<&str> {
+        self.failure().and_then(|failure| failure.code.as_deref())
     }
 }
 

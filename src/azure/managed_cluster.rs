@@ -1,10 +1,11 @@
 //! ARM's body of a managed cluster, read into [`Cluster`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::domain::{Cluster, ClusterId, Power, Provisioning, text};
+use super::failure;
+use crate::domain::{Cluster, ClusterId, Feature, Power, Provisioning, Setup, TenantId, text};
 
 /// Most tags that are read: as many as a resource can have (source: Azure tag limits, 50 a resource).
 pub const TAGS_MAX: usize = 50;
@@ -14,6 +15,11 @@ const TAG_NAME_CHARS_MAX: usize = 512;
 const TAG_VALUE_CHARS_MAX: usize = 256;
 /// Longest other text that is kept, characters: regions, versions, unique ids are far shorter.
 const WORD_CHARS_MAX: usize = 100;
+
+/// Longest name of a region. The longest there is has 18 characters.
+const REGION_CHARS_MAX: usize = 40;
+/// What the names of sizes with GPUs begin with (source: Azure VM sizes, "GPU accelerated": the N series).
+const GPU_SIZES: &str = "Standard_N";
 
 /// Why a body is not the cluster that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +61,46 @@ pub fn read(body: &[u8], asked: &ClusterId) -> Result<Cluster, BodyError> {
             .and_then(Value::as_bool),
         kubernetes_version: kept("/properties/currentKubernetesVersion")
             .or_else(|| kept("/properties/kubernetesVersion")),
+        setup: setup(&body),
+        fault: body.pointer("/properties/status/provisioningError").and_then(failure::code),
     })
+}
+
+fn setup(body: &Value) -> Setup {
+    let word = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
+    let is_region = |word: &&str| {
+        word.len() <= REGION_CHARS_MAX && !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
+    Setup {
+        features: features(body),
+        region: word("/location").filter(is_region).map(str::to_owned),
+        tenant: word("/identity/tenantId").and_then(TenantId::parse),
+    }
+}
+
+fn features(body: &Value) -> BTreeSet<Feature> {
+    let is_true = |pointer: &str| body.pointer(pointer).and_then(Value::as_bool) == Some(true);
+    let pools = body.pointer("/properties/agentPoolProfiles").and_then(Value::as_array);
+    let pools = pools.map(Vec::as_slice).unwrap_or_default();
+    let a_pool_has = |member: &str, wanted: &dyn Fn(&Value) -> bool| {
+        pools.iter().filter_map(|pool| pool.get(member)).any(wanted)
+    };
+    let begins = |value: &Value, prefix: &str| {
+        let start = value.as_str().and_then(|text| text.get(..prefix.len()));
+        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    let node_provisioning = body.pointer("/properties/nodeProvisioningProfile/mode").and_then(Value::as_str);
+    [
+        (Feature::PrivateApiServer, is_true("/properties/apiServerAccessProfile/enablePrivateCluster")),
+        (Feature::NodeProvisioning, node_provisioning.is_some_and(|mode| mode.eq_ignore_ascii_case("Auto"))),
+        (Feature::Autoscaler, a_pool_has("enableAutoScaling", &|value| value.as_bool() == Some(true))),
+        (Feature::Gpu, a_pool_has("vmSize", &|value| begins(value, GPU_SIZES))),
+        (Feature::AiToolchain, is_true("/properties/aiToolchainOperatorProfile/enabled")),
+        (Feature::AvailabilitySet, a_pool_has("type", &|value| begins(value, "AvailabilitySet"))),
+    ]
+    .into_iter()
+    .filter_map(|(feature, is_there)| is_there.then_some(feature))
+    .collect()
 }
 
 fn tags(tags: Option<&Value>) -> BTreeMap<String, String> {
@@ -121,6 +166,63 @@ mod tests {
         assert_eq!(cluster.tags.get("a\u{fffd}").map(String::as_str), Some("x\u{fffd}"));
         assert!(!cluster.tags.contains_key("b"));
         assert!(cluster.tags.values().all(|value| value.chars().count() <= TAG_VALUE_CHARS_MAX + 1));
+    }
+
+    #[test]
+    fn what_makes_a_stop_special_is_read() {
+        let cluster = read_json(json!({
+            "id": ID,
+            "location": "westeurope",
+            "identity": {"type": "SystemAssigned", "tenantId": "11112222-BB1B-cc2c-dd3d-eeeeee4e4e4e"},
+            "properties": {
+                "apiServerAccessProfile": {"enablePrivateCluster": true},
+                "nodeProvisioningProfile": {"mode": "Auto"},
+                "aiToolchainOperatorProfile": {"enabled": true},
+                "agentPoolProfiles": [
+                    {"vmSize": "Standard_D4s_v5", "type": "VirtualMachineScaleSets", "enableAutoScaling": true},
+                    {"vmSize": "standard_nc24ads_A100_v4", "type": "AvailabilitySet"},
+                ],
+            },
+        }))
+        .unwrap();
+        let all = [
+            Feature::PrivateApiServer,
+            Feature::NodeProvisioning,
+            Feature::Autoscaler,
+            Feature::Gpu,
+            Feature::AiToolchain,
+            Feature::AvailabilitySet,
+        ];
+        assert_eq!(cluster.setup.features, BTreeSet::from(all));
+        assert_eq!(cluster.setup.region.as_deref(), Some("westeurope"));
+        assert_eq!(cluster.setup.tenant, TenantId::parse("11112222-bb1b-cc2c-dd3d-eeeeee4e4e4e"));
+    }
+
+    #[test]
+    fn what_is_off_missing_or_odd_makes_a_cluster_plain() {
+        let odd = json!({
+            "id": ID,
+            "location": "west europe; rm -rf /",
+            "identity": {"tenantId": "contoso.com/#"},
+            "properties": {
+                "apiServerAccessProfile": {"enablePrivateCluster": "true"},
+                "nodeProvisioningProfile": {"mode": "Manual"},
+                "aiToolchainOperatorProfile": {"enabled": false},
+                "agentPoolProfiles": [7, {"vmSize": "é", "type": null, "enableAutoScaling": "true"}, {"vmSize": ["Standard_N"]}],
+                "status": {"provisioningError": {"message": "no code"}},
+            },
+        });
+        for body in [odd, json!({"id": ID}), json!({"id": ID, "properties": {"agentPoolProfiles": {}}})] {
+            let cluster = read_json(body).unwrap();
+            assert_eq!((cluster.setup, cluster.fault), (Setup::default(), None));
+        }
+    }
+
+    #[test]
+    fn why_the_last_operation_failed_is_the_code_within() {
+        let error = json!({"code": "ResourceOperationFailure", "message": "failed", "details": [{"code": "QuotaExceeded", "message": "m"}]});
+        let body = json!({"id": ID, "properties": {"status": {"provisioningError": error}}});
+        assert_eq!(read_json(body).unwrap().fault.as_deref(), Some("QuotaExceeded"));
     }
 
     proptest! {

@@ -19,7 +19,7 @@ use super::routes::{Audience, Routes};
 use super::step::StormRow;
 use super::times::Times;
 use crate::domain::incident::TimelineEntry;
-use crate::domain::{Caller, ClusterId, ClusterKey, Hold, IncidentState, Severity};
+use crate::domain::{Caller, ClusterId, ClusterKey, Hold, IncidentState, Portal, Severity};
 
 pub use down::DownReport;
 pub use group::GroupReport;
@@ -145,6 +145,8 @@ pub struct Teller<'a> {
     pub mode: Mode,
     /// Which sinks get which incidents.
     pub routes: &'a Routes,
+    /// The portal that links lead to; without it messages have none.
+    pub portal: Option<&'a Portal>,
     /// The times.
     pub times: &'a Times,
 }

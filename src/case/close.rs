@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 
+use super::bulletin::Teller;
 use super::mode::Mode;
 use super::model::{Case, Outcome};
 use super::outbox::{self, Message};
 use super::record::{AuthorisedStop, Closing, Episode, Record};
 use super::report;
-use super::routes::{Audience, News, Routes};
+use super::routes::{Audience, News};
 use super::step::{Advance, Context, Facts, Transition};
 use crate::domain::incident::Affected;
 use crate::domain::{Found, Incident, IncidentState, Look, Severity, Situation};
@@ -94,7 +95,8 @@ pub fn reset(record: &mut Record) {
 }
 
 /// Somebody else's bytes are in the archive under this case's name: people must know (rule 18).
-pub fn conflict(record: &mut Record, closing: &Closing, mode: Mode, routes: &Routes, now: Timestamp) {
+pub fn conflict(record: &mut Record, closing: &Closing, teller: Teller<'_>) {
+    let Teller { now, mode, routes, portal, .. } = teller;
     if mode == Mode::DryRun {
         return;
     }
@@ -115,12 +117,17 @@ pub fn conflict(record: &mut Record, closing: &Closing, mode: Mode, routes: &Rou
         policies: Vec::new(),
         mode: mode.to_string(),
         done: vec!["Both versions are kept.".to_owned()],
-        next: vec!["Find out who else writes into the guard's storage, and compare the two.".to_owned()],
+        next: vec![format!(
+            "Find out who else writes into the guard's storage, and compare what the container of closed cases holds under {}.",
+            closing.id
+        )],
         warnings: Vec::new(),
-        links: Vec::new(),
+        links: portal.map(|portal| portal.cluster_log(&record.cluster)).into_iter().collect(),
         timeline: Vec::new(),
     };
     let news = News { state: incident.state, severity: incident.severity, named: &[], crowded: &[] };
-    let hearers = Audience::nobody().hears(news, routes);
-    outbox::push(&mut record.outbox, Message::new(incident, &hearers.new, now));
+    let mut audience = Audience::nobody();
+    let hearers = audience.hears(news, routes);
+    let message = Message::new(incident, &hearers.new, now).for_audience(&audience, routes);
+    outbox::push(&mut record.outbox, message);
 }

@@ -6,6 +6,7 @@ use super::model::{Case, Held, Verdict};
 use super::record::Record;
 use super::step::Context;
 use super::times::Times;
+use crate::domain::text::utc;
 use crate::domain::{Cluster, Found, Grant, Look, Situation};
 
 /// A different `resourceUID` under the same id is another cluster (rule 28). What was remembered of the old one explains nothing
@@ -53,6 +54,11 @@ pub(super) fn note_look(case: &mut Case, look: &Look, times: &Times) {
     };
     case.last_look_at = Some(look.sent_at);
     case.last_situation = situation;
+    case.fault = None;
+    if let Found::Cluster(cluster) = &look.found {
+        case.fault.clone_from(&cluster.fault);
+        case.setup.clone_from(&cluster.setup);
+    }
 }
 
 /// A case that waited for the end of a hold goes on when it is over, with this look and the usual proof (rule 21).
@@ -86,7 +92,10 @@ pub(super) fn note_verdict(case: &mut Case, verdict: &Verdict, grants: &[Grant],
     let used: Vec<String> = case.stops.iter().filter_map(|stop| stop.granted.clone()).collect();
     for grant in grants.iter().filter(|grant| verdict.authorised && used.contains(&grant.id)) {
         let Grant { id, granted_by, until, reason, .. } = grant;
-        case.note(now, format!("it was granted by {granted_by} until {until}: {reason} (grant {id})"));
+        case.note(
+            now,
+            format!("it was granted by {granted_by} until {}: {reason} (grant {id})", utc(*until)),
+        );
     }
     for error in &verdict.errors {
         case.note(now, format!("a policy could not be evaluated: {error}"));

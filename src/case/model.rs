@@ -1,17 +1,16 @@
 //! One case: a stop episode of one cluster, from the stop to its end.
 
-use std::fmt;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::asked::Asked;
+pub use super::case_id::CaseId;
 use super::mode::Mode;
 use super::outbox::Receipt;
 use super::routes::Audience;
 use crate::domain::incident::TimelineEntry;
-use crate::domain::{Caller, ClusterKey, Severity, Situation};
+use crate::domain::{Caller, Scope, Setup, Severity, Situation};
 
 /// Stops that one case keeps: the first and the newest ones. More are one war, not more facts.
 pub const STOPS_MAX: usize = 16;
@@ -142,8 +141,11 @@ pub enum IntentState {
     Refused {
         /// ARM's error code.
         code: String,
-        /// What people should do.
+        /// What people should do, where the code alone doesn't say it.
         advice: String,
+        /// The locked scope that ARM named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lock: Option<Scope>,
     },
     /// ARM refused it for now: throttled, or another operation was under way.
     PutOff {
@@ -212,8 +214,11 @@ pub enum Held {
     Refused {
         /// ARM's error code.
         code: String,
-        /// What to do.
+        /// What to do, where the code alone doesn't say it.
         advice: String,
+        /// The locked scope that ARM named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lock: Option<Scope>,
     },
     /// The cluster is in a failed state.
     FailedState,
@@ -266,28 +271,6 @@ pub struct Told {
     pub audience: Audience,
 }
 
-/// Names one case: `<cluster key>-<generation>`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct CaseId(String);
-
-impl CaseId {
-    /// The id of the case that `generation` of a cluster's record opened.
-    pub fn new(key: &ClusterKey, generation: u64) -> Self {
-        Self(format!("{key}-{generation}"))
-    }
-
-    /// As text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for CaseId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// One stop episode of one cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
@@ -332,6 +315,12 @@ pub struct Case {
     /// What it showed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_situation: Option<Situation>,
+    /// The code of Azure's newest complaint: of a look that failed, or of the operation that left the cluster failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// How the cluster is set up, as the newest look showed it.
+    #[serde(default, skip_serializing_if = "Setup::is_plain")]
+    pub setup: Setup,
     /// When the log was last asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_asked_at: Option<Timestamp>,
@@ -381,6 +370,8 @@ impl Case {
             watched_since: None,
             last_look_at: None,
             last_situation: None,
+            fault: None,
+            setup: Setup::default(),
             log_asked_at: None,
             resumed_at: None,
             next_at: now,

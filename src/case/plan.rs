@@ -204,10 +204,10 @@ impl Planner<'_> {
         if verdict_failed {
             return Some(Held::PolicyError);
         }
-        if let Some(IntentState::Refused { code, advice }) =
+        if let Some(IntentState::Refused { code, advice, lock }) =
             case.intent.as_ref().filter(|_| case.episode_attempts > 0).map(|intent| &intent.state)
         {
-            return Some(Held::Refused { code: code.clone(), advice: advice.clone() });
+            return Some(Held::Refused { code: code.clone(), advice: advice.clone(), lock: lock.clone() });
         }
         (case.episode_attempts >= ATTEMPTS_MAX && !self.is_blocked(case)).then_some(Held::AttemptsUsed)
     }

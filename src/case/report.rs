@@ -2,23 +2,30 @@
 
 use super::mode::Mode;
 use super::model::{Case, Held, Outcome, Told};
-use super::outbox::{self, Message};
+use super::outbox::Message;
 use super::record::Record;
-use super::routes::{Audience, News};
+use super::routes::Audience;
 use super::step::{Context, StormRow};
 use super::times::ATTEMPTS_MAX;
 use crate::domain::incident::{Affected, TimelineEntry};
 use crate::domain::text::clean;
-use crate::domain::{Caller, Incident, IncidentState, Severity, Situation};
+use crate::domain::{Caller, ClusterId, Incident, IncidentState, Link, Scope, Severity, Situation};
 use actions::{done, next};
 
 mod actions;
+pub(super) mod commands;
 mod groups;
+mod remedy;
+mod send;
+mod warnings;
 
 pub(super) use groups::group_rows;
+use send::send;
 
 /// Longest name of a caller in a sentence, in characters. The whole one is beside it.
 const WHO_CHARS_MAX: usize = 80;
+/// Policies that a sentence names. All stand beside it.
+const POLICIES_NAMED: usize = 5;
 /// Timeline lines in one message.
 const TIMELINE_SHOWN: usize = 20;
 
@@ -141,39 +148,6 @@ fn tell(
     case.told = Some(told);
 }
 
-/// Puts a message into the outbox for those who know of the incident, and one for those who hear of it for the first time.
-fn send(
-    outbox: &mut Vec<Message>,
-    incident: Incident,
-    state: IncidentState,
-    told: &mut Told,
-    named: &[String],
-    context: &Context<'_>,
-) {
-    let news = News { state, severity: told.severity, named, crowded: context.crowded };
-    let hearers = told.audience.hears(news, context.routes);
-    for (state, sinks) in [(IncidentState::Opened, hearers.new), (state, hearers.known)] {
-        if !sinks.is_empty() {
-            let incident = Incident { state, sequence: told.next_sequence, ..incident.clone() };
-            told.next_sequence = told.next_sequence.saturating_add(1);
-            outbox::push(outbox, Message::new(incident, &sinks, context.now));
-        }
-    }
-}
-
-impl Case {
-    /// Id of the incident about claims that the log contradicts.
-    pub(super) fn forgery_id(&self) -> String {
-        format!("{}-claims", self.id)
-    }
-
-    /// The sinks that the determining policies name, of both answers.
-    pub fn named_sinks(&self) -> Vec<String> {
-        let verdict = self.verdict.iter().flat_map(|verdict| &verdict.notify);
-        verdict.chain(self.restart.iter().flat_map(|restart| &restart.notify)).cloned().collect()
-    }
-}
-
 fn tell_of_forgery(
     record: &mut Record,
     case: &Case,
@@ -198,7 +172,12 @@ fn forgery(record: &Record, case: &Case, told: &Told, context: &Context<'_>) -> 
         ),
         next: vec![
             "Find out who can post events to the guard: rotate the Function app's system key `eventgrid_extension`.".to_owned(),
-            "Compare the event with the activity log by its correlation id.".to_owned(),
+            match case.newest_stop() {
+                Some(stop) => {
+                    format!("Compare the event with the activity log: {}.", commands::activity_log(&record.cluster, stop))
+                }
+                None => "Compare the event with the activity log.".to_owned(),
+            },
         ],
         ..base(record, case, told, context)
     }
@@ -229,9 +208,36 @@ fn base(record: &Record, case: &Case, told: &Told, context: &Context<'_>) -> Inc
         mode: case.mode.min(context.mode).to_string(),
         done: done(case),
         next: next(&record.cluster, case),
-        warnings: Vec::new(),
-        links: Vec::new(),
+        warnings: warnings::warnings(case, context.now),
+        links: links(&record.cluster, case, context),
         timeline: timeline(case),
+    }
+}
+
+/// Where to look. A cluster that is gone has no pages any more.
+fn links(cluster: &ClusterId, case: &Case, context: &Context<'_>) -> Vec<Link> {
+    let Some(portal) = context.portal else { return Vec::new() };
+    let portal = portal.or_in(case.setup.tenant.as_ref());
+    if case.outcome == Some(Outcome::Gone) {
+        return vec![portal.subscription_log(cluster.subscription())];
+    }
+    let mut links = vec![portal.cluster(cluster), portal.cluster_log(cluster)];
+    if let Some(Held::Refused {
+        lock: Some(lock @ (Scope::ResourceGroup(_) | Scope::Subscription(_))), ..
+    }) = &case.held
+    {
+        links.extend(portal.scope(lock));
+    }
+    links
+}
+
+/// Names of policies in a sentence.
+fn names(policies: &[String]) -> String {
+    let named: Vec<String> =
+        policies.iter().take(POLICIES_NAMED).map(|id| clean(id, WHO_CHARS_MAX)).collect();
+    match policies.len().saturating_sub(POLICIES_NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
     }
 }
 
@@ -322,8 +328,8 @@ impl Held {
             Held::Mode { mode } => format!("the guard is in mode {mode} and starts nothing"),
             Held::NotPermitted { policies } => match policies.as_slice() {
                 [] => "no policy lets the guard restart it".to_owned(),
-                [policy] => format!("policy {policy} forbids a restart"),
-                policies => format!("policies {} forbid a restart", policies.join(", ")),
+                [_] => format!("policy {} forbids a restart", names(policies)),
+                policies => format!("policies {} forbid a restart", names(policies)),
             },
             Held::PolicyError => "a policy failed, so the guard may not restart it".to_owned(),
             Held::Hold { reason } => format!("a hold forbids starts: {reason}"),

@@ -18,7 +18,8 @@ use super::routes::Routes;
 use super::times::Times;
 use super::verdict::{Asker, fold_log, judge};
 use crate::domain::grant;
-use crate::domain::{Found, Grant, LogReading, Look, Severity};
+use crate::domain::text::utc;
+use crate::domain::{Found, Grant, LogReading, Look, Portal, Severity};
 use crate::mutant::Mutant;
 use crate::policy::{Counts, Policies};
 
@@ -47,6 +48,8 @@ pub struct Context<'a> {
     pub routes: &'a Routes,
     /// Sinks that got too many incidents lately: what begins now they hear of in their group (rule 33).
     pub crowded: &'a [String],
+    /// The portal that links lead to; without it messages have none.
+    pub portal: Option<&'a Portal>,
     /// A random value for an intent.
     pub nonce: &'a str,
 }
@@ -78,6 +81,8 @@ pub struct GrantsRead {
 pub struct LookProblem {
     /// In words, safe to show.
     pub text: String,
+    /// ARM's error code, if it gave one.
+    pub code: Option<String>,
     /// What ARM asked for.
     pub retry_after: Option<SignedDuration>,
 }
@@ -205,6 +210,7 @@ enum Missing {
 
 /// ARM could not be asked: wait, and ask people when that takes too long.
 fn without_look(case: &mut Case, was_held: bool, problem: &LookProblem, context: &Context<'_>) -> Plan {
+    case.fault.clone_from(&problem.code);
     let every = if was_held { context.times.held_look_every } else { context.times.look_every };
     let since = case.waits_since();
     let waited = context.now.duration_since(since);
@@ -372,7 +378,7 @@ pub fn note_start(record: &mut Record, nonce: &str, state: IntentState, now: Tim
         IntentState::Refused { code, .. } => format!("Azure refused the start: {code}"),
         IntentState::PutOff { code, until: None } => format!("Azure put the start off: {code}"),
         IntentState::PutOff { code, until: Some(until) } => {
-            format!("Azure put the start off until {until}: {code}")
+            format!("Azure put the start off until {}: {code}", utc(*until))
         }
         IntentState::NotSent { why } => format!("the start was not sent: {why}"),
     };

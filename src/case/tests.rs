@@ -28,6 +28,7 @@ use std::sync::LazyLock;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::bulletin::Teller;
 use super::mode::Mode;
 use super::model::{Case, Held, Intent, IntentState, Outcome, Stop, StopSource};
 use super::record::{Episode, Record};
@@ -37,8 +38,8 @@ use super::step::{
 };
 use super::{Confirm, Taken, Times, take_in};
 use crate::domain::{
-    Caller, CallerKind, Cluster, ClusterId, Found, Grant, Incident, IncidentState, LogReading, Look, Power,
-    PowerOperation, PowerVerb, Provisioning,
+    Caller, CallerKind, Cloud, Cluster, ClusterId, Found, Grant, Incident, IncidentState, LogReading, Look,
+    Portal, Power, PowerOperation, PowerVerb, Provisioning, Setup,
 };
 use crate::policy::{DEFAULT_POLICIES, Policies, PolicyFile};
 
@@ -53,6 +54,8 @@ const PIPELINE_MAY_STOP: &str = "@id(\"pipeline\") permit (principal == \
 
 /// The default policies, and one that lets the pipeline stop clusters.
 static POLICIES: LazyLock<Policies> = LazyLock::new(|| with_default(PIPELINE_MAY_STOP));
+
+static PORTAL: LazyLock<Portal> = LazyLock::new(|| Portal::new(Cloud::Public, None));
 
 /// The default policies and some more.
 fn with_default(more: &str) -> Policies {
@@ -153,6 +156,8 @@ fn cluster(provisioning: Provisioning, power: Power) -> Cluster {
         sku_tier: None,
         private: None,
         kubernetes_version: None,
+        setup: Setup::default(),
+        fault: None,
     }
 }
 
@@ -191,7 +196,11 @@ impl Arm {
     fn look(self, sent_at: Timestamp) -> Result<Look, LookProblem> {
         let found = match self {
             Self::Unreachable => {
-                return Err(LookProblem { text: "ARM answered 503".to_owned(), retry_after: None });
+                return Err(LookProblem {
+                    text: "ARM answered 503".to_owned(),
+                    code: None,
+                    retry_after: None,
+                });
             }
             Self::Gone => Found::Gone,
             Self::Running
@@ -292,8 +301,15 @@ impl World {
             start_slot_at: self.start_slot_at,
             routes: &self.routes,
             crowded: &self.crowded,
+            portal: Some(&PORTAL),
             nonce: "nonce",
         }
+    }
+
+    /// What bulletins are told with in that second.
+    fn teller(&self, second: i64) -> Teller<'_> {
+        let Self { mode, routes, times, .. } = self;
+        Teller { now: at(second), mode: *mode, routes, portal: Some(&PORTAL), times }
     }
 
     /// A step on a look that was sent in that second.
@@ -390,7 +406,7 @@ fn sent() -> IntentState {
 }
 
 fn refused(code: &str, advice: &str) -> IntentState {
-    IntentState::Refused { code: code.to_owned(), advice: advice.to_owned() }
+    IntentState::Refused { code: code.to_owned(), advice: advice.to_owned(), lock: None }
 }
 
 fn put_off(code: &str) -> IntentState {

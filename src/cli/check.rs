@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde_json::{Value, json};
 
-use super::{Exit, Format, output, wiring};
-use crate::azure::HttpTransport;
+use super::{Exit, Format, output};
 use crate::config::{Environment, Fault, PoliciesFault, Settings, load_policies};
 use crate::policy::Policies;
 
@@ -39,8 +38,7 @@ struct Findings {
 }
 
 pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit> {
-    let http = HttpTransport::new();
-    let settings = Settings::read(environment, &wiring::sink_http(&http));
+    let settings = Settings::read(environment);
     let mut faults = settings.faults.clone();
     faults.extend(settings.port.as_ref().err().cloned());
     let folder = args.policies.clone().unwrap_or_else(|| settings.policies.clone());
@@ -96,10 +94,7 @@ impl Findings {
     }
 
     fn json(&self) -> Value {
-        let settings = self
-            .faults
-            .iter()
-            .map(|fault| json!({ "in": "settings", "setting": fault.setting, "message": fault.to_string() }));
+        let settings = self.faults.iter().map(settings_json);
         let policies = self.policies.as_ref().err().into_iter().flatten().map(policies_json);
         json!({
             "ok": self.is_ok(),
@@ -113,6 +108,15 @@ impl Findings {
 
 fn faults(count: usize) -> String {
     if count == 1 { "1 fault".to_owned() } else { format!("{count} faults") }
+}
+
+fn settings_json(fault: &Fault) -> Value {
+    match &fault.place {
+        None => json!({ "in": "settings", "setting": fault.setting, "message": fault.to_string() }),
+        Some((file, line)) => {
+            json!({ "in": "sinks", "file": file, "line": line, "message": fault.to_string() })
+        }
+    }
 }
 
 fn policies_json(fault: &PoliciesFault) -> Value {

@@ -16,7 +16,9 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Environment, MODE_SETTING};
 use crate::domain::calendar::{EARLIEST, LATEST};
 use crate::domain::event::{Ignored, parse};
-use crate::domain::{Cluster, ClusterId, Found, Look, Parsed, Power, Provisioning, StopEvent, StopTime};
+use crate::domain::{
+    Cluster, ClusterId, Found, Look, Parsed, Power, Provisioning, Setup, StopEvent, StopTime,
+};
 use crate::policy::Explained;
 
 /// Arguments of `evaluate`.
@@ -183,6 +185,7 @@ fn explained(
         start_slot_at: now,
         routes: &settings.routes,
         crowded: &[],
+        portal: settings.arm.as_ref().map(|arm| &arm.portal),
         nonce: "",
     };
     let look = Look { sent_at: now, found: Found::Cluster(Box::new(cluster)) };
@@ -206,6 +209,8 @@ fn stopped(id: &ClusterId) -> Cluster {
         sku_tier: None,
         private: None,
         kubernetes_version: None,
+        setup: Setup::default(),
+        fault: None,
     }
 }
 

@@ -34,7 +34,7 @@ const NEEDED: [&str; 9] = [
 
 pub(super) fn run(environment: &Environment) -> anyhow::Result<Exit> {
     let http = HttpTransport::new();
-    let settings = Settings::read(environment, &wiring::sink_http(&http));
+    let settings = Settings::read(environment);
     let is_needed = |name: &str, kind: FaultKind| NEEDED.contains(&name) && kind != FaultKind::Unknown;
     let mut faults = settings.faults.iter().filter(|fault| is_needed(&fault.setting, fault.kind)).peekable();
     if faults.peek().is_some() {

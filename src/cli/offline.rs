@@ -6,8 +6,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use super::{output, wiring};
-use crate::azure::HttpTransport;
+use super::output;
 use crate::config::{
     CONFIRM_SETTING, Environment, FaultKind, GIVE_UP_AFTER_SETTING, LOOK_EVERY_SETTING, MODE_SETTING,
     PoliciesFault, RETRY_AFTER_SETTING, SUBSCRIPTIONS_SETTING, Settings, TIMEZONE_SETTING, load_policies,
@@ -37,8 +36,7 @@ pub(super) struct Offline {
 
 /// Loads them, or prints all that is wrong.
 pub(super) fn load(environment: &Environment, folder: Option<&Path>) -> Option<Offline> {
-    let http = HttpTransport::new();
-    let settings = Settings::read(environment, &wiring::sink_http(&http));
+    let settings = Settings::read(environment);
     let loaded = load_policies(folder.unwrap_or(&settings.policies), &settings.sink_names());
     let (policies, faults) = usable(&settings, loaded);
     for fault in &faults {

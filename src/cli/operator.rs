@@ -47,7 +47,7 @@ impl Operator {
     /// Opens the store of the settings; an exit, if they are broken.
     pub(super) fn open(environment: &Environment) -> anyhow::Result<Result<Self, Exit>> {
         let http = HttpTransport::new();
-        let settings = Settings::read(environment, &wiring::sink_http(&http));
+        let settings = Settings::read(environment);
         // Who may be guarded is asked only where it is known: an operator's machine need not know.
         let matters = |fault: &&crate::config::Fault| {
             NEEDED.contains(&fault.setting.as_str())

@@ -38,7 +38,7 @@ pub(super) struct Args {
 /// Serves for as long as the process lives: it only comes back with an error.
 pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit> {
     let http = HttpTransport::new();
-    let settings = Settings::read(environment, &wiring::sink_http(&http));
+    let settings = Settings::read(environment);
     let log = telemetry::Settings {
         level: settings.log,
         format: telemetry::Format::Json,

@@ -16,7 +16,7 @@ use crate::azure::{
 use crate::clock::{Clock, SystemClock};
 use crate::config::{ArmSettings, Settings, load_policies};
 use crate::guard::{self, Guard, PolicyLoader, Ports, SystemEntropy};
-use crate::incident::{HttpSend, SendError, Sink};
+use crate::incident::{HttpSend, PreparedSink, SendError, Sink, SinkTokens};
 use crate::store::{self, BlobTokens, STORAGE_SCOPE, Store, StoreError, TokenError};
 
 /// The one HTTP client as the sinks want it.
@@ -34,9 +34,27 @@ impl HttpSend for SinkHttp {
     }
 }
 
-/// The one HTTP client for the sinks.
-pub(super) fn sink_http(http: &Arc<HttpTransport>) -> Arc<dyn HttpSend> {
-    Arc::new(SinkHttp(Arc::clone(http)))
+/// The one credential as the sinks want it.
+struct TokensForSinks(Arc<dyn TokenSource>);
+
+#[async_trait]
+impl SinkTokens for TokensForSinks {
+    async fn token(&self, scope: &str) -> Result<String, String> {
+        match self.0.token(scope).await {
+            Ok(token) => Ok(token.expose().to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn reject(&self, scope: &str, token: &str) {
+        self.0.reject(scope, &Secret::new(token));
+    }
+}
+
+/// A sink that delivers over the one HTTP client, with tokens of the one credential.
+fn connect(sink: PreparedSink, http: &Arc<HttpTransport>, tokens: &Arc<dyn TokenSource>) -> Arc<dyn Sink> {
+    let http = Arc::new(SinkHttp(Arc::clone(http)));
+    Arc::new(sink.connect(http, Arc::new(TokensForSinks(Arc::clone(tokens)))))
 }
 
 /// The one credential as the store wants it.
@@ -137,7 +155,7 @@ pub(super) fn guard(settings: Settings, http: &Arc<HttpTransport>) -> Guard {
     let endpoint =
         settings.arm.as_ref().map_or_else(|| Endpoint::of(Cloud::Public), |arm| arm.endpoint.clone());
     let policies = policy_loader(&settings);
-    let sinks = settings.webhook.into_iter().map(|webhook| Arc::new(webhook) as Arc<dyn Sink>).collect();
+    let sinks = settings.sinks.into_iter().map(|sink| connect(sink, http, &tokens)).collect();
     let ports = Ports {
         arm: Arm::new(ArmOptions::new(endpoint), Arc::clone(http) as _, tokens, Arc::clone(&clock)),
         store: store.unwrap_or_else(Store::memory),
@@ -152,6 +170,7 @@ pub(super) fn guard(settings: Settings, http: &Arc<HttpTransport>) -> Guard {
         confirm: settings.confirm,
         times: settings.times,
         routes: settings.routes,
+        portal: settings.arm.as_ref().map(|arm| arm.portal.clone()),
         faults,
     };
     Guard::new(settings, policies, ports)
@@ -159,8 +178,9 @@ pub(super) fn guard(settings: Settings, http: &Arc<HttpTransport>) -> Guard {
 
 fn policy_loader(settings: &Settings) -> PolicyLoader {
     let folder = settings.policies.clone();
-    let sinks = settings.sink_names();
+    let sinks: Vec<String> = settings.sink_names().into_iter().map(str::to_owned).collect();
     Box::new(move || {
+        let sinks: Vec<&str> = sinks.iter().map(String::as_str).collect();
         load_policies(&folder, &sinks).map_err(|faults| faults.iter().map(ToString::to_string).collect())
     })
 }

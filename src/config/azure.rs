@@ -5,6 +5,8 @@ use super::reader::Reader;
 use super::{ARM_ENDPOINT_SETTING, ARM_SCOPE_SETTING, CLOUD_SETTING, CREDENTIAL_SETTING};
 use crate::azure::endpoint::EndpointError;
 use crate::azure::{Cloud, CredentialKind, Endpoint, Secret};
+use crate::domain::{Portal, TenantId};
+use crate::incident::{Azure, Home, Scope};
 use crate::store::{BLOB_SUFFIX_CHINA, BLOB_SUFFIX_PUBLIC, BLOB_SUFFIX_US_GOV};
 
 const CLIENT_ID: &str = "AZURE_CLIENT_ID";
@@ -20,6 +22,8 @@ const ON_AZURE: [&str; 2] = ["IDENTITY_ENDPOINT", "WEBSITE_SITE_NAME"];
 pub struct ArmSettings {
     /// `STOP_GUARD_CLOUD`, `public` by default: whose login service gives tokens.
     pub cloud: Cloud,
+    /// The cloud's portal, in the directory of `AZURE_TENANT_ID` if that is a GUID: where links in incidents lead.
+    pub portal: Portal,
     /// `STOP_GUARD_ARM_ENDPOINT` and `STOP_GUARD_ARM_SCOPE`, else the cloud's own.
     pub endpoint: Endpoint,
     /// `STOP_GUARD_CREDENTIAL` with `AZURE_CLIENT_ID`, `AZURE_TENANT_ID` and `AZURE_CLIENT_SECRET`. By default the managed
@@ -43,7 +47,10 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<ArmSettings> {
     let cloud = reader.word(CLOUD_SETTING, &clouds, Some(Cloud::Public), None);
     let endpoint = endpoint(reader, cloud);
     let credential = credential(reader);
-    Some(ArmSettings { cloud: cloud?, endpoint: endpoint?, credential: credential? })
+    let tenant = reader.get(TENANT_ID).and_then(TenantId::parse);
+    let cloud = cloud?;
+    let portal = Portal::new(cloud, tenant);
+    Some(ArmSettings { cloud, portal, endpoint: endpoint?, credential: credential? })
 }
 
 /// The host suffix of blob endpoints in the cloud chosen.
@@ -53,6 +60,28 @@ pub(super) fn blob_suffix(arm: Option<&ArmSettings>) -> &'static str {
         Cloud::UsGov => BLOB_SUFFIX_US_GOV,
         Cloud::China => BLOB_SUFFIX_CHINA,
     }
+}
+
+/// The scopes that sinks may ask tokens for, each with the only place that its tokens may go to. Sources: Azure docs, "Logs Ingestion API
+/// in Azure Monitor" (scopes `https://monitor.azure.com`, `.us`, `.cn`; endpoints `<name>.<region>-1.ingest.monitor.azure.com`).
+pub(super) fn for_sinks(arm: Option<&ArmSettings>) -> Azure {
+    let public = Endpoint::of(Cloud::Public);
+    let endpoint = arm.map_or(&public, |arm| &arm.endpoint);
+    let (scope, hosts) = match arm.map_or(Cloud::Public, |arm| arm.cloud) {
+        Cloud::Public => ("https://monitor.azure.com/.default", ".ingest.monitor.azure.com"),
+        Cloud::UsGov => ("https://monitor.azure.us/.default", ".ingest.monitor.azure.us"),
+        Cloud::China => ("https://monitor.azure.cn/.default", ".ingest.monitor.azure.cn"),
+    };
+    let monitor = if endpoint.on_loopback() { Home::Loopback } else { Home::Hosts(hosts) };
+    let scopes = vec![
+        Scope {
+            word: "arm",
+            scope: endpoint.scope().to_owned(),
+            home: Home::Origin(endpoint.origin().to_owned()),
+        },
+        Scope { word: "monitor", scope: scope.to_owned(), home: monitor },
+    ];
+    Azure { arm: endpoint.origin().to_owned(), scopes }
 }
 
 fn endpoint(reader: &mut Reader<'_>, cloud: Option<Cloud>) -> Option<Endpoint> {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::incident::SinkFault;
+
 /// What sort of fault it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
@@ -21,6 +23,8 @@ pub struct Fault {
     pub setting: String,
     /// What sort it is.
     pub kind: FaultKind,
+    /// The file that it is in, and the line, if it is not the setting itself.
+    pub place: Option<(String, Option<usize>)>,
     message: String,
 }
 
@@ -33,7 +37,14 @@ impl Fault {
 
     /// A fault whose text names the setting itself.
     pub(super) fn saying(setting: &str, kind: FaultKind, message: String) -> Self {
-        Self { setting: setting.to_owned(), kind, message }
+        Self { setting: setting.to_owned(), kind, place: None, message }
+    }
+
+    /// A fault in a file of sinks.
+    pub(super) fn within(setting: &str, fault: SinkFault) -> Self {
+        let message = fault.to_string();
+        let place = Some((fault.file, fault.line));
+        Self { setting: setting.to_owned(), kind: FaultKind::Invalid, place, message }
     }
 }
 

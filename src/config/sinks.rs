@@ -1,58 +1,260 @@
-//! Where people are told.
+//! Where people are told: the folder of sinks' files, and those that the settings name.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
+
+use super::environment::Environment;
 use super::fault::{Fault, FaultKind};
 use super::reader::{Reader, meant, words};
-use super::routes::name_of;
-use super::{SINKS_SETTING, WEBHOOK_SECRET_SETTING, WEBHOOK_URL_SETTING};
-use crate::incident::webhook::WebhookError;
-use crate::incident::{HttpSend, Webhook};
+use super::{OWN_SETTINGS, SINK_FILES_SETTING, SINKS_SETTING};
+use crate::domain::text::clean;
+use crate::incident::{
+    Azure, FILE_BYTES_MAX, Parts, PrepareFault, PreparedSink, SinkFault, SinkFile, prepare, sample_ready,
+};
 
-/// The sink's name.
-pub(super) const WEBHOOK: &str = "webhook";
+/// The folder if no setting names one: the one that is published with the app.
+pub(super) const FOLDER_DEFAULT: &str = "sinks";
+/// Most files that are read.
+const FILES_MAX: usize = 100;
+/// Longest reason of the file system in a message, in characters.
+const REASON_CHARS_MAX: usize = 200;
 
-/// The sinks that this version knows.
-const KNOWN: [&str; 1] = [WEBHOOK];
-
-/// Sets up the sink `webhook` if it is named.
-pub(super) fn read(reader: &mut Reader<'_>, http: &Arc<dyn HttpSend>) -> Option<Webhook> {
-    let names: Vec<&str> = reader.get(SINKS_SETTING).map(words).into_iter().flatten().map(name_of).collect();
-    for name in names.iter().filter(|name| !KNOWN.contains(name)) {
-        let problem = match meant(name, &KNOWN) {
-            Some(meant) => format!("is no sink: did you mean `{meant}`?"),
-            None => format!("is no sink of this version: it knows `{WEBHOOK}`"),
-        };
-        reader.invalid(SINKS_SETTING, name, &problem);
-    }
-    let url = reader.get(WEBHOOK_URL_SETTING);
-    let secret = reader.get(WEBHOOK_SECRET_SETTING);
-    if !names.contains(&WEBHOOK) {
-        let given = url.map(|_| WEBHOOK_URL_SETTING).or(secret.map(|_| WEBHOOK_SECRET_SETTING));
-        if let Some(setting) = given {
-            let told =
-                format!("is not used: {SINKS_SETTING} doesn't name `{WEBHOOK}`; add it there or remove this");
-            reader.fault(Fault::about(setting, FaultKind::Invalid, &told));
-        }
-        return None;
-    }
-    let Some(url) = url else {
-        let remedy = format!("{SINKS_SETTING} names `{WEBHOOK}`, so write the address that gets incidents");
-        reader.missing(WEBHOOK_URL_SETTING, &remedy);
-        return None;
-    };
-    // Once without the secret, so that a wrong address is told beside a wrong secret.
-    for tried in [Webhook::new(url, None, Arc::clone(http)), Webhook::new(url, secret, Arc::clone(http))] {
-        match tried {
-            Ok(_) => {}
-            Err(WebhookError::Address(error)) => broken(reader, WEBHOOK_URL_SETTING, &error),
-            Err(WebhookError::Secret(error)) => broken(reader, WEBHOOK_SECRET_SETTING, &error),
-        }
-    }
-    Webhook::new(url, secret, Arc::clone(http)).ok()
+/// All sinks that there are files for.
+#[derive(Debug)]
+pub struct SinkFolder {
+    path: PathBuf,
+    /// By name.
+    files: BTreeMap<String, ReadFile>,
+    unreadable: Option<String>,
 }
 
-/// Says what is wrong without the value: it may be, or hold, a secret.
-fn broken(reader: &mut Reader<'_>, setting: &str, error: &dyn std::error::Error) {
-    reader.fault(Fault::about(setting, FaultKind::Invalid, &error.to_string()));
+#[derive(Debug)]
+struct ReadFile {
+    path: String,
+    text: String,
+}
+
+/// A sink of the folder, for people to look at.
+#[derive(Debug)]
+pub struct SinkEntry {
+    /// It, if its file is in order; with made-up values for settings that are missing.
+    pub sink: Option<PreparedSink>,
+    /// The names of its settings, whether each is needed, and whether it is there.
+    pub settings: Vec<SinkSetting>,
+    /// What is wrong, each in a line.
+    pub faults: Vec<String>,
+}
+
+/// A setting of a sink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinkSetting {
+    /// The environment variable.
+    pub env: String,
+    /// What to write there.
+    pub about: String,
+    /// Whether the sink works without.
+    pub optional: bool,
+    /// Whether something is written there.
+    pub is_set: bool,
+}
+
+impl SinkFolder {
+    /// Reads the folder that the settings name.
+    pub fn of(environment: &Environment) -> Self {
+        Self::read(Path::new(environment.get(SINK_FILES_SETTING).unwrap_or(FOLDER_DEFAULT)))
+    }
+
+    fn read(path: &Path) -> Self {
+        let mut folder = Self { path: path.to_owned(), files: BTreeMap::new(), unreadable: None };
+        match paths(path) {
+            Ok(paths) => {
+                for path in paths {
+                    let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
+                    let text = read_file(&path).unwrap_or_default();
+                    let file = ReadFile { path: path.display().to_string(), text };
+                    folder.files.insert(name.to_owned(), file);
+                }
+            }
+            Err(error) => folder.unreadable = Some(clean(&error.to_string(), REASON_CHARS_MAX)),
+        }
+        folder
+    }
+
+    /// The names of the sinks that there are files for.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
+    /// The environment variables of a sink, or none if its file is broken.
+    fn settings(&self, name: &str) -> Vec<String> {
+        let file = self.parse(name).ok();
+        let settings = file.into_iter().flat_map(|file| file.settings.into_values());
+        settings.map(|setting| setting.env.into_inner()).collect()
+    }
+
+    /// The environment variables of all sinks whose files are in order.
+    pub(super) fn all_settings(&self) -> Vec<String> {
+        self.names().flat_map(|name| self.settings(name)).collect()
+    }
+
+    fn parse(&self, name: &str) -> Result<SinkFile, Vec<SinkFault>> {
+        match self.files.get(name) {
+            Some(file) => SinkFile::parse(&file.path, &file.text, &OWN_SETTINGS),
+            None => Err(Vec::new()),
+        }
+    }
+
+    /// One sink of the folder; `None` if there is no such file.
+    pub fn entry(
+        &self,
+        name: &str,
+        environment: &Environment,
+        zone: &TimeZone,
+        azure: &Azure,
+    ) -> Option<SinkEntry> {
+        let read = self.files.get(name)?;
+        let file = match self.parse(name) {
+            Ok(file) => file,
+            Err(faults) => {
+                let faults = faults.iter().map(ToString::to_string).collect();
+                return Some(SinkEntry { sink: None, settings: Vec::new(), faults });
+            }
+        };
+        let settings = file.settings.values().map(|setting| SinkSetting {
+            env: setting.env.get_ref().clone(),
+            about: setting.about.clone(),
+            optional: setting.optional || setting.default.is_some(),
+            is_set: environment.get(setting.env.get_ref()).is_some(),
+        });
+        let settings = settings.collect();
+        let get = |env: &str| environment.get(env).map(str::to_owned);
+        let parts = Parts {
+            name,
+            path: &read.path,
+            text: &read.text,
+            file,
+            env: &get,
+            zone: zone.clone(),
+            azure: azure.clone(),
+        };
+        let (sink, faults) = sample_ready(parts);
+        let faults = faults.into_iter().map(|fault| fault_of(name, fault).to_string()).collect();
+        Some(SinkEntry { sink, settings, faults })
+    }
+}
+
+/// The sinks that the settings name. One that is broken takes no other down.
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    folder: &SinkFolder,
+    zone: &TimeZone,
+    azure: &Azure,
+) -> Vec<PreparedSink> {
+    let list: Vec<&str> = reader.get(SINKS_SETTING).map(words).into_iter().flatten().collect();
+    // What stands behind a colon says which incidents go there.
+    let mut names: Vec<&str> = list.iter().filter_map(|word| word.split(':').next()).map(str::trim).collect();
+    names.sort_unstable();
+    names.dedup();
+    report_unused(reader, folder, &names);
+    if let (Some(reason), false) = (&folder.unreadable, names.is_empty()) {
+        let shown = clean(&folder.path.display().to_string(), REASON_CHARS_MAX);
+        reader.invalid(
+            SINK_FILES_SETTING,
+            &shown,
+            &format!("can't be read ({reason}): it is the folder of sinks' files"),
+        );
+        return Vec::new();
+    }
+    let mut sinks = Vec::new();
+    for name in names {
+        match one(reader, folder, name, zone, azure) {
+            Ok(sink) => sinks.push(sink),
+            Err(faults) => faults.into_iter().for_each(|fault| reader.fault(fault)),
+        }
+    }
+    sinks
+}
+
+fn one(
+    reader: &mut Reader<'_>,
+    folder: &SinkFolder,
+    name: &str,
+    zone: &TimeZone,
+    azure: &Azure,
+) -> Result<PreparedSink, Vec<Fault>> {
+    let Some(read) = folder.files.get(name) else {
+        let known: Vec<&str> = folder.names().collect();
+        let problem = match meant(name, &known) {
+            Some(meant) => format!("is no sink: did you mean `{meant}`?"),
+            None => format!("is no sink: there are {}", known.join(", ")),
+        };
+        reader.invalid(SINKS_SETTING, name, &problem);
+        return Err(Vec::new());
+    };
+    let within = |faults: Vec<SinkFault>| {
+        faults.into_iter().map(|fault| Fault::within(SINKS_SETTING, fault)).collect::<Vec<_>>()
+    };
+    let file = folder.parse(name).map_err(within)?;
+    let get = |env: &str| reader.get(env).map(str::to_owned);
+    let parts = Parts {
+        name,
+        path: &read.path,
+        text: &read.text,
+        file,
+        env: &get,
+        zone: zone.clone(),
+        azure: azure.clone(),
+    };
+    prepare(parts).map_err(|faults| faults.into_iter().map(|fault| fault_of(name, fault)).collect())
+}
+
+fn fault_of(sink: &str, fault: PrepareFault) -> Fault {
+    match fault {
+        PrepareFault::File(fault) => Fault::within(SINKS_SETTING, fault),
+        PrepareFault::Missing { env, about } => {
+            let told = format!("is missing: {SINKS_SETTING} names `{sink}`, so write {about}");
+            Fault::about(&env, FaultKind::Missing, &told)
+        }
+        PrepareFault::Invalid { env, problem } => Fault::about(&env, FaultKind::Invalid, &problem),
+    }
+}
+
+/// Settings of sinks that nobody named: somebody believes in them.
+fn report_unused(reader: &mut Reader<'_>, folder: &SinkFolder, names: &[&str]) {
+    let used: Vec<String> = names.iter().flat_map(|name| folder.settings(name)).collect();
+    for name in folder.names().filter(|name| !names.contains(name)) {
+        for env in folder.settings(name) {
+            if reader.get(&env).is_some() && !used.contains(&env) {
+                let told = format!(
+                    "is not used: {SINKS_SETTING} doesn't name `{name}`; add it there or remove this"
+                );
+                reader.fault(Fault::about(&env, FaultKind::Invalid, &told));
+            }
+        }
+    }
+}
+
+fn paths(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        // An editor's `.slack.toml` and the like are no sinks.
+        let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if path.extension().is_some_and(|extension| extension == "toml") && !is_hidden {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths.truncate(FILES_MAX);
+    Ok(paths)
+}
+
+fn read_file(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(text)
 }

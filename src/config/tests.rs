@@ -1,14 +1,9 @@
-use std::time::Duration;
-
-use async_trait::async_trait;
-use bytes::Bytes;
-use http::{Request, Response};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::*;
 use crate::azure::{Cloud, CredentialKind};
-use crate::incident::SendError;
+use crate::domain::{Portal, TenantId};
 use crate::store::Access;
 
 const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
@@ -18,19 +13,11 @@ const CANARY: &str = "canary";
 /// base64 of `canary-canary`, as account keys are.
 const KEY: &str = "Y2FuYXJ5LWNhbmFyeQ==";
 
-/// Sends nothing: settings are only read here.
-struct Unsent;
-
-#[async_trait]
-impl HttpSend for Unsent {
-    async fn send(&self, _: Request<Bytes>, _: Duration) -> Result<Response<Bytes>, SendError> {
-        Err(SendError::NotConnected)
-    }
-}
+const WEBHOOK_URL_SETTING: &str = "STOP_GUARD_WEBHOOK_URL";
+const WEBHOOK_SECRET_SETTING: &str = "STOP_GUARD_WEBHOOK_SECRET";
 
 fn read(pairs: &[(&str, &str)]) -> Settings {
-    let http: Arc<dyn HttpSend> = Arc::new(Unsent);
-    Settings::read(&Environment::of(pairs.iter().copied()), &http)
+    Settings::read(&Environment::of(pairs.iter().copied()))
 }
 
 /// With what must be there, and `more`.
@@ -56,12 +43,22 @@ fn subscriptions_and_state_are_all_that_must_be_set() {
     assert_eq!(settings.zone, TimeZone::UTC);
     assert_eq!(settings.log, LevelFilter::INFO);
     assert_eq!(settings.port, Ok(8080));
-    assert!(settings.webhook.is_none());
+    assert!(settings.sinks.is_empty());
     assert_eq!(settings.subscriptions.map(|ids| ids.len()), Some(1));
     assert_eq!(settings.state, Some(Location::Memory));
     let arm = settings.arm.unwrap();
     assert_eq!((arm.cloud, arm.credential), (Cloud::Public, CredentialKind::DeveloperTools));
     assert_eq!(arm.endpoint.origin(), "https://management.azure.com");
+    assert_eq!(arm.portal, Portal::new(Cloud::Public, None));
+}
+
+#[test]
+fn links_lead_to_the_portal_of_the_cloud_in_the_tenant_that_is_named_by_its_id() {
+    let portal =
+        |tenant: &str| with(&[(CLOUD_SETTING, "china"), ("AZURE_TENANT_ID", tenant)]).arm.unwrap().portal;
+    let tenant = "11112222-bb1b-cc2c-dd3d-eeeeee4e4e4e";
+    assert_eq!(portal(tenant), Portal::new(Cloud::China, TenantId::parse(tenant)));
+    assert_eq!(portal("contoso.partner.onmschina.cn"), Portal::new(Cloud::China, None));
 }
 
 #[test]
@@ -96,7 +93,7 @@ fn every_setting_is_read() {
     assert_eq!(settings.mode, Mode::Act);
     assert_eq!(settings.subscriptions.as_ref().map(BTreeSet::len), Some(2));
     assert_eq!(settings.policies, PathBuf::from("rules"));
-    assert_eq!(settings.webhook.as_ref().map(Webhook::host), Some("incidents.example"));
+    assert_eq!(settings.sink_names(), ["webhook"]);
     assert_eq!(settings.zone.iana_name(), Some("Europe/Berlin"));
     assert_eq!(settings.confirm, Confirm::Require);
     assert_eq!(settings.times.look_every, SignedDuration::from_secs(1));
@@ -118,7 +115,7 @@ fn all_faults_are_told_at_once_and_each_falls_back_to_what_does_no_harm() {
         (MODE_SETTING, "on"),
         (SUBSCRIPTIONS_SETTING, "prod, 00000000-0000-0000-0000-000000000000"),
         (STATE_SETTING, "storage"),
-        (SINKS_SETTING, "webhok,pagerduty"),
+        (SINKS_SETTING, "webhok,pagerduty:high"),
         (TIMEZONE_SETTING, "Berlin"),
         (CONFIRM_SETTING, "yes"),
         (LOOK_EVERY_SETTING, "30"),
@@ -142,9 +139,9 @@ fn all_faults_are_told_at_once_and_each_falls_back_to_what_does_no_harm() {
     STOP_GUARD_MODE: `on` is none of `dry-run`, `notify`, `act`
     STOP_GUARD_SUBSCRIPTIONS: `prod` is no subscription id: write ids like `00000000-0000-0000-0000-000000000000`, separated by commas
     STOP_GUARD_STATE is not `memory`, `azure://<account>/<container>`, `UseDevelopmentStorage=true` or a connection string
-    STOP_GUARD_SINKS: `webhok` is no sink: did you mean `webhook`?
-    STOP_GUARD_SINKS: `pagerduty` is no sink of this version: it knows `webhook`
     STOP_GUARD_TIMEZONE: `Berlin` is no time zone: write a name of the IANA database, like `Europe/Berlin`
+    STOP_GUARD_PAGERDUTY_KEY is missing: STOP_GUARD_SINKS names `pagerduty`, so write the integration key of a service's `Events API v2` integration, 32 characters
+    STOP_GUARD_SINKS: `webhok` is no sink: did you mean `webhook`?
     STOP_GUARD_CONFIRM: `yes` is none of `prefer`, `require`, `off`
     STOP_GUARD_LOOK_EVERY: `30` is no time of at most 7 days: write a whole number and a unit, like `30s`, `15m` or `1h`
     STOP_GUARD_RETRY_AFTER must be at least the quiet time of 120 s
@@ -272,10 +269,9 @@ fn the_example_of_local_settings_has_no_fault() {
     let values = example["Values"].as_object().unwrap();
     let environment =
         Environment::of(values.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap())));
-    let http: Arc<dyn HttpSend> = Arc::new(Unsent);
-    let settings = Settings::read(&environment, &http);
+    let settings = Settings::read(&environment);
     assert_eq!(told(&settings), "");
-    assert!(settings.webhook.is_some());
+    assert_eq!(settings.sink_names(), ["webhook"]);
 }
 
 proptest! {
@@ -287,8 +283,7 @@ proptest! {
         let known = values.into_iter().filter_map(|(at, value)| Some((*OWN_SETTINGS.get(at)?, value)));
         let pairs = known.map(|(name, value)| (name.to_owned(), value));
         let pairs = pairs.chain(odd.into_iter().map(|name| (name, "x".to_owned())));
-        let http: Arc<dyn HttpSend> = Arc::new(Unsent);
-        let settings = Settings::read(&Environment::of(pairs), &http);
+            let settings = Settings::read(&Environment::of(pairs));
         for fault in &settings.faults {
             let shown = fault.to_string();
             prop_assert!(shown.chars().count() < 600, "{}", shown);

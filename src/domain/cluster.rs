@@ -1,10 +1,11 @@
 //! A managed cluster as ARM shows it, and what that means for the guard.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::portal::TenantId;
 use super::resource_id::ClusterId;
 
 /// `properties.powerState.code`: the **goal**, not the fact. A cluster that is still starting reads `Running` already
@@ -98,6 +99,60 @@ pub struct Cluster {
     /// `properties.currentKubernetesVersion`, else `kubernetesVersion`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubernetes_version: Option<String>,
+    /// How it is set up, as far as that changes what a stop costs.
+    #[serde(default, skip_serializing_if = "Setup::is_plain")]
+    pub setup: Setup,
+    /// `properties.status.provisioningError`: the code of why its last operation failed, cleaned and bounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+}
+
+/// What of a cluster's configuration changes what a stop costs or what a start needs. Small: each case keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Setup {
+    /// What it has.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub features: BTreeSet<Feature>,
+    /// Its region, if ARM names it by a word of letters and digits: it may stand in a command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// `identity.tenantId`: the tenant of its subscription. Clusters with a service principal don't say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantId>,
+}
+
+impl Setup {
+    /// Whether nothing is known of it, or nothing that matters.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether it has this.
+    pub fn has(&self, feature: Feature) -> bool {
+        self.features.contains(&feature)
+    }
+}
+
+/// Something that a cluster has and that makes its stop or its start special (source: azure-aks-docs
+/// `start-stop-cluster.md`, `private-cluster-connect.md`; kaito issue 2075).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Feature {
+    /// Its API server has a private address only: `apiServerAccessProfile.enablePrivateCluster`.
+    PrivateApiServer,
+    /// Azure chooses and adds nodes: `nodeProvisioningProfile.mode` is `Auto`.
+    NodeProvisioning,
+    /// A node pool has an autoscaler: `agentPoolProfiles[].enableAutoScaling`.
+    Autoscaler,
+    /// A node pool has GPUs: its `vmSize` is of the N series.
+    Gpu,
+    /// The AI toolchain operator runs on it: `aiToolchainOperatorProfile.enabled`.
+    AiToolchain,
+    /// A node pool is an availability set: `agentPoolProfiles[].type`.
+    AvailabilitySet,
+    /// One that a newer version knows.
+    #[serde(other)]
+    Other,
 }
 
 /// What provisioning and power state mean together.

@@ -37,14 +37,7 @@ pub enum IdError {
 impl SubscriptionId {
     /// Parses a GUID with dashes, in any case.
     pub fn parse(text: &str) -> Result<Self, IdError> {
-        let groups: Vec<&str> = text.split('-').collect();
-        let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
-        let is_hex = text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-        if lengths == [8, 4, 4, 4, 12] && is_hex {
-            Ok(Self(text.to_ascii_lowercase()))
-        } else {
-            Err(IdError::Subscription(super::text::clean(text, 64)))
-        }
+        super::guid::parse(text).map(Self).ok_or_else(|| IdError::Subscription(super::text::clean(text, 64)))
     }
 
     /// The GUID, lower case.

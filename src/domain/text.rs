@@ -1,5 +1,13 @@
 //! Text that came from outside, made safe to show: in a log line, an incident, a terminal.
 
+mod defang;
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+pub use defang::defang;
+
 /// Replaces what could break a line, a terminal or a reader's trust (control, bidirectional and zero-width characters)
 /// by U+FFFD, and cuts the text after `max_chars` characters, ending it with `…` if anything was cut.
 pub fn clean(text: &str, max_chars: usize) -> String {
@@ -14,6 +22,25 @@ pub fn clean(text: &str, max_chars: usize) -> String {
     out
 }
 
+/// Percent-encodes one path segment or query value: only RFC 3986's unreserved characters stay as they are.
+pub fn percent_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String can't fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// A time in a sentence, in UTC and saying so: `2026-09-14 18:00:11 UTC`.
+pub fn utc(at: Timestamp) -> String {
+    at.strftime("%F %T UTC").to_string()
+}
+
 /// Characters that change how the text around them is shown, or that can't be seen.
 fn is_harmful(c: char) -> bool {
     c.is_control()
@@ -23,7 +50,17 @@ fn is_harmful(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::clean;
+    use super::{clean, percent_encoded, utc};
+
+    #[test]
+    fn a_time_in_a_sentence_names_its_zone() {
+        assert_eq!(utc("2026-09-14T20:00:11.5+02:00".parse().unwrap()), "2026-09-14 18:00:11 UTC");
+    }
+
+    #[test]
+    fn what_could_end_a_part_of_a_url_is_encoded() {
+        assert_eq!(percent_encoded("a/b?c#d e%ü~-._"), "a%2Fb%3Fc%23d%20e%25%C3%BC~-._");
+    }
 
     #[test]
     fn line_breaks_escapes_and_direction_marks_are_replaced() {

@@ -41,9 +41,10 @@ impl Marked {
 }
 
 impl Guard {
-    fn teller(&self) -> Teller<'_> {
+    pub(super) fn teller(&self) -> Teller<'_> {
         let now = self.now();
-        Teller { now, mode: self.0.gate.mode(), routes: &self.0.routes, times: self.times() }
+        let portal = self.0.settings.portal.as_ref();
+        Teller { now, mode: self.0.gate.mode(), routes: &self.0.routes, portal, times: self.times() }
     }
 
     /// A cluster of a storm says where it stands. Told again by each step of its case, so that a lost process loses nothing.

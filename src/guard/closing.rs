@@ -56,7 +56,7 @@ impl Guard {
             let beside = path.conflict(n);
             if self.0.store.archive(&beside, closing.body.clone()).await? != Archived::Different {
                 tracing::error!(case = %closing.id, n, "the archive holds other bytes for this case: both are kept");
-                conflict(record, closing, self.0.gate.mode(), &self.0.routes, self.now());
+                conflict(record, closing, self.teller());
                 return Ok(());
             }
         }

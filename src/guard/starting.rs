@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use crate::azure::{ArmError, StartReply};
 use crate::case::{Intent, IntentState, Mode, Record, note_start};
-use crate::domain::text;
+use crate::domain::{ClusterId, text};
 use crate::mutant::Mutant;
 use crate::store::StatePath;
 
@@ -40,7 +40,7 @@ impl Guard {
         let case_mode = record.case().map_or(Mode::DryRun, |case| case.mode);
         let prepared = match self.0.arm.prepare_start(cluster, &intent.nonce).await {
             Ok(prepared) => prepared,
-            Err(error) if error.needs_people() => return self.refused(&error),
+            Err(error) if error.needs_people() => return self.refused(cluster, &error),
             Err(error) => return IntentState::NotSent { why: error.to_string() },
         };
         match self.hold_on(cluster).await {
@@ -55,7 +55,7 @@ impl Guard {
         match self.0.gate.start(case_mode, prepared, timeout).await {
             Err(withheld) => IntentState::NotSent { why: withheld.to_string() },
             Ok(StartReply::Accepted { request_id }) => IntentState::Sent { request_id },
-            Ok(StartReply::Refused { error, .. }) => self.refused(&error),
+            Ok(StartReply::Refused { error, .. }) => self.refused(cluster, &error),
             Ok(StartReply::Unknown { .. }) => IntentState::Unanswered,
             Ok(StartReply::NotSent { error }) => IntentState::NotSent { why: error.to_string() },
         }
@@ -96,12 +96,12 @@ impl Guard {
     }
 
     /// Refused until people act (the advice says how), or only for now.
-    fn refused(&self, error: &ArmError) -> IntentState {
-        let code =
-            error.failure().and_then(|failure| failure.code.clone()).unwrap_or_else(|| error.to_string());
+    fn refused(&self, cluster: &ClusterId, error: &ArmError) -> IntentState {
+        let code = error.code().map_or_else(|| error.to_string(), str::to_owned);
         let code = text::clean(&code, CODE_CHARS_MAX);
         if error.needs_people() {
-            return IntentState::Refused { code, advice: error.advice().to_owned() };
+            let lock = error.failure().and_then(|failure| failure.locked_scope(cluster));
+            return IntentState::Refused { code, advice: error.advice().to_owned(), lock };
         }
         let asked = error.retry_after().filter(|_| !Mutant::IgnoreRetryAfter.is_on());
         let until = asked.and_then(|after| SignedDuration::try_from(after).ok());

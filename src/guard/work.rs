@@ -12,7 +12,7 @@ use crate::case::{
     note_start,
 };
 use crate::domain::{
-    Cluster, ClusterKey, Found, LogReading, Look, Power, Provisioning, Situation, SubscriptionId,
+    Cluster, ClusterKey, Found, LogReading, Look, Power, Provisioning, Setup, Situation, SubscriptionId,
 };
 use crate::mutant::Mutant;
 use crate::store::{CasePath, Etag, StatePath, StoreError};
@@ -211,6 +211,7 @@ impl Guard {
             start_slot_at,
             routes: &self.0.routes,
             crowded: &[],
+            portal: self.0.settings.portal.as_ref(),
             nonce,
         }
     }
@@ -289,6 +290,8 @@ fn look_from_memory(record: &Record, now: Timestamp) -> Option<Look> {
             sku_tier: None,
             private: None,
             kubernetes_version: None,
+            setup: Setup::default(),
+            fault: None,
         })),
     })
 }
@@ -296,5 +299,5 @@ fn look_from_memory(record: &Record, now: Timestamp) -> Option<Look> {
 /// Why a look failed, for the case.
 fn problem(error: &ArmError) -> LookProblem {
     let retry_after = error.retry_after().and_then(|after| SignedDuration::try_from(after).ok());
-    LookProblem { text: error.to_string(), retry_after }
+    LookProblem { text: error.to_string(), code: error.code().map(str::to_owned), retry_after }
 }

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::domain::{Caller, CallerKind, Cluster, ClusterId, HolderKind, Power, Provisioning, Role};
+use crate::domain::{Caller, CallerKind, Cluster, ClusterId, HolderKind, Power, Provisioning, Role, Setup};
 
 const ALICE: &str = "11111111-1111-4111-8111-111111111111";
 const PIPELINE_APP: &str = "22222222-2222-4222-8222-222222222222";
@@ -80,6 +80,8 @@ fn cluster() -> Cluster {
         sku_tier: Some("Standard".to_owned()),
         private: Some(false),
         kubernetes_version: Some("1.33.2".to_owned()),
+        setup: Setup::default(),
+        fault: None,
     }
 }
 

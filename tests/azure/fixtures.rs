@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aks_stop_guard::azure::ArmError;
-use aks_stop_guard::domain::{CallerKind, ClusterId, Found, PowerVerb, Situation};
+use aks_stop_guard::domain::{CallerKind, ClusterId, Feature, Found, PowerVerb, Situation, TenantId};
 
 use crate::double::{Script, answer, arm, fixture, folder, id, names, recorded};
 
@@ -47,13 +47,23 @@ async fn every_state_of_a_cluster_is_read() {
         assert_eq!(cluster.id, id(), "{name}: the body spells it `resourcegroups`");
         assert_eq!(cluster.location.as_deref(), Some("westeurope"), "{name}");
         assert_eq!(cluster.sku_tier.as_deref(), Some("Standard"), "{name}");
-        assert_eq!(cluster.private, Some(name == "get_stopped_private"), "{name}");
+        let is_private = name == "get_stopped_private";
+        assert_eq!(cluster.private, Some(is_private), "{name}");
+        assert_eq!(cluster.setup.has(Feature::PrivateApiServer), is_private, "{name}");
+        assert_eq!(cluster.setup.region.as_deref(), Some("westeurope"), "{name}");
         assert_eq!(cluster.resource_uid.as_deref(), body["properties"]["resourceUID"].as_str(), "{name}");
         assert_eq!(
             cluster.kubernetes_version.as_deref(),
             body["properties"]["currentKubernetesVersion"].as_str(),
             "{name}"
         );
+        assert_eq!(
+            cluster.fault.as_deref(),
+            body.pointer("/properties/status/provisioningError/code").and_then(serde_json::Value::as_str),
+            "{name}"
+        );
+        let tenant = body.pointer("/identity/tenantId").and_then(serde_json::Value::as_str);
+        assert_eq!(cluster.setup.tenant, tenant.and_then(TenantId::parse), "{name}");
         let tags = body["tags"].as_object().map_or(0, serde_json::Map::len);
         assert_eq!(cluster.tags.len(), tags, "{name}");
     }
@@ -132,10 +142,10 @@ fn what_people_read_of_an_error_says_what_and_what_to_do() {
     ");
     insta::assert_snapshot!(told("sync_quota_exceeded"), @"
     a quota is used up: 400 `QuotaExceeded`: Operation results in exceeding quota limits of Core. Maximum allowed: 10, Current in use: 8, Additional requested: 12.
-    Raise the quota of the subscription, or free some of it, then start the cluster.
+    Raise the quota of the subscription, or free some of it.
     ");
     insta::assert_snapshot!(told("429_aks_throttled").lines().last().unwrap(), @"Wait: the guard tries again by itself.");
-    insta::assert_snapshot!(told("403_request_disallowed_by_policy").lines().last().unwrap(), @"Exempt the cluster from the Azure Policy assignment that forbids the start, or change the assignment.");
+    insta::assert_snapshot!(told("403_request_disallowed_by_policy").lines().last().unwrap(), @"Find out what denies the start to the guard's identity: a missing role, a deny assignment or an Azure Policy.");
 }
 
 #[tokio::test(start_paused = true)]

@@ -96,5 +96,6 @@ fn canonical_message(message: &mut Message) {
     incident.mode.clear();
     incident.done.clear();
     incident.next.clear();
+    incident.warnings.clear();
     incident.timeline.clear();
 }

@@ -12,7 +12,7 @@ use aks_stop_guard::case::{
 };
 use aks_stop_guard::domain::{
     Caller, CallerKind, Cluster, ClusterId, Found, IncidentState, LogReading, Look, Power, PowerOperation,
-    PowerVerb, Provisioning,
+    PowerVerb, Provisioning, Setup,
 };
 use aks_stop_guard::policy::{DEFAULT_POLICIES, Policies, PolicyFile};
 use jiff::tz::TimeZone;
@@ -317,6 +317,7 @@ impl Core {
                 start_slot_at: at(now),
                 routes: &self.routes,
                 crowded: &[],
+                portal: None,
                 nonce: &nonce,
             };
             match advance(self.record(id), &facts, &context) {
@@ -357,6 +358,8 @@ impl Core {
             sku_tier: None,
             private: None,
             kubernetes_version: None,
+            setup: Setup::default(),
+            fault: None,
         }
     }
 
@@ -371,7 +374,7 @@ impl Core {
         let state = match note {
             Note::Sent => IntentState::Sent { request_id: None },
             Note::Unanswered => IntentState::Unanswered,
-            Note::Refused => IntentState::Refused { code: text(), advice: text() },
+            Note::Refused => IntentState::Refused { code: text(), advice: text(), lock: None },
             Note::PutOff => IntentState::PutOff { code: text(), until: None },
             Note::NotSent => IntentState::NotSent { why: text() },
         };

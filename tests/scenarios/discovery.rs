@@ -91,8 +91,8 @@ async fn what_was_down_before_the_guard_looked_is_listed_once_and_left_alone_unt
     assert_eq!(sim.starts(&aks), 0);
     assert!(sim.record(&aks).await.is_none(), "no case");
     insta::assert_snapshot!(sim.told().join("\n"), @"
-    opened 1 cluster is down when the guard first looked; they are left alone
-    resolved 1 cluster is down when the guard first looked; they are left alone
+    opened 1 cluster was down when the guard first looked; it is left alone
+    resolved 1 cluster was down when the guard first looked; it is left alone
     ");
     assert_eq!(sim.inbox.messages.lock().unwrap()[0].severity, Severity::Info);
     assert!(sim.paths("open").await.is_empty());
@@ -131,7 +131,7 @@ async fn after_an_outage_of_25_hours_all_that_is_still_stopped_is_found_and_it_i
     assert_eq!(sim.outcomes().await, [Outcome::Restored; 9]);
     assert!(told_of(&sim, "storm").is_empty(), "{:?}", sim.told());
     let unexplained = told_of(&sim, "unexplained");
-    insta::assert_snapshot!(unexplained.join("\n"), @"opened 1 cluster is down, and nobody can say that they may be; the guard starts none of them");
+    insta::assert_snapshot!(unexplained.join("\n"), @"opened 1 cluster is down, and nobody can say that it may be; the guard doesn't start it");
     sim.assert_no_violation();
 }
 
@@ -178,7 +178,7 @@ async fn clusters_whose_stop_the_log_never_names_are_one_incident_until_none_is_
     sim.pass(&[&guard], minutes(15)).await;
     insta::assert_snapshot!(told_of(&sim, "unexplained").join("\n"), @"
     opened 2 clusters are down, and nobody can say that they may be; the guard starts none of them
-    updated 1 cluster is down, and nobody can say that they may be; the guard starts none of them
+    updated 1 cluster is down, and nobody can say that it may be; the guard doesn't start it
     resolved no cluster is down unexplained any more
     ");
     assert!(sim.paths("open").await.is_empty());

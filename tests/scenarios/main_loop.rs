@@ -116,7 +116,12 @@ async fn a_start_that_azure_denies_becomes_an_incident_that_says_what_to_mend() 
     assert!(sim.is_held(&aks).await);
     let message = sim.inbox.messages.lock().unwrap().last().cloned().unwrap();
     assert_eq!(message.severity, Severity::High);
-    assert!(message.next[0].contains("Grant the guard's identity a role"), "{:?}", message.next);
+    let action = "lacks `Microsoft.ContainerService/managedClusters/start/action`";
+    assert!(message.next[0].contains(action), "{:?}", message.next);
+    // The tenant is the one that the simulated ARM names as the cluster's.
+    let tenant = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+    let log = format!("https://portal.azure.com/#@{tenant}/resource{}/eventlogs", message.clusters[0].id);
+    assert!(message.links.iter().any(|link| link.url == log), "{:?}", message.links);
     let starts = sim.world.lock().unwrap().journal().requests(RequestKind::Start, None);
     assert_eq!(starts, 1, "what people must mend is not tried again and again");
 

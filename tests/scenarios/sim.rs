@@ -12,7 +12,7 @@ use aks_stop_guard::case::{Case, Confirm, Episode, Mode, Outcome, Record, Routes
 use aks_stop_guard::clock::Clock;
 use aks_stop_guard::domain::event::{Parsed, parse};
 use aks_stop_guard::domain::grant::{Author, Way};
-use aks_stop_guard::domain::{ClusterId, Hold, IncidentState, Scope, StopEvent, SubscriptionId};
+use aks_stop_guard::domain::{ClusterId, Hold, IncidentState, Portal, Scope, StopEvent, SubscriptionId};
 use aks_stop_guard::functions::envelope::http_request;
 use aks_stop_guard::functions::{Announced, App, HttpOutput, Invocations as _};
 use aks_stop_guard::guard::{Guard, GuardError, Holds, Made, Ports, Settings, SystemEntropy};
@@ -207,6 +207,7 @@ impl Sim {
             confirm: self.setup.confirm,
             times: Times::default(),
             routes: self.setup.routes.clone(),
+            portal: Some(Portal::new(Cloud::Public, None)),
             faults: self.setup.faults.clone(),
         };
         let extra = self.setup.extra.clone();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use aks_stop_guard::azure::{Arm, ArmOptions, Cloud, Endpoint, Secret};
 use aks_stop_guard::case::{Mode, Route, Routes};
 use aks_stop_guard::clock::Clock;
-use aks_stop_guard::domain::SubscriptionId;
+use aks_stop_guard::domain::{Portal, SubscriptionId};
 use aks_stop_guard::guard::{Entropy, Guard, Ports, Settings};
 use aks_stop_guard::incident::Sink;
 use aks_stop_guard::policy::{DEFAULT_POLICIES, Policies, PolicyFile};
@@ -93,6 +93,7 @@ impl Process {
             confirm: stage.knobs.confirm,
             times: stage.knobs.times.clone(),
             routes: routes(&stage.knobs),
+            portal: Some(Portal::new(Cloud::Public, None)),
             faults: Vec::new(),
         };
         let load = move || Ok(policies(deployed.policy));

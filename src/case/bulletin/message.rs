@@ -1,13 +1,20 @@
 //! What a bulletin says.
 
 use super::super::mode::Mode;
-use super::super::report;
+use super::super::report::{self, commands};
 use super::{OWN_INCIDENT, OpenBulletin, Row, Teller};
 use crate::domain::incident::{AFFECTED_MAX, Affected};
-use crate::domain::{Caller, Hold, Incident, IncidentState, Scope, Severity, SubscriptionId};
+use crate::domain::text::clean;
+use crate::domain::{Caller, Hold, Incident, IncidentState, Link, Scope, Severity, SubscriptionId};
 
 /// Of the callers that a storm knows, how many its title names.
 const CALLERS_NAMED: usize = 3;
+/// Of the clusters that are down, how many have their own link and command.
+const CLUSTERS_NAMED: usize = 3;
+/// Faults that one message tells. The first ones are enough to begin with.
+const FAULTS_TOLD: usize = 10;
+/// Longest fault in a message, in characters.
+const FAULT_CHARS_MAX: usize = 300;
 
 /// About a storm: which clusters, by whom, and where they stand.
 pub(super) fn storm(
@@ -37,16 +44,7 @@ pub(super) fn storm(
                 "Check what ran there: pods that no controller owns don't come back after a stop.".to_owned(),
             ]
         }
-        IncidentState::Opened | IncidentState::Updated => {
-            let mut next = vec!["Take the callers' rights or sessions away if this is an attack.".to_owned()];
-            if !held.is_empty() {
-                next.push(format!(
-                    "Decide about those that wait for people ({}): see their status.",
-                    held.len()
-                ));
-            }
-            next
-        }
+        IncidentState::Opened | IncidentState::Updated => during_a_storm(open, subscription, held.len()),
     };
     Incident {
         id: open.id.clone(),
@@ -72,9 +70,25 @@ pub(super) fn storm(
         done: vec![done(open)],
         next,
         warnings: Vec::new(),
-        links: Vec::new(),
+        links: teller.portal.map(|portal| portal.subscription_log(subscription)).into_iter().collect(),
         timeline: open.timeline.clone(),
     }
+}
+
+fn during_a_storm(open: &OpenBulletin, subscription: &SubscriptionId, held: usize) -> Vec<String> {
+    let mut next = vec!["Take the callers' rights or sessions away if this is an attack.".to_owned()];
+    if held > 0 {
+        next.push(format!("Decide about those that wait for people ({held}): see their status."));
+    }
+    next.extend(open.callers.iter().take(CALLERS_NAMED).filter_map(|caller| {
+        let command = commands::roles_of(caller.identity()?, subscription)?;
+        Some(format!("What {} may do there: {command}.", report::who(caller)))
+    }));
+    next.push(format!(
+        "If the stops are meant, keep the guard from starting anything there: `aks-stop-guard hold add --subscription {subscription} \
+         --until <time> --reason <why>`."
+    ));
+    next
 }
 
 /// How far it is. Of the clusters that have incidents of their own those tell it.
@@ -114,12 +128,24 @@ pub(super) fn degraded(
     let next = match state {
         IncidentState::Resolved => Vec::new(),
         IncidentState::Opened | IncidentState::Updated => {
-            let mut next: Vec<String> = open.faults.iter().map(|fault| format!("Mend: {fault}")).collect();
+            let mut next = faults(open, "Mend");
             next.push("Check with `aks-stop-guard check`, then deploy again.".to_owned());
             next
         }
     };
     about_the_guard(open, state, sequence, teller, title, next)
+}
+
+/// A line for each of the first faults.
+fn faults(open: &OpenBulletin, what: &str) -> Vec<String> {
+    let told = open.faults.iter().take(FAULTS_TOLD);
+    let mut lines: Vec<String> =
+        told.map(|fault| format!("{what}: {}", clean(fault, FAULT_CHARS_MAX))).collect();
+    let more = open.faults.len().saturating_sub(FAULTS_TOLD);
+    if more > 0 {
+        lines.push(format!("{more} more are not listed here: the guard's log has them all."));
+    }
+    lines
 }
 
 /// About records that end the guard's sweeps.
@@ -138,7 +164,7 @@ pub(super) fn quarantine(
             } else {
                 format!("{count} clusters are not guarded: work on their records ends the guard's sweeps")
             };
-            (title, open.faults.iter().map(|fault| format!("Look into it: {fault}")).collect())
+            (title, faults(open, "Look into it"))
         }
     };
     about_the_guard(open, state, sequence, teller, title, next)
@@ -153,10 +179,9 @@ pub(super) fn discovery(
 ) -> Incident {
     let (title, next) = match state {
         IncidentState::Resolved => ("discovery works again".to_owned(), Vec::new()),
-        IncidentState::Opened | IncidentState::Updated => (
-            "discovery fails: a stop whose event gets lost is not noticed".to_owned(),
-            open.faults.iter().map(|fault| format!("Mend: {fault}")).collect(),
-        ),
+        IncidentState::Opened | IncidentState::Updated => {
+            ("discovery fails: a stop whose event gets lost is not noticed".to_owned(), faults(open, "Mend"))
+        }
     };
     let incident = about_the_guard(open, state, sequence, teller, title, next);
     Incident {
@@ -173,21 +198,29 @@ pub(super) fn unexplained(
     sequence: u32,
     teller: Teller<'_>,
 ) -> Incident {
-    let down = open.rows.values().filter(|row| !row.ended).count();
+    let rows: Vec<&Row> = open.rows.values().filter(|row| !row.ended).collect();
+    let down = rows.len();
     let (title, next) = match state {
         IncidentState::Resolved => ("no cluster is down unexplained any more".to_owned(), Vec::new()),
         IncidentState::Opened | IncidentState::Updated => (
-            format!(
-                "{} down, and nobody can say that they may be; the guard starts none of them",
-                count(down)
-            ),
-            vec![
+            match down {
+                1 => "1 cluster is down, and nobody can say that it may be; the guard doesn't start it"
+                    .to_owned(),
+                count => format!(
+                    "{count} clusters are down, and nobody can say that they may be; the guard starts none of them"
+                ),
+            },
+            [
                 "Find out who stopped them and why: their status says what is known.".to_owned(),
                 "Start those that must run, by hand. What runs or is gone leaves this incident.".to_owned(),
-            ],
+            ]
+            .into_iter()
+            .chain(start_them(&rows))
+            .collect(),
         ),
     };
-    about_clusters(open, state, sequence, teller, Severity::High, title, next)
+    let links = pages(&rows, teller);
+    Incident { links, ..about_clusters(open, state, sequence, teller, Severity::High, title, next) }
 }
 
 /// About incidents that came too many at once: those that are not settled first.
@@ -223,9 +256,16 @@ pub(super) fn group(
     let affected = affected.map(|row| Affected { id: row.id.clone(), status: row.status.clone() });
     let clusters: Vec<Affected> = affected.take(AFFECTED_MAX).collect();
     let severity = open.severity.unwrap_or(Severity::High);
+    let links = pages(&unsettled, teller);
     let incident = about_clusters(open, state, sequence, teller, severity, title, next);
     let over = ended.len() + open.dropped;
-    Incident { clusters, cluster_count: all, done: vec![format!("{over} of {all} are over.")], ..incident }
+    Incident {
+        clusters,
+        cluster_count: all,
+        links,
+        done: vec![format!("{over} of {all} are over.")],
+        ..incident
+    }
 }
 
 /// About clusters that were down before the guard first looked.
@@ -235,13 +275,30 @@ pub(super) fn baseline(
     sequence: u32,
     teller: Teller<'_>,
 ) -> Incident {
-    let title = format!("{} down when the guard first looked; they are left alone", count(open.rows.len()));
-    let next = vec!["Start those that must run, by hand: from then on they are guarded.".to_owned()];
-    about_clusters(open, state, sequence, teller, Severity::Info, title, next)
+    let rows: Vec<&Row> = open.rows.values().collect();
+    let title = match rows.len() {
+        1 => "1 cluster was down when the guard first looked; it is left alone".to_owned(),
+        count => format!("{count} clusters were down when the guard first looked; they are left alone"),
+    };
+    let mut next = vec!["Start those that must run, by hand: from then on they are guarded.".to_owned()];
+    next.extend(start_them(&rows));
+    let links = pages(&rows, teller);
+    Incident { links, ..about_clusters(open, state, sequence, teller, Severity::Info, title, next) }
 }
 
-fn count(clusters: usize) -> String {
-    if clusters == 1 { "1 cluster is".to_owned() } else { format!("{clusters} clusters are") }
+/// A line with a command for each of the first ones.
+fn start_them<'a>(rows: &'a [&'a Row]) -> impl Iterator<Item = String> + 'a {
+    rows.iter()
+        .take(CLUSTERS_NAMED)
+        .map(|row| format!("Start {}: {}.", row.id.name(), commands::start(&row.id)))
+}
+
+/// The pages of the first clusters, then the activity log of the subscription that the first one is in.
+fn pages(rows: &[&Row], teller: Teller<'_>) -> Vec<Link> {
+    let (Some(portal), Some(first)) = (teller.portal, rows.first()) else { return Vec::new() };
+    let mut links: Vec<Link> = rows.iter().take(CLUSTERS_NAMED).map(|row| portal.cluster(&row.id)).collect();
+    links.push(portal.subscription_log(first.id.subscription()));
+    links
 }
 
 fn about_clusters(
@@ -302,7 +359,8 @@ pub(super) fn hold(
     };
     let done = vec!["Stops are recorded and told as always.".to_owned()];
     let incident = about_the_guard(open, state, sequence, teller, title, next);
-    Incident { severity: Severity::High, done, ..incident }
+    let links = teller.portal.and_then(|portal| portal.scope(&hold.scope)).into_iter().collect();
+    Incident { severity: Severity::High, done, links, ..incident }
 }
 
 fn about_the_guard(

@@ -1,8 +1,9 @@
 //! What was done about a case, and what people should do next.
 
-use super::super::model::{Case, Held, IntentState, Outcome};
-use super::undid_it;
-use crate::domain::ClusterId;
+use super::super::model::{Case, Held, IntentState, Outcome, Stop};
+use super::remedy::{READ_ACTION, START_ACTION, Trouble};
+use super::{commands, undid_it, who};
+use crate::domain::{Caller, ClusterId, Scope, Situation};
 
 /// What the guard did.
 pub(super) fn done(case: &Case) -> Vec<String> {
@@ -25,43 +26,142 @@ pub(super) fn done(case: &Case) -> Vec<String> {
 
 /// What is left for people, for this very reason.
 pub(super) fn next(cluster: &ClusterId, case: &Case) -> Vec<String> {
-    if let Some(outcome) = case.outcome {
-        return after_the_end(case, outcome);
+    match (case.outcome, &case.held) {
+        (Some(outcome), _) => after_the_end(case, outcome),
+        (None, Some(held)) => Steps { cluster, case }.of(held),
+        (None, None) => Vec::new(),
     }
-    let Some(held) = &case.held else { return Vec::new() };
-    let start = format!(
-        "If it should run, start it: `az aks start --subscription {} --resource-group '{}' --name {}`. The guard closes this once it runs.",
-        cluster.subscription(),
-        cluster.resource_group(),
-        cluster.name()
-    );
-    let before = match held {
-        Held::Mode { .. } => return vec![start],
-        Held::Unconfirmed => {
+}
+
+/// What people do about a case that waits for them.
+struct Steps<'a> {
+    cluster: &'a ClusterId,
+    case: &'a Case,
+}
+
+impl Steps<'_> {
+    fn of(&self, held: &Held) -> Vec<String> {
+        match held {
+            Held::Mode { .. } => vec![self.start()],
+            Held::Unconfirmed => vec![format!(
+                "Ask {} whether they stopped it: an event without a record in the activity log may be forged{}.",
+                self.caller(),
+                self.log()
+            )],
+            Held::NotPermitted { .. } => self.then_start("Decide whether it should run."),
+            Held::PolicyError => self.then_start(
+                "Mend the policy that the timeline names, test it with `aks-stop-guard check` and deploy it.",
+            ),
+            Held::Hold { .. } => self.then_start(
+                "The guard goes on by itself when the hold is over. If it is not needed any more, `aks-stop-guard hold list` shows its id, and \
+                 `aks-stop-guard hold lift <id>` lifts it.",
+            ),
+            Held::AttemptsUsed => self.then_start(&self.why_it_failed()),
+            Held::Refused { code, advice, lock } => {
+                self.then_start(&self.remedy(code, START_ACTION, lock.as_ref()).unwrap_or_else(|| advice.clone()))
+            }
+            Held::FailedState => self.failed(),
+            Held::TooLong { situation: Some(situation) } => self.too_long(*situation),
+            Held::TooLong { situation: None } => {
+                let known = self.case.fault.as_deref().and_then(|code| self.remedy(code, READ_ACTION, None));
+                self.then_start(&known.unwrap_or_else(|| {
+                    "Look at the cluster yourself, and find out why the guard can't: the timeline has Azure's answer.".to_owned()
+                }))
+            }
+            Held::DamagedRecord => self.then_start(
+                "Find out who or what wrote into the guard's storage: a copy of the damaged record is under `aside/`.",
+            ),
+            Held::UnknownCaller => vec![
+                format!("Find out who stopped it{}.", self.log()),
+                format!(
+                    "AKS itself stops clusters that had no nodes for 30 days, and those of a suspended subscription: see {}.",
+                    commands::subscription_state(self.cluster.subscription())
+                ),
+                self.start(),
+            ],
+        }
+    }
+
+    fn start(&self) -> String {
+        format!(
+            "If it should run, start it: {}. The guard closes this once it runs.",
+            commands::start(self.cluster)
+        )
+    }
+
+    fn then_start(&self, first: &str) -> Vec<String> {
+        vec![first.to_owned(), self.start()]
+    }
+
+    fn caller(&self) -> String {
+        let known = self.case.newest_stop().map(|stop| &stop.caller).filter(|caller| caller.is_known());
+        known.map_or_else(|| "the named caller".to_owned(), who)
+    }
+
+    /// How to see the stop's records, in brackets.
+    fn log(&self) -> String {
+        let command = |stop: &Stop| format!(" ({})", commands::activity_log(self.cluster, stop));
+        self.case.newest_stop().map(command).unwrap_or_default()
+    }
+
+    fn remedy(&self, code: &str, action: &'static str, lock: Option<&Scope>) -> Option<String> {
+        Trouble { code, action, cluster: self.cluster, setup: &self.case.setup, lock }.remedy()
+    }
+
+    /// What Azure says of the operation that failed: its code's remedy, else how to see it.
+    fn why_it_failed(&self) -> String {
+        let known = self.case.fault.as_deref().and_then(|code| self.remedy(code, START_ACTION, None));
+        known.unwrap_or_else(|| format!("See why it failed: {}.", commands::last_operation(self.cluster)))
+    }
+
+    /// A start of a cluster that counts as running would be refused: what is half-way is brought into line instead.
+    fn failed(&self) -> Vec<String> {
+        if self.case.last_situation == Some(Situation::FailedRunning) {
+            let reconcile = commands::reconcile(self.cluster);
             return vec![
-                "Ask the named caller whether they stopped it: an event without a record in the activity log may be forged."
-                    .to_owned(),
+                self.why_it_failed(),
+                format!("Then let AKS bring it into line: {reconcile}. The guard closes this once it runs."),
             ];
         }
-        Held::NotPermitted { .. } => "Decide whether it should run.".to_owned(),
-        Held::PolicyError => "Mend the policy: the timeline names it.".to_owned(),
-        Held::Hold { .. } => "Lift the hold when it is no longer needed.".to_owned(),
-        Held::AttemptsUsed | Held::FailedState => {
-            "Look for the failed start in the cluster's activity log: quota, capacity or a failed state.".to_owned()
+        self.then_start(&self.why_it_failed())
+    }
+
+    fn too_long(&self, situation: Situation) -> Vec<String> {
+        let operation = commands::last_operation(self.cluster);
+        match situation {
+            Situation::Stopping => self.then_start(&format!(
+                "Its stop takes unusually long, and until it is over Azure refuses a start; pod disruption budgets can hold it up. See how far it \
+                 is: {operation}."
+            )),
+            Situation::Starting => vec![format!(
+                "Its start takes unusually long; another one would be refused. See how far it is: {operation}. Ask Azure support if it doesn't move."
+            )],
+            Situation::Busy => self.then_start(&format!("Wait for the operation that is under way, or end it: {operation} shows it.")),
+            Situation::Deleting => vec![format!("Find out whether it is meant to be deleted{}.", self.log())],
+            Situation::Unknown => self.then_start(&format!(
+                "See what state it is in: {}. Ask Azure support if Azure doesn't say.",
+                commands::state(self.cluster)
+            )),
+            Situation::FailedRunning => self.failed(),
+            Situation::Running | Situation::Startable | Situation::FailedStopped => self.then_start(&self.what_kept_it()),
         }
-        Held::Refused { advice, .. } => advice.clone(),
-        Held::TooLong { situation: Some(_) } => "Look at the cluster's state and its activity log.".to_owned(),
-        Held::TooLong { situation: None } => {
-            "Look at the cluster yourself, and find out why the guard can't: the timeline has Azure's answer.".to_owned()
-        }
-        Held::DamagedRecord => {
-            "Find out who or what wrote into the guard's storage: a copy of the damaged record is under `aside/`.".to_owned()
-        }
-        Held::UnknownCaller => {
-            "Find out who stopped it. AKS itself stops clusters without nodes and those of a suspended subscription.".to_owned()
-        }
-    };
-    vec![before, start]
+    }
+
+    /// Why a cluster that could be started was not: Azure put the start off, or the timeline says it.
+    fn what_kept_it(&self) -> String {
+        let put_off = match self.case.intent.as_ref().map(|intent| &intent.state) {
+            Some(IntentState::PutOff { code, .. }) => self.remedy(code, START_ACTION, None),
+            Some(
+                IntentState::Planned
+                | IntentState::Sent { .. }
+                | IntentState::Unanswered
+                | IntentState::Refused { .. }
+                | IntentState::NotSent { .. },
+            )
+            | None => None,
+        };
+        put_off.unwrap_or_else(|| "See in the timeline what kept the guard from starting it.".to_owned())
+    }
 }
 
 fn after_the_end(case: &Case, outcome: Outcome) -> Vec<String> {
@@ -75,10 +175,22 @@ fn after_the_end(case: &Case, outcome: Outcome) -> Vec<String> {
             vec!["Find out who sent an event about a stop that never was.".to_owned()]
         }
         Outcome::AlreadyRunning | Outcome::Restored => {
-            vec![
+            let mut next = vec![
                 "Check what ran there: pods that no controller owns don't come back after a stop.".to_owned(),
-            ]
+            ];
+            next.extend(case.newest_stop().and_then(|stop| ask(&stop.caller)));
+            next
         }
         Outcome::Gone => vec!["Find out whether it was meant to be deleted.".to_owned()],
     }
+}
+
+/// So that it doesn't happen again; nobody can ask a caller without a name.
+fn ask(caller: &Caller) -> Option<String> {
+    caller.is_known().then(|| {
+        format!(
+            "Ask {} why it was stopped. Planned stops are announced with `aks-stop-guard grant add`.",
+            who(caller)
+        )
+    })
 }

@@ -1,6 +1,6 @@
 //! Storms, and a guard that is broken.
 
-use super::super::bulletin::{Bulletin, BulletinKey, StormReport, Teller};
+use super::super::bulletin::{Bulletin, BulletinKey, StormReport};
 use super::super::record::RecordError;
 use super::super::routes::Routes;
 use super::*;
@@ -25,7 +25,7 @@ impl Desk {
     }
 
     fn teller(&self, second: i64) -> Teller<'_> {
-        Teller { now: at(second), mode: self.mode, routes: &self.routes, times: &self.times }
+        Teller { now: at(second), mode: self.mode, routes: &self.routes, portal: None, times: &self.times }
     }
 
     fn report(&self, storm: &mut Bulletin, cluster: &str, status: &str, ended: bool, second: i64) -> bool {
@@ -213,7 +213,7 @@ fn a_storm_that_lists_earlier_clusters_is_opened_at_once_all_the_same() {
         Bulletin::new(BulletinKey::Storm { subscription: SubscriptionId::parse(SUBSCRIPTION).unwrap() });
     let times = Times::default();
     let routes = Routes::to_all(["webhook"]);
-    let teller = Teller { now: at(0), mode: Mode::Act, routes: &routes, times: &times };
+    let teller = Teller { now: at(0), mode: Mode::Act, routes: &routes, portal: None, times: &times };
     storm.list_earlier(&[cluster_named("aks-0")], at(0));
     let (cluster, row) = (cluster_named("aks-1"), StormRow { status: "restarting".to_owned(), ended: false });
     storm.take_row(

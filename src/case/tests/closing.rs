@@ -58,8 +58,10 @@ fn rule_18_other_bytes_in_the_archive_are_told_except_in_dry_run() {
         world.sees(Arm::Running, 400);
         let closing = closing(&world);
         let before = world.record.outbox.len();
-        conflict(&mut world.record, &closing, mode, &world.routes, at(401));
-        assert_eq!(world.record.outbox.len() - before, told, "{mode}");
+        let teller = Teller { mode, ..world.teller(401) };
+        let mut record = world.record.clone();
+        conflict(&mut record, &closing, teller);
+        assert_eq!(record.outbox.len() - before, told, "{mode}");
     }
 }
 

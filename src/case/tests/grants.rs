@@ -33,7 +33,7 @@ fn a_stop_that_was_granted_is_authorised_and_the_case_says_by_whom() {
     assert_eq!(case.stops[0].granted.as_deref(), Some("grant--60"));
     let story: Vec<_> = case.timeline.iter().map(|line| line.text.as_str()).collect();
     let said = format!(
-        "it was granted by trudy@contoso.com ({TRUDY}) until 2026-09-14T20:00:00Z: nightly (grant grant--60)"
+        "it was granted by trudy@contoso.com ({TRUDY}) until 2026-09-14 20:00:00 UTC: nightly (grant grant--60)"
     );
     assert!(story.contains(&said.as_str()), "{story:#?}");
 }

@@ -89,7 +89,7 @@ impl Desk {
     }
 
     fn teller(&self, second: i64) -> Teller<'_> {
-        Teller { now: at(second), mode: self.mode, routes: &self.routes, times: &self.times }
+        Teller { now: at(second), mode: self.mode, routes: &self.routes, portal: None, times: &self.times }
     }
 
     fn report(&self, group: &mut Bulletin, n: usize, status: &str, ended: bool, second: i64) -> bool {

@@ -131,6 +131,7 @@ fn a_look_that_fails_is_taken_again_when_arm_asks_for_it() {
     let mut world = World::stopped_by(mallory());
     let throttled = |seconds| LookProblem {
         text: "ARM answered 429".to_owned(),
+        code: None,
         retry_after: Some(SignedDuration::from_secs(seconds)),
     };
     let stepped = world.steps(&POLICIES, Err(throttled(200)), 11);
@@ -145,6 +146,7 @@ fn an_arm_that_asks_for_a_day_of_patience_does_not_keep_people_waiting() {
     let mut world = World::stopped_by(mallory());
     let day = || LookProblem {
         text: "ARM answered 429".to_owned(),
+        code: None,
         retry_after: Some(SignedDuration::from_hours(24)),
     };
     world.steps(&POLICIES, Err(day()), 11);

@@ -1,6 +1,8 @@
 //! What people are told, as they read it.
 
 mod bulletin;
+mod remedy;
+mod warnings;
 
 use super::*;
 
@@ -103,6 +105,11 @@ fn a_restart_is_told_with_who_what_when_and_by_which_policy() {
     mode: act
     done:
       - Start 1 is being sent.
+    warnings:
+      - Pods that no controller owns are lost with the stop.
+    links:
+      - label: aks-prod-01 in the portal, url: https://portal.azure.com/#@/resource<cluster>/overview
+      - label: activity log of aks-prod-01, url: https://portal.azure.com/#@/resource<cluster>/eventlogs
     ");
 }
 
@@ -141,6 +148,10 @@ fn a_restored_cluster_is_told_as_the_end_of_the_story() {
       - Start 1 was accepted by Azure (request request-1).
     next:
       - Check what ran there: pods that no controller owns don't come back after a stop.
+      - Ask mallory@contoso.com why it was stopped. Planned stops are announced with `aks-stop-guard grant add`.
+    links:
+      - label: aks-prod-01 in the portal, url: https://portal.azure.com/#@/resource<cluster>/overview
+      - label: activity log of aks-prod-01, url: https://portal.azure.com/#@/resource<cluster>/eventlogs
     ");
 }
 
@@ -159,6 +170,7 @@ fn a_cluster_that_runs_again_and_one_that_is_gone_are_told_in_a_line() {
     insta::assert_snapshot!(lines.join("\n"), @r"
     [medium] aks-prod-01 runs again without the guard's help, after mallory@contoso.com stopped it without permission
       * Check what ran there: pods that no controller owns don't come back after a stop.
+      * Ask mallory@contoso.com why it was stopped. Planned stops are announced with `aks-stop-guard grant add`.
     [medium] aks-prod-01 was deleted after mallory@contoso.com stopped it without permission
       * Find out whether it was meant to be deleted.
     [high] aks-prod-01 runs; the activity log never showed that night-pipeline stopped it
@@ -191,8 +203,9 @@ fn what_is_not_decided_or_not_startable_yet_is_told_as_far_as_it_is_known() {
 #[test]
 fn each_reason_to_wait_for_people_says_why_and_what_to_do() {
     let refused = Held::Refused {
-        code: "AuthorizationFailed".to_owned(),
-        advice: "Give the guard's identity the action `managedClusters/start/action`.".to_owned(),
+        code: "Odd".to_owned(),
+        advice: "Read the error that Azure gives.".to_owned(),
+        lock: None,
     };
     let held = [
         Held::Mode { mode: Mode::Notify },
@@ -210,57 +223,49 @@ fn each_reason_to_wait_for_people_says_why_and_what_to_do() {
         Held::Unconfirmed,
         Held::DamagedRecord,
     ];
-    let briefs = held.into_iter().map(|held| {
-        let mut world = World::stopped_by(mallory());
-        world.sees(Arm::Stopping, 11);
-        let mut case = world.case().clone();
-        case.held = Some(held);
-        let mut record = world.record.clone();
-        let context = world.context(Some(&POLICIES), at(12));
-        super::super::report::held(&mut record, &mut case, &context);
-        brief(&record.outbox.last().unwrap().incident)
-    });
-    insta::assert_snapshot!(briefs.collect::<Vec<_>>().join("\n"), @r"
+    let start = format!("{}.", super::super::report::commands::start(&cluster_id()));
+    let briefs = held.map(|held| brief(&remedy::told_of(held, |_| {})).replace(&start, "<start>"));
+    insta::assert_snapshot!(briefs.join("\n"), @r"
     [high] aks-prod-01 was stopped by mallory@contoso.com without permission and does not run: the guard is in mode notify and starts nothing
-      * If it should run, start it: `az aks start --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`. The guard closes this once it runs.
+      * If it should run, start it: <start> The guard closes this once it runs.
     [high] aks-prod-01 was stopped by mallory@contoso.com without permission and does not run: no policy lets the guard restart it
       * Decide whether it should run.
-      * If it should run, start it: `az aks start --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`. The guard closes this once it runs.
+      * If it should run, start it: <start> The guard closes this once it runs.
     [high] aks-prod-01 was stopped by mallory@contoso.com without permission and does not run: policy restart-budget forbids a restart
       * Decide whether it should run.
-      * If it should run, start it: `az aks start --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`. The guard closes this once it runs.
+      * If it should run, start it: <start> The guard closes this once it runs.
     [high] aks-prod-01 was stopped by mallory@contoso.com without permission and does not run: policies restart-budget, unknown-caller forbid a restart
       * Decide whether it should run.
-      * If it should run, start it: `az aks start --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`. The guard closes this once it runs.
+      * If it should run, start it: <start> The guard closes this once it runs.
     [high] aks-prod-01 was stopped by mallory@contoso.com without permission and does not run: a policy failed, so the guard may not restart it
-      * Mend the policy: the timeline names it.
-      * If it should run, start it: `az aks start --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`. The guard closes this once it runs.
+      * Mend the policy that the timeline names, test it with `aks-stop-guard check` and deploy it.
+      * If it should run, start it: <start> The guard closes this once it runs.
     [high] aks-prod-01 was stopped by mallory@contoso.com without permission and does not run: a hold forbids starts: audit by Ada
-      * Lift the hold when it is no longer needed.
-      * If it should run, start it: `az aks start --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`. The guard closes this once it runs.
+      * The guard goes on by itself when the hold is over. If it is not needed any more, `aks-stop-guard hold list` shows its id, and `aks-stop-guard hold lift <id>` lifts it.
+      * If it should run, start it: <start> The guard closes this once it runs.
     [high] aks-prod-01 was stopped by mallory@contoso.com without permission and does not run: 3 attempts to start it failed
-      * Look for the failed start in the cluster's activity log: quota, capacity or a failed state.
-      * If it should run, start it: `az aks start --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`. The guard closes this once it runs.
-    [high] aks-prod-01 was stopped by mallory@contoso.com without permission and does not run: Azure refused the start (AuthorizationFailed)
-      * Give the guard's identity the action `managedClusters/start/action`.
-      * If it should run, start it: `az aks start --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`. The guard closes this once it runs.
+      * See why it failed: `az aks operation show-latest --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`.
+      * If it should run, start it: <start> The guard closes this once it runs.
+    [high] aks-prod-01 was stopped by mallory@contoso.com without permission and does not run: Azure refused the start (Odd)
+      * Read the error that Azure gives.
+      * If it should run, start it: <start> The guard closes this once it runs.
     [high] aks-prod-01 was stopped by mallory@contoso.com without permission and does not run: it is in a failed state that another start does not mend
-      * Look for the failed start in the cluster's activity log: quota, capacity or a failed state.
-      * If it should run, start it: `az aks start --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`. The guard closes this once it runs.
+      * See why it failed: `az aks operation show-latest --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`.
+      * If it should run, start it: <start> The guard closes this once it runs.
     [high] aks-prod-01 was stopped by mallory@contoso.com without permission and does not run: it did not come up in time, and it is still starting
-      * Look at the cluster's state and its activity log.
-      * If it should run, start it: `az aks start --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`. The guard closes this once it runs.
+      * Its start takes unusually long; another one would be refused. See how far it is: `az aks operation show-latest --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`. Ask Azure support if it doesn't move.
     [high] aks-prod-01 was stopped by mallory@contoso.com without permission and does not run: the guard can't look at it
       * Look at the cluster yourself, and find out why the guard can't: the timeline has Azure's answer.
-      * If it should run, start it: `az aks start --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`. The guard closes this once it runs.
+      * If it should run, start it: <start> The guard closes this once it runs.
     [high] aks-prod-01 was stopped by mallory@contoso.com without permission and does not run: the activity log names nobody, so people decide
-      * Find out who stopped it. AKS itself stops clusters without nodes and those of a suspended subscription.
-      * If it should run, start it: `az aks start --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`. The guard closes this once it runs.
+      * Find out who stopped it (`az monitor activity-log list --resource-id '/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-prod/providers/Microsoft.ContainerService/managedClusters/aks-prod-01' --start-time 2026-09-14T17:00:00Z`).
+      * AKS itself stops clusters that had no nodes for 30 days, and those of a suspended subscription: see `az account show --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --query state`.
+      * If it should run, start it: <start> The guard closes this once it runs.
     [high] aks-prod-01 was stopped by mallory@contoso.com, who may, says an event; but the activity log has no record of it
-      * Ask the named caller whether they stopped it: an event without a record in the activity log may be forged.
+      * Ask mallory@contoso.com whether they stopped it: an event without a record in the activity log may be forged (`az monitor activity-log list --resource-id '/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-prod/providers/Microsoft.ContainerService/managedClusters/aks-prod-01' --start-time 2026-09-14T17:00:00Z`).
     [high] aks-prod-01 needs somebody to look: the guard's record of it was damaged, so it doesn't know what it did before
       * Find out who or what wrote into the guard's storage: a copy of the damaged record is under `aside/`.
-      * If it should run, start it: `az aks start --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`. The guard closes this once it runs.
+      * If it should run, start it: <start> The guard closes this once it runs.
     ");
 }
 
@@ -293,8 +298,59 @@ fn claims_that_the_log_contradicts_are_an_incident_of_their_own() {
       - Nothing was started.
     next:
       - Find out who can post events to the guard: rotate the Function app's system key `eventgrid_extension`.
-      - Compare the event with the activity log by its correlation id.
+      - Compare the event with the activity log: `az monitor activity-log list --resource-id '<cluster>' --start-time 2026-09-14T17:00:00Z`.
+    warnings:
+      - Pods that no controller owns are lost with the stop.
+    links:
+      - label: aks-prod-01 in the portal, url: https://portal.azure.com/#@/resource<cluster>/overview
+      - label: activity log of aks-prod-01, url: https://portal.azure.com/#@/resource<cluster>/eventlogs
     ");
+}
+
+#[test]
+fn an_incident_that_waits_for_people_is_whole() {
+    let lock = crate::domain::Scope::around(&cluster_id())[1].clone();
+    let held = Held::Refused { code: "ScopeLocked".to_owned(), advice: "x".to_owned(), lock: Some(lock) };
+    let incident = remedy::told_of(held, |case| {
+        case.setup.features = [crate::domain::Feature::PrivateApiServer, crate::domain::Feature::Gpu].into();
+        case.note(at(12), "Azure refused the start: ScopeLocked");
+    });
+    insta::assert_snapshot!(shown(&incident), @r#"
+    id: <key>-1789408810
+    state: updated
+    sequence: 1
+    severity: high
+    title: aks-prod-01 was stopped by mallory@contoso.com without permission and does not run: Azure refused the start (ScopeLocked)
+    opened_at: 2026-09-14T18:00:11Z
+    at: 2026-09-14T18:00:12Z
+    clusters:
+      - id: <cluster>, status: held: Azure refused the start (ScopeLocked)
+    cluster_count: 1
+    timeline:
+      - at: 2026-09-14T18:00:10Z, text: stopped by mallory@contoso.com (user)
+      - at: 2026-09-14T18:00:11Z, text: the stop was not authorised: no policy allows it
+      - at: 2026-09-14T18:00:11Z, text: waiting for the stop to finish
+      - at: 2026-09-14T18:00:12Z, text: Azure refused the start: ScopeLocked
+    stopped_at: 2026-09-14T18:00:00Z
+    correlation_id: correlation-0
+    verdict: unauthorised
+    policies:
+      - restart
+    mode: act
+    done:
+      - Nothing was started.
+    next:
+      - A read-only lock on resource group rg-prod forbids the start. Ask whoever set it; `az lock list --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --query "[?level=='ReadOnly'].id"` shows it, `az lock delete --ids <its id>` removes it.
+      - If it should run, start it: `az aks start --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01`. The guard closes this once it runs.
+    warnings:
+      - It has GPU nodes, which are scarce: a stop gives them back, and a start may not get them again.
+      - Pods that no controller owns are lost with the stop.
+      - It is a private cluster: a start makes its private endpoint anew, its API server's address may change, and private endpoints that you made yourselves have to be made again.
+    links:
+      - label: aks-prod-01 in the portal, url: https://portal.azure.com/#@/resource<cluster>/overview
+      - label: activity log of aks-prod-01, url: https://portal.azure.com/#@/resource<cluster>/eventlogs
+      - label: resource group rg-prod in the portal, url: https://portal.azure.com/#@/resource/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-prod/overview
+    "#);
 }
 
 #[test]
@@ -302,10 +358,11 @@ fn other_bytes_in_the_archive_are_told() {
     let mut world = World::stopped_by(mallory());
     world.sees(Arm::Running, 400);
     let Episode::Closing(closing) = world.record.episode.clone() else { panic!("not closed") };
-    super::super::close::conflict(&mut world.record, &closing, Mode::Act, &world.routes, at(401));
-    insta::assert_snapshot!(brief(&world.record.outbox.last().unwrap().incident), @r"
+    let (mut record, teller) = (world.record.clone(), world.teller(401));
+    super::super::close::conflict(&mut record, &closing, teller);
+    insta::assert_snapshot!(brief(&record.outbox.last().unwrap().incident), @r"
     [high] aks-prod-01: the archive holds another version of case 183dfd2ce3e81077fefbe09205c4ed44-1789408810
-      * Find out who else writes into the guard's storage, and compare the two.
+      * Find out who else writes into the guard's storage, and compare what the container of closed cases holds under 183dfd2ce3e81077fefbe09205c4ed44-1789408810.
     ");
 }
 

@@ -41,11 +41,10 @@ fn rule_16_another_processes_start_is_none_of_our_business() {
 #[test]
 fn a_refusal_that_only_people_can_mend_is_told_at_once_and_ends_the_attempts() {
     let mut world = started();
-    world.start_came_to(refused("AuthorizationFailed", "Give it the right."), 12);
+    world.start_came_to(refused("Odd", "Give it the right."), 12);
     assert_eq!(world.case().next_at, at(12));
     let stepped = world.sees(Arm::Stopped, 13);
-    let held =
-        Held::Refused { code: "AuthorizationFailed".to_owned(), advice: "Give it the right.".to_owned() };
+    let held = Held::Refused { code: "Odd".to_owned(), advice: "Give it the right.".to_owned(), lock: None };
     assert_eq!((stepped.start, world.held()), (None, Some(&held)));
     assert_eq!(states(&stepped.told), [IncidentState::Updated]);
     assert_eq!(stepped.told[0].next[0], "Give it the right.");

@@ -14,7 +14,7 @@ use crate::domain::claims::parse_guid;
 use crate::domain::event::parse;
 use crate::domain::text::clean;
 use crate::domain::{
-    Caller, CallerKind, Cluster, ClusterId, Parsed, Power, Provisioning, Role, Severity, StopTime,
+    Caller, CallerKind, Cluster, ClusterId, Parsed, Power, Provisioning, Role, Setup, Severity, StopTime,
 };
 use crate::policy::{Counts, GrantFacts};
 
@@ -325,6 +325,8 @@ fn cluster(form: Option<&ClusterForm>, of_event: Option<&ClusterId>) -> anyhow::
         sku_tier: facts.sku_tier,
         private: facts.private,
         kubernetes_version: facts.kubernetes_version,
+        setup: Setup::default(),
+        fault: None,
     })
 }
 

@@ -53,7 +53,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit> {
     let http = HttpTransport::new();
-    let settings = Settings::read(environment, &wiring::sink_http(&http));
+    let settings = Settings::read(environment);
     let mut needed = FOR_ARM.to_vec();
     if args.zone.is_none() {
         needed.push(TIMEZONE_SETTING);

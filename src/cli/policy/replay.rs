@@ -68,7 +68,7 @@ enum From {
 
 pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit> {
     let http = HttpTransport::new();
-    let settings = Settings::read(environment, &wiring::sink_http(&http));
+    let settings = Settings::read(environment);
     let mut needed = vec![TIMEZONE_SETTING, POLICIES_SETTING];
     needed.extend(FOR_ARM);
     match args.from {

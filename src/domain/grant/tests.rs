@@ -90,6 +90,8 @@ fn a_tag_counts_where_azure_shows_it() {
         sku_tier: None,
         private: None,
         kubernetes_version: None,
+        setup: crate::domain::Setup::default(),
+        fault: None,
     };
     assert!(scope.covers(&cluster(), None, Some(&with("env", "dev"))));
     assert!(!scope.covers(&cluster(), None, Some(&with("env", "Dev"))));

@@ -11,7 +11,7 @@ use crate::azure::{
 };
 use crate::case::{Confirm, Mode, Routes, Times};
 use crate::clock::{Clock, SystemClock};
-use crate::domain::Incident;
+use crate::domain::{Incident, Portal};
 use crate::functions::{Status, envelope};
 use crate::guard::{Ports, Settings, SystemEntropy};
 use crate::incident::{Delivered, DeliveryError, Sink};
@@ -81,6 +81,7 @@ fn app(subscriptions: Option<&[&str]>, sinks: Vec<Arc<dyn Sink>>, faults: &[&str
         confirm: Confirm::Prefer,
         times: Times::default(),
         routes: Routes::default(),
+        portal: Some(Portal::new(Cloud::Public, None)),
         faults: faults.iter().map(|fault| (*fault).to_owned()).collect(),
     };
     let policies = || Policies::default_set().map_err(|faults| vec![format!("{faults:?}")]);

@@ -11,7 +11,7 @@ use super::super::super::record::{AuthorisedStop, Closing, History};
 use super::super::super::routes::Audience;
 use super::super::*;
 use crate::domain::incident::{Affected, Link, TimelineEntry};
-use crate::domain::{HolderKind, Role, Severity, Situation};
+use crate::domain::{Feature, HolderKind, Role, Scope, Setup, Severity, Situation, TenantId};
 
 fn text() -> impl Strategy<Value = String> {
     "\\PC{0,12}"
@@ -38,6 +38,22 @@ fn situation() -> impl Strategy<Value = Situation> {
         Situation::Deleting,
         Situation::Unknown,
     ])
+}
+
+fn scope() -> impl Strategy<Value = Scope> {
+    proptest::sample::select(Scope::around(&cluster_id()).to_vec())
+}
+
+fn setup() -> impl Strategy<Value = Setup> {
+    let features = vec![Feature::PrivateApiServer, Feature::Autoscaler, Feature::Gpu, Feature::Other];
+    let tenant = option::of(Just("11112222-bb1b-cc2c-dd3d-eeeeee4e4e4e"));
+    (proptest::sample::subsequence(features, 0..=4), option::of(text()), tenant).prop_map(
+        |(features, region, tenant)| Setup {
+            features: features.into_iter().collect(),
+            region,
+            tenant: tenant.and_then(TenantId::parse),
+        },
+    )
 }
 
 fn mode() -> impl Strategy<Value = Mode> {
@@ -129,7 +145,11 @@ fn intent() -> impl Strategy<Value = Intent> {
         Just(IntentState::Planned),
         Just(IntentState::Unanswered),
         option::of(text()).prop_map(|request_id| IntentState::Sent { request_id }),
-        (text(), text()).prop_map(|(code, advice)| IntentState::Refused { code, advice }),
+        (text(), text(), option::of(scope())).prop_map(|(code, advice, lock)| IntentState::Refused {
+            code,
+            advice,
+            lock
+        }),
         (text(), option::of(time())).prop_map(|(code, until)| IntentState::PutOff { code, until }),
         text().prop_map(|why| IntentState::NotSent { why }),
     ];
@@ -149,7 +169,11 @@ fn why_held() -> impl Strategy<Value = Held> {
         Just(Held::PolicyError),
         text().prop_map(|reason| Held::Hold { reason }),
         Just(Held::AttemptsUsed),
-        (text(), text()).prop_map(|(code, advice)| Held::Refused { code, advice }),
+        (text(), text(), option::of(scope())).prop_map(|(code, advice, lock)| Held::Refused {
+            code,
+            advice,
+            lock
+        }),
         Just(Held::FailedState),
         option::of(situation()).prop_map(|situation| Held::TooLong { situation }),
         Just(Held::UnknownCaller),
@@ -216,17 +240,24 @@ fn case() -> impl Strategy<Value = Case> {
         option::of(was_told().boxed()),
         timeline().boxed(),
     );
-    let rest = (vec(any_stop().boxed(), 0..3), option::of(text()), any::<bool>(), time());
+    let rest = (
+        vec(any_stop().boxed(), 0..3),
+        option::of(text()),
+        any::<bool>(),
+        time(),
+        option::of(text()),
+        setup(),
+    );
     (new, decided, watched, told, rest).prop_map(|(new, decided, watched, told, rest)| {
         let (generation, mode, stop, now) = new;
         let mut case = Case::new(CaseId::new(&cluster_id().key(), generation), mode, stop, now);
         (case.verdict, case.restart, case.intent, case.episode_attempts) = decided;
         (case.watched_since, case.last_look_at, case.last_situation, case.log_asked_at) = watched;
         (case.held, case.told, case.forgery_told, case.timeline) = told;
-        let (stops, resource_uid, earlier_start, next_at) = rest;
+        let (stops, resource_uid, earlier_start, next_at, fault, setup) = rest;
         case.stops.extend(stops);
         let resumed_at = earlier_start.then_some(next_at);
-        Case { resource_uid, earlier_start, resumed_at, next_at, ..case }
+        Case { resource_uid, earlier_start, resumed_at, next_at, fault, setup, ..case }
     })
 }
 

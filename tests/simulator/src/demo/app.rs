@@ -1,4 +1,4 @@
-//! The function app as it is published: `host.json`, the functions and the policies, in a folder of its own.
+//! The function app as it is published: `host.json`, the functions, the policies and the sinks, in a folder of its own.
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +7,8 @@ use tempfile::TempDir;
 
 /// Folder of policies inside the app, the default of `STOP_GUARD_POLICIES`.
 const POLICIES: &str = "policies";
+/// Folder of sinks inside the app, the default of `STOP_GUARD_SINK_FILES`.
+const SINKS: &str = "sinks";
 
 /// The app's folder, removed when dropped.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ impl AppFolder {
             }
         }
         copy_into(&project.join(POLICIES), app.path(), "cedar")?;
+        copy_into(&project.join(SINKS), app.path(), "toml")?;
         Ok(app)
     }
 

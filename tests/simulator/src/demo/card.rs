@@ -47,6 +47,10 @@ fn rows(message: &Message<'_>, state: &str) -> Vec<(&'static str, String)> {
         rows.extend(message.list("/done").into_iter().map(|text| ("done", text.to_owned())));
     }
     rows.extend(message.list("/next").into_iter().map(|text| ("next", text.to_owned())));
+    rows.extend(message.list("/warnings").into_iter().map(|text| ("know", text.to_owned())));
+    if state != "resolved" {
+        rows.push(("see", message.text("/links/0/url").to_owned()));
+    }
     rows.retain(|(_, text)| !text.is_empty());
     rows
 }
@@ -93,5 +97,46 @@ fn ink_of(severity: &str) -> Ink {
         "critical" => Ink::Red,
         "high" => Ink::Magenta,
         _ => Ink::Yellow,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn delivery(state: &str) -> Delivery {
+        let data = json!({
+            "incident": "case-1",
+            "severity": "high",
+            "state": state,
+            "title": "aks-1 does not run",
+            "next": ["Start it: `az aks start --name aks-1`."],
+            "warnings": ["It is a private cluster."],
+            "links": [{"label": "aks-1 in the portal", "url": "https://portal.azure.com/#@/resource/x/overview"}, {"label": "log", "url": "https://portal.azure.com/#@/resource/x/eventlogs"}],
+        });
+        Delivery {
+            at: jiff::Timestamp::UNIX_EPOCH,
+            id: String::new(),
+            content_type: String::new(),
+            signature: Signature::Unchecked,
+            body: json!({ "data": data }),
+            answered: Some(200),
+        }
+    }
+
+    #[test]
+    fn a_card_says_what_to_do_what_to_know_and_where_to_look_first() {
+        let plain = Paint { on: false };
+        let card = lines(&delivery("opened"), plain).join("\n");
+        let at = |text: &str| card.find(text).unwrap_or_else(|| panic!("{text} is not in\n{card}"));
+        assert!(at("next  Start it") < at("know  It is a private cluster."));
+        assert!(at("know ") < at("see   https://portal.azure.com/#@/resource/x/overview"));
+        assert!(!card.contains("eventlogs"), "one link is enough on a card");
+        assert!(
+            !lines(&delivery("resolved"), plain).join("\n").contains("https://"),
+            "what is over takes less room"
+        );
     }
 }

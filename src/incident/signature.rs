@@ -19,7 +19,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// Why a text can't be the secret. Says nothing of the text itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SecretError {
+pub(super) enum SecretError {
     /// A raw text would be ambiguous: some libraries take it as base64, some as bytes.
     #[error("must start with `whsec_`")]
     Prefix,

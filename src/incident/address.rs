@@ -10,7 +10,7 @@ const URL_BYTES_MAX: usize = 2_048;
 
 /// Why a text can't be the receiver's URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AddressError {
+pub(super) enum AddressError {
     /// Not a URL, or far too long for one.
     #[error("is not a URL")]
     Malformed,

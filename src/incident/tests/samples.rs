@@ -5,28 +5,28 @@ use jiff::Timestamp;
 use crate::domain::incident::{Affected, TimelineEntry};
 use crate::domain::{Caller, CallerKind, ClusterId, Incident, IncidentState, Severity};
 
-pub(super) const SUB: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
+pub(in crate::incident) const SUB: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
 
-pub(super) fn at(time: &str) -> Timestamp {
+pub(in crate::incident) fn at(time: &str) -> Timestamp {
     time.parse().unwrap()
 }
 
-pub(super) fn now() -> Timestamp {
+pub(in crate::incident) fn now() -> Timestamp {
     at("2026-09-14T18:10:00Z")
 }
 
-pub(super) fn cluster(name: &str) -> ClusterId {
+pub(in crate::incident) fn cluster(name: &str) -> ClusterId {
     ClusterId::parse(&format!(
         "/subscriptions/{SUB}/resourceGroups/rg-prod/providers/Microsoft.ContainerService/managedClusters/{name}"
     ))
     .unwrap()
 }
 
-pub(super) fn affected(name: &str, status: &str) -> Affected {
+pub(in crate::incident) fn affected(name: &str, status: &str) -> Affected {
     Affected { id: cluster(name), status: status.to_owned() }
 }
 
-pub(super) fn dana() -> Caller {
+pub(in crate::incident) fn dana() -> Caller {
     Caller {
         kind: CallerKind::User,
         object_id: Some("11112222-bbbb-3333-cccc-4444dddd5555".to_owned()),
@@ -39,7 +39,7 @@ pub(super) fn dana() -> Caller {
     }
 }
 
-pub(super) fn opened() -> Incident {
+pub(in crate::incident) fn opened() -> Incident {
     Incident {
         id: "0123456789abcdef0123456789abcdef-1789409100".to_owned(),
         state: IncidentState::Opened,
@@ -65,7 +65,7 @@ pub(super) fn opened() -> Incident {
     }
 }
 
-pub(super) fn resolved() -> Incident {
+pub(in crate::incident) fn resolved() -> Incident {
     let mut incident = opened();
     incident.state = IncidentState::Resolved;
     incident.sequence = 2;
@@ -75,7 +75,7 @@ pub(super) fn resolved() -> Incident {
     incident
 }
 
-pub(super) fn storm() -> Incident {
+pub(in crate::incident) fn storm() -> Incident {
     let mut incident = opened();
     incident.id = format!("storm-{SUB}-2026-09-14T18");
     incident.state = IncidentState::Updated;
@@ -89,7 +89,7 @@ pub(super) fn storm() -> Incident {
     incident
 }
 
-pub(super) fn degraded() -> Incident {
+pub(in crate::incident) fn degraded() -> Incident {
     let mut incident = opened();
     incident.id = "degraded-policies".to_owned();
     incident.title = "the guard starts nothing: its policies are broken".to_owned();

@@ -1,0 +1,30 @@
+//! GUIDs: ids of subscriptions, tenants and operations.
+
+/// Reads a GUID with dashes, in any case; gives it in lower case. `None` if it isn't one. What passes has only hex digits and
+/// dashes, so it can stand in a URL and in a command.
+pub fn parse(text: &str) -> Option<String> {
+    let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let has_groups = text.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
+    (is_hex && has_groups).then(|| text.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn only_a_guid_is_one() {
+        let guid = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
+        assert_eq!(parse(&guid.to_uppercase()).as_deref(), Some(guid));
+        for other in [
+            "",
+            "contoso.com",
+            "aaaa0a0abb1bcc2cdd3deeeeee4e4e4e",
+            &format!("{guid} "),
+            &format!("{guid};ls"),
+        ] {
+            assert_eq!(parse(other), None, "{other}");
+        }
+        assert_eq!(parse(&guid.replace('a', "é")), None);
+    }
+}

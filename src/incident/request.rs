@@ -1,0 +1,195 @@
+//! One step of a sink, compiled: from an incident to the request that tells it.
+
+use ::http::{HeaderName, HeaderValue, Method};
+use minijinja::value::Value;
+use serde_json::Value as Json;
+
+use super::address::Address;
+use super::file::Answers;
+use super::signature::Secret;
+use super::template::{Name, Templates, value};
+use super::tokens::Scope;
+use super::view::View;
+use crate::domain::IncidentState;
+use crate::domain::text::clean;
+
+/// Longest reason in characters.
+const REASON_CHARS_MAX: usize = 200;
+
+/// A compiled step.
+pub(super) struct Request {
+    pub(super) name: String,
+    pub(super) states: Vec<IncidentState>,
+    pub(super) when: Option<Part>,
+    pub(super) method: Method,
+    pub(super) url: Part,
+    /// Whether the URL holds a secret, so that not even its host is shown.
+    pub(super) is_url_secret: bool,
+    pub(super) headers: Vec<(HeaderName, Part)>,
+    pub(super) body: Option<Part>,
+    pub(super) auth: Proof,
+    pub(super) answers: Answers,
+    /// What the receiver answers, for checks and samples.
+    pub(super) example: Json,
+}
+
+/// A template and the line that it begins in.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub(super) template: Name,
+    pub(super) line: usize,
+}
+
+/// How a request proves who sends it.
+pub(super) enum Proof {
+    None,
+    /// The value of the header `authorization`.
+    Basic(HeaderValue),
+    /// Nothing is signed without a key.
+    Signature(Option<Secret>),
+    Token(Scope),
+}
+
+/// A request, but for what proves who sends it.
+pub(super) struct Rendered {
+    pub(super) address: Address,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) body: Option<String>,
+}
+
+/// Why a request can't be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RenderError {
+    /// The line of the file, from 1.
+    pub(super) line: usize,
+    pub(super) message: String,
+}
+
+/// All that requests are written from.
+pub(super) struct Material<'a> {
+    pub(super) templates: &'a Templates,
+    /// What `settings` and `azure` are in templates.
+    pub(super) settings: &'a Value,
+    pub(super) azure: &'a Value,
+    pub(super) body_bytes_max: usize,
+}
+
+impl Request {
+    /// Whether the step is taken for this message.
+    pub(super) fn is_due(
+        &self,
+        material: &Material<'_>,
+        state: IncidentState,
+        context: &Value,
+    ) -> Result<bool, RenderError> {
+        if !self.states.contains(&state) {
+            return Ok(false);
+        }
+        match &self.when {
+            None => Ok(true),
+            Some(when) => Ok(!render(material, when, context)?.is_empty()),
+        }
+    }
+
+    /// Writes the request.
+    pub(super) fn render(
+        &self,
+        material: &Material<'_>,
+        view: &View,
+        answers: &Value,
+    ) -> Result<Rendered, RenderError> {
+        let context = context(material, view, answers);
+        let url = render(material, &self.url, &context)?;
+        let address = Address::parse(url.trim())
+            .map_err(|error| RenderError { line: self.url.line, message: format!("the URL {error}") })?;
+        let mut headers = Vec::new();
+        for (name, part) in &self.headers {
+            let text = render(material, part, &context)?;
+            let header = HeaderValue::from_str(text.trim()).map_err(|_| RenderError {
+                line: part.line,
+                message: format!("`{name}` would hold what can't be in a header"),
+            })?;
+            headers.push((name.clone(), header));
+        }
+        let body = self.body.as_ref().map(|part| fit(material, part, view, &context, answers)).transpose()?;
+        Ok(Rendered { address, headers, body })
+    }
+}
+
+/// What templates see.
+pub(super) fn context(material: &Material<'_>, view: &View, answers: &Value) -> Value {
+    minijinja::context! {
+        settings => material.settings.clone(),
+        azure => material.azure.clone(),
+        answers => answers.clone(),
+        ..value(view)
+    }
+}
+
+/// A body within the limit: the whole, or without as few entries as will do.
+fn fit(
+    material: &Material<'_>,
+    part: &Part,
+    view: &View,
+    whole: &Value,
+    answers: &Value,
+) -> Result<String, RenderError> {
+    let max = material.body_bytes_max;
+    let body = json(material, part, whole)?;
+    if body.len() <= max {
+        return Ok(body);
+    }
+    // The fewest entries that must go: between `fits`, which will do, and `too_few`, which won't.
+    let shorter = |count: usize| json(material, part, &context(material, &view.without(count), answers));
+    let (mut too_few, mut fits) = (0, view.spare());
+    let mut shortest = shorter(fits)?;
+    if shortest.len() > max {
+        let message = format!("the body has {} bytes without any list, {max} are allowed", shortest.len());
+        return Err(RenderError { line: part.line, message });
+    }
+    while fits - too_few > 1 {
+        let middle = too_few + (fits - too_few) / 2;
+        let body = shorter(middle)?;
+        if body.len() <= max {
+            (fits, shortest) = (middle, body);
+        } else {
+            too_few = middle;
+        }
+    }
+    Ok(shortest)
+}
+
+/// Renders a body and writes it as compact JSON without members that are null.
+fn json(material: &Material<'_>, part: &Part, context: &Value) -> Result<String, RenderError> {
+    let text = render(material, part, context)?;
+    let mut body: Json = serde_json::from_str(&text).map_err(|error| {
+        let near = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default().trim();
+        let message = format!("the body is no JSON: {error}, near `{}`", clean(near, REASON_CHARS_MAX));
+        RenderError { line: part.line, message }
+    })?;
+    drop_nulls(&mut body);
+    Ok(body.to_string())
+}
+
+fn drop_nulls(json: &mut Json) {
+    match json {
+        Json::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Json::Array(entries) => entries.iter_mut().for_each(drop_nulls),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
+    }
+}
+
+fn render(material: &Material<'_>, part: &Part, context: &Value) -> Result<String, RenderError> {
+    material.templates.render(&part.template, context).map_err(|error| reason(&error, part.line))
+}
+
+/// The engine's error, with the line of the file.
+pub(super) fn reason(error: &minijinja::Error, first_line: usize) -> RenderError {
+    let line = first_line + error.line().unwrap_or(1).saturating_sub(1);
+    let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let message = clean(&format!("{}{detail}", error.kind()), REASON_CHARS_MAX);
+    RenderError { line, message }
+}

@@ -1,0 +1,116 @@
+//! Filters for templates: each makes a text safe for one sort of reader, or short enough for one.
+
+use minijinja::value::{Serde, Value};
+use minijinja::{Environment, Error, ErrorKind};
+
+use crate::domain::text::clean;
+
+/// Filters that templates have beside the engine's own. docs/SINKS.md lists them.
+pub(super) fn add(environment: &mut Environment<'static>) {
+    environment.add_filter("cut", |text: &str, chars: usize| cut(text, chars));
+    environment.add_filter("slack", |text: &str| slack(text));
+    environment.add_filter("markdown", |text: &str| markdown(text));
+    environment.add_filter("html", |text: &str| html(text));
+    environment.add_filter("journal", |text: &str| journal(text));
+    environment.add_filter("label", |text: &str| label(text));
+    environment.add_filter("uuid5", |text: &str| uuid5(text));
+    environment.add_filter("rfc3339", rfc3339);
+    environment.add_filter("pointer", pointer);
+}
+
+/// At most `chars` characters, the last one being `…` if anything was cut.
+pub(super) fn cut(text: &str, chars: usize) -> String {
+    if text.chars().count() <= chars {
+        return text.to_owned();
+    }
+    let mut kept: String = text.chars().take(chars.saturating_sub(1)).collect();
+    kept.extend((chars > 0).then_some('…'));
+    kept
+}
+
+/// Slack's text (source: its "Escaping text"): no command, mention or link comes of it. What it would take for bold, italics, code or a
+/// strike becomes a look-alike: there is no escape for it.
+pub(super) fn slack(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '*' => out.push('∗'),
+            '~' => out.push('∼'),
+            '`' => out.push('ˋ'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Markdown in which nothing is markup: every character that could be is escaped (source: CommonMark, "Backslash escapes"), and `<` and
+/// `&` are entities, since tools differ on HTML within Markdown.
+pub(super) fn markdown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '+' | '-' | '!' | '|'
+            | '~' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// HTML text or an attribute's value in quotes.
+pub(super) fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// ServiceNow's journals: between `[code]` and `[/code]` they show HTML, so those words lose their brackets.
+pub(super) fn journal(text: &str) -> String {
+    let mut out = text.to_owned();
+    for tag in ["[code]", "[/code]"] {
+        while let Some(at) = out.to_ascii_lowercase().find(tag) {
+            out.replace_range(at..at + 1, "(");
+        }
+    }
+    out
+}
+
+/// A word for labels and tags: letters, digits, `.`, `_`, `-`, `@` and `:`, at most 128 characters.
+pub(super) fn label(text: &str) -> String {
+    let word = |c: char| if c.is_alphanumeric() || "._-@:/".contains(c) { c } else { '_' };
+    clean(text, 128).chars().map(word).collect()
+}
+
+/// The UUID of version 5 (RFC 9562) for a text, in the namespace of URLs: the same text gives the same id, in any process.
+pub(super) fn uuid5(text: &str) -> String {
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, text.as_bytes()).to_string()
+}
+
+/// What is at a JSON pointer (RFC 6901) of an answer; none if nothing is.
+fn pointer(answer: Serde<serde_json::Value>, path: &str) -> Value {
+    answer.0.pointer(path).map_or(Value::from(()), super::value)
+}
+
+/// Seconds since 1970 as a time in UTC.
+fn rfc3339(seconds: i64) -> Result<String, Error> {
+    let time = jiff::Timestamp::from_second(seconds);
+    time.map(|time| time.to_string()).map_err(|_| Error::new(ErrorKind::InvalidOperation, "that is no time"))
+}
