@@ -14,6 +14,7 @@ pub mod failure;
 mod headers;
 mod jwt_crypto;
 pub mod managed_cluster;
+pub mod posture;
 pub mod power_history;
 pub mod resource_graph;
 pub mod rights;

@@ -13,7 +13,9 @@ mod offline;
 mod operator;
 mod output;
 mod policy;
+mod posture;
 mod serve;
+mod sink;
 mod wiring;
 
 use std::process::ExitCode;
@@ -43,6 +45,8 @@ pub enum Exit {
     Undecided,
     /// `policy test`: a case came out otherwise than expected. `policy replay`: some stops would be decided otherwise.
     Different,
+    /// `posture`: there is a finding at least as severe as `--fail-on`.
+    Exposed,
 }
 
 impl Exit {
@@ -56,6 +60,7 @@ impl Exit {
             Self::Incident => 5,
             Self::Undecided => 6,
             Self::Different => 7,
+            Self::Exposed => 8,
         }
     }
 }
@@ -70,6 +75,7 @@ Exit codes:
   5  evaluate: not authorised, nothing started; people told, but in dry-run
   6  evaluate: the guard would look again before it decides
   7  policy test: a case came out otherwise; policy replay: some stops would be decided otherwise
+  8  posture: there is a finding at least as severe as --fail-on
 
 The settings are read from the environment; docs/SETTINGS.md lists them.";
 
@@ -95,6 +101,10 @@ enum Command {
     Grant(grant::Args),
     /// The red button: add, list, lift
     Hold(hold::Args),
+    /// Sinks: list them, see what they would send, try one out
+    Sink(sink::Args),
+    /// See how exposed clusters are to being stopped; reads, never writes
+    Posture(posture::Args),
     /// Make the containers of the state, for local development
     InitState(init_state::Args),
 }
@@ -120,6 +130,8 @@ pub fn run() -> ExitCode {
         Some(Command::Policy(args)) => policy::run(&args, &environment),
         Some(Command::Grant(args)) => grant::run(args, &environment),
         Some(Command::Hold(args)) => hold::run(args, &environment),
+        Some(Command::Sink(args)) => sink::run(args, &environment),
+        Some(Command::Posture(args)) => posture::run(&args, &environment),
         Some(Command::InitState(_)) => init_state::run(&environment),
     };
     let exit = done.unwrap_or_else(|error| {
@@ -151,6 +163,7 @@ mod tests {
             Exit::Incident,
             Exit::Undecided,
             Exit::Different,
+            Exit::Exposed,
         ];
         for code in all.map(Exit::code) {
             assert_eq!(EXIT_CODES.matches(&format!("\n  {code}  ")).count(), 1, "{code}");

@@ -1,5 +1,6 @@
 //! What the guard talks about: resources, events, callers, clusters, incidents. No I/O and no clock.
 
+pub mod any_resource;
 pub mod calendar;
 pub mod caller;
 pub mod claims;
@@ -17,6 +18,7 @@ pub mod role;
 pub mod scope;
 pub mod text;
 
+pub use any_resource::ResourceId;
 pub use caller::{Caller, CallerKind};
 pub use cloud::Cloud;
 pub use cluster::{Cluster, Feature, Found, Look, Power, Provisioning, Setup, Situation};

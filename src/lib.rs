@@ -14,5 +14,6 @@ pub mod history;
 pub mod incident;
 pub mod mutant;
 pub mod policy;
+pub mod posture;
 pub mod store;
 pub mod telemetry;

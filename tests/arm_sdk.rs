@@ -1,41 +1,51 @@
-//! The simulator's ARM, checked by a client that nobody here wrote: `azure-mgmt-containerservice` from PyPI.
+//! The simulator's ARM, checked by clients that nobody here wrote: the Azure SDK for Python, from PyPI.
 //!
-//! What this cannot show: that Azure itself behaves so. It shows that a client made for Azure understands the simulator,
+//! What this cannot show: that Azure itself behaves so. It shows that clients made for Azure understand the simulator,
 //! polling, error shapes and models included.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking, and so do the functions that tests share"
+)]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use simulator::http::Azure;
 use simulator::sink::Receiver;
-use simulator::world::{AssignedIdentity, Caller, ClusterId, Deed, NewCluster, Settings};
+use simulator::world::{AssignedIdentity, Caller, ClusterId, Deed, NetworkRule, NewCluster, Settings};
 use tokio::process::Command;
 
 /// Far more than the check needs, so that only a hang runs into it.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(120);
+const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
 
 /// The interpreter with the packages of `tests/python-requirements.txt`.
 fn python() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    std::env::var_os("STOP_GUARD_TEST_PYTHON")
-        .map_or_else(|| root.join(".venv/bin/python"), |given| root.join(PathBuf::from(given)))
+    let python = std::env::var_os("STOP_GUARD_TEST_PYTHON")
+        .map_or_else(|| root.join(".venv/bin/python"), |given| root.join(PathBuf::from(given)));
+    assert!(python.exists(), "no Python with the Azure SDK at `{}`: run make tools", python.display());
+    python
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_azure_sdk_for_python_stops_starts_and_deletes_a_cluster() {
-    let python = python();
-    assert!(python.exists(), "no Python with the Azure SDK at `{}`: run make tools", python.display());
-    // Azure's own durations: nothing ends before the check says so, however slow the machine is.
-    let settings = Settings::default();
-    let header = settings.identity_secret.clone();
+/// A simulated Azure that knows who asks, with one cluster.
+async fn azure(settings: Settings) -> (Azure, ClusterId) {
     let azure = Azure::serve(settings, Receiver::default(), 0).await.unwrap();
-    let id = ClusterId::new("aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e", "rg-prod-weu", "aks-prod-01");
+    let id = ClusterId::new(SUBSCRIPTION, "rg-prod-weu", "aks-prod-01");
     azure.world().create_cluster(NewCluster::new(id.clone()), simulator::http::now()).unwrap();
     let caller = Caller::system_identity("sdk", "/subscriptions/s/resourceGroups/g/providers/P/sites/sdk");
     azure.world().assign_identity(AssignedIdentity { caller, user_assigned: false });
+    (azure, id)
+}
 
-    let check = Command::new(python)
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/arm_sdk/check.py"))
+/// Runs a check. Returns what it said; it must have held.
+async fn check(script: &str, azure: &Azure, id: &ClusterId) -> String {
+    let header = azure.world().settings().identity_secret.clone();
+    let check = Command::new(python())
+        .arg("-B")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/arm_sdk").join(script))
         .args([azure.url(), &header, &id.to_string()])
         // A proxy of the machine must not come between loopback and loopback.
         .env("NO_PROXY", "127.0.0.1")
@@ -45,9 +55,54 @@ async fn the_azure_sdk_for_python_stops_starts_and_deletes_a_cluster() {
     let (said, complained) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "the SDK disagrees after\n{said}\n{complained}");
+    said.into_owned()
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_azure_sdk_for_python_stops_starts_and_deletes_a_cluster() {
+    // Azure's own durations: nothing ends before the check says so, however slow the machine is.
+    let (azure, id) = azure(Settings::default()).await;
+    let said = check("check.py", &azure, &id).await;
     assert_eq!(said.lines().filter(|line| line.starts_with("ok ")).count(), 9, "{said}");
     assert_eq!(azure.world().violations(), [], "the SDK is not a rude client");
     assert_eq!(azure.world().journal().accepted(Deed::Start, &id), 3);
     assert_eq!(azure.world().journal().accepted(Deed::Stop, &id), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_azure_sdk_for_python_reads_what_stands_around_a_cluster() {
+    let (azure, id) = azure(Settings { cluster_page_size: 2, ..Settings::default() }).await;
+    {
+        let mut world = azure.world();
+        for name in ["aks-2", "aks-3"] {
+            let id = ClusterId::new(SUBSCRIPTION, "rg-zz", name);
+            world.create_cluster(NewCluster::new(id), simulator::http::now()).unwrap();
+        }
+        let own = format!("/subscriptions/{SUBSCRIPTION}");
+        let net = format!("{own}/resourceGroups/net/providers/Microsoft.Network");
+        let workspace =
+            format!("{own}/resourceGroups/logs/providers/Microsoft.OperationalInsights/workspaces/main");
+        let group = world.cluster(&id).unwrap().network_group();
+        let estate = world.estate_mut();
+        estate.set_upgrades(&id, &["1.34.7", "1.35.2"]);
+        estate.add_rule(&group, NetworkRule::new("ssh", 200, true, "Internet", "22"));
+        let ports = ["80", "443"].map(str::to_owned).to_vec();
+        estate.add_rule(&group, NetworkRule { ports, ..NetworkRule::new("web", 210, true, "*", "") });
+        estate.add_group(&format!("{net}/networkSecurityGroups/hub-nsg"));
+        let subnet = format!("{net}/virtualNetworks/hub/subnets/nodes");
+        estate.add_subnet(&subnet, Some(&format!("{net}/networkSecurityGroups/hub-nsg")));
+        estate.set_plan(&own, "Standard", &[("ContainerSensor", true)]);
+        estate.set_plan(&id.to_string(), "Free", &[]);
+        estate.add_workspace(&workspace, 90);
+        estate.send_logs(&id, &workspace, &["kube-audit-admin", "guard"]);
+        estate.assign(
+            "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
+            "11111111-2222-4333-8444-555555555555",
+            "Group",
+            "/",
+        );
+    }
+    let said = check("around.py", &azure, &id).await;
+    assert_eq!(said.lines().filter(|line| line.starts_with("ok ")).count(), 10, "{said}");
+    assert_eq!(azure.world().violations(), [], "the SDK is not a rude client");
 }

@@ -70,6 +70,8 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       policy      Learn, test and explain policies, and see what they would have decided
       grant       Planned stops: add, list, revoke
       hold        The red button: add, list, lift
+      sink        Sinks: list them, see what they would send, try one out
+      posture     See how exposed clusters are to being stopped; reads, never writes
       init-state  Make the containers of the state, for local development
       help        Print this message or the help of the given subcommand(s)
 
@@ -86,11 +88,14 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       5  evaluate: not authorised, nothing started; people told, but in dry-run
       6  evaluate: the guard would look again before it decides
       7  policy test: a case came out otherwise; policy replay: some stops would be decided otherwise
+      8  posture: there is a finding at least as severe as --fail-on
 
     The settings are read from the environment; docs/SETTINGS.md lists them.
     "#);
-    let nested = ["policy test", "policy explain", "policy learn", "policy replay"];
-    for command in ["serve", "check", "evaluate", "grant", "hold", "init-state"].iter().chain(&nested) {
+    let nested =
+        ["policy test", "policy explain", "policy learn", "policy replay", "sink render", "sink test"];
+    let commands = ["serve", "check", "evaluate", "grant", "hold", "sink", "posture", "init-state"];
+    for command in commands.iter().chain(&nested) {
         let words = command.split(' ').chain(["--help"]).collect::<Vec<_>>();
         let help = run(&words, &[]);
         assert_eq!(help.code, 0);

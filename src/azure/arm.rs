@@ -344,7 +344,12 @@ impl Arm {
 
 impl<'a> Read<'a> {
     pub(super) fn get(url: &'a str, subscription: &'a SubscriptionId) -> Self {
-        Self { method: Method::GET, url, body: Bytes::new(), subscription: Some(subscription) }
+        Self::get_of(url, Some(subscription))
+    }
+
+    /// A read that may be about no subscription.
+    pub(super) fn get_of(url: &'a str, subscription: Option<&'a SubscriptionId>) -> Self {
+        Self { method: Method::GET, url, body: Bytes::new(), subscription }
     }
 }
 
@@ -396,5 +401,5 @@ pub(super) fn left_until(deadline: Instant) -> Duration {
 }
 
 pub(super) fn foreign_link() -> ArmError {
-    ArmError::Malformed("the activity log's next page is on another host".to_owned())
+    ArmError::Malformed("the next page is on another host".to_owned())
 }

@@ -144,6 +144,12 @@ impl Endpoint {
         )
     }
 
+    /// The URL of something that is read, from the parts of its path.
+    pub(super) fn read_url(&self, segments: &[&str], api_version: &str) -> String {
+        let path: String = segments.iter().map(|segment| format!("/{}", encode(segment))).collect();
+        format!("{}{path}?api-version={}", self.origin, encode(api_version))
+    }
+
     /// The URL of the activity log of a subscription.
     pub(super) fn activity_log(&self, subscription: &SubscriptionId, api: &str, filter: &str) -> String {
         format!(

@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
 }
 
 /// Settings that say where ARM is and who asks it.
-const FOR_ARM: [&str; 8] = [
+pub(super) const FOR_ARM: [&str; 8] = [
     "STOP_GUARD_CLOUD",
     "STOP_GUARD_CREDENTIAL",
     "STOP_GUARD_ARM_ENDPOINT",
@@ -56,7 +56,7 @@ const FOR_ARM: [&str; 8] = [
 ];
 
 /// Tells the faults in these settings; true if there are any.
-fn tell_faults(settings: &Settings, needed: &[&str]) -> bool {
+pub(super) fn tell_faults(settings: &Settings, needed: &[&str]) -> bool {
     let matters = |name: &str, kind: FaultKind| needed.contains(&name) && kind != FaultKind::Unknown;
     let mut any = false;
     for fault in settings.faults.iter().filter(|fault| matters(&fault.setting, fault.kind)) {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Longest resource id that is read. ARM's parts are 36 + 90 + 63 characters, so a real one has under 400.
-const RESOURCE_ID_BYTES_MAX: usize = 1_024;
+pub(super) const RESOURCE_ID_BYTES_MAX: usize = 1_024;
 /// Longest name of a resource group (source: Azure naming rules, "Resource groups 1-90").
 const RESOURCE_GROUP_CHARS_MAX: usize = 90;
 /// Longest name of a managed cluster (source: Azure naming rules, "managedClusters 1-63").
@@ -151,7 +151,7 @@ impl ClusterId {
 }
 
 /// Letters, digits, `_-.()`, not ending with a dot (source: Azure naming rules; Unicode letters are allowed there too).
-fn is_resource_group(name: &str) -> bool {
+pub(super) fn is_resource_group(name: &str) -> bool {
     let fits = (1..=RESOURCE_GROUP_CHARS_MAX).contains(&name.chars().count());
     fits && !name.ends_with('.') && name.chars().all(|c| c.is_alphanumeric() || "_-.()".contains(c))
 }
@@ -182,6 +182,18 @@ impl PartialEq for ClusterId {
 }
 
 impl Eq for ClusterId {}
+
+impl PartialOrd for ClusterId {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ClusterId {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.lower.cmp(&other.lower)
+    }
+}
 
 impl std::hash::Hash for ClusterId {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {

@@ -10,7 +10,7 @@ const ADAPTERS: [&str; 3] = ["azure", "store", "incident"];
 
 /// Each module with those it may use, from the bottom to the top; a module may only use what stands above it in this
 /// list. A new module gets its line here first.
-const MAY_USE: [(&str, &[&str]); 15] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     // Wrong versions of single rules, for tests that must find them.
     ("mutant", &[]),
     // The words of the guard's world. Uses nothing of ours.
@@ -19,11 +19,13 @@ const MAY_USE: [(&str, &[&str]); 15] = [
     ("case", &["domain", "policy", "mutant"]),
     // What the past says about policies: reports, no decisions.
     ("history", &["domain", "policy", "case"]),
+    // What Azure's answers say about how exposed a cluster is. Asks nothing itself.
+    ("posture", &["domain"]),
     // The one place that reads the system's time.
     ("clock", &[]),
     // How a line is written; says nothing about the guard's world but what is safe to print.
     ("telemetry", &["domain", "clock"]),
-    ("azure", &["domain", "policy", "case", "clock", "mutant"]),
+    ("azure", &["domain", "policy", "case", "posture", "clock", "mutant"]),
     ("store", &["domain", "policy", "case", "clock", "mutant"]),
     ("incident", &["domain", "policy", "case", "clock"]),
     // Settings, parsed once into values of the core and of the adapters: where they are, and what they are let in with.
@@ -42,6 +44,7 @@ const MAY_USE: [(&str, &[&str]); 15] = [
             "policy",
             "case",
             "history",
+            "posture",
             "clock",
             "config",
             "telemetry",
@@ -59,6 +62,7 @@ const MAY_USE: [(&str, &[&str]); 15] = [
             "policy",
             "case",
             "history",
+            "posture",
             "clock",
             "config",
             "telemetry",

@@ -6,9 +6,11 @@
 mod activity_log;
 mod answer;
 mod arm;
+mod around;
 mod caller;
 mod cluster;
 pub mod entra;
+mod estate;
 mod event;
 mod fault;
 mod graph;
@@ -40,6 +42,7 @@ pub use cluster::{
     Cluster, Durations, NewCluster, PowerShown, PowerState, ProvisioningError, ProvisioningState, State,
     StoppingShows,
 };
+pub use estate::{Estate, NetworkRule};
 pub use event::{EventMoment, EventRule, ResourceEvent};
 pub use fault::{Fault, FaultRule, RequestKind};
 pub use graph::DEFAULT_GRAPH_LAG;
@@ -72,6 +75,8 @@ pub struct Settings {
     pub log_lag: SignedDuration,
     /// Records of one page of the activity log.
     pub log_page_size: usize,
+    /// Clusters of one page of a list.
+    pub cluster_page_size: usize,
     /// Lag of Resource Graph's index, in Azure's time.
     pub graph_lag: SignedDuration,
     /// By how much ARM's `Date` header is ahead of the true time.
@@ -89,6 +94,7 @@ impl Default for Settings {
             speed_up: 1,
             log_lag: DEFAULT_LAG,
             log_page_size: 200,
+            cluster_page_size: 100,
             graph_lag: DEFAULT_GRAPH_LAG,
             date_skew: SignedDuration::ZERO,
             events: EventRule::default(),
@@ -103,6 +109,7 @@ pub struct World {
     now: Timestamp,
     guids: Guids,
     clusters: BTreeMap<ClusterId, Cluster>,
+    estate: Estate,
     /// Lower-cased subscriptions, and subscription and group, that ever held a cluster.
     subscriptions: BTreeSet<String>,
     groups: BTreeSet<(String, String)>,
@@ -133,6 +140,7 @@ impl World {
             settings,
             now: Timestamp::UNIX_EPOCH,
             clusters: BTreeMap::new(),
+            estate: Estate::default(),
             subscriptions: BTreeSet::new(),
             groups: BTreeSet::new(),
             operations: BTreeMap::new(),
@@ -167,6 +175,11 @@ impl World {
     /// A cluster, to turn its knobs.
     pub fn cluster_mut(&mut self, id: &ClusterId) -> Option<&mut Cluster> {
         self.clusters.get_mut(id)
+    }
+
+    /// What stands around the clusters, to turn its knobs.
+    pub fn estate_mut(&mut self) -> &mut Estate {
+        &mut self.estate
     }
 
     /// All clusters, ordered by id.

@@ -224,6 +224,7 @@ impl World {
                 let indexed = call.now - self.scaled(self.settings.graph_lag);
                 graph::answer(call.request.body(), self.clusters.values(), indexed)
             }
+            Target::Around(around) => self.around(around, call.request.uri()),
             Target::Token | Target::Unknown => Draft::empty(StatusCode::NOT_FOUND),
         }
     }
@@ -328,7 +329,7 @@ impl World {
 }
 
 /// The recorded 404 of a cluster.
-fn not_found(id: &ClusterId) -> Draft {
+pub(super) fn not_found(id: &ClusterId) -> Draft {
     let message = format!(
         "The Resource 'Microsoft.ContainerService/managedClusters/{}' under resource group '{}' was not found. For more \
          details please go to https://aka.ms/ARMResourceNotFoundFix",

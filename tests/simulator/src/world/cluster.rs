@@ -224,6 +224,8 @@ pub struct Cluster {
     pub power_shown: PowerShown,
     /// Which guess about `Stopping` holds.
     pub stopping_shows: StoppingShows,
+    /// Members of `properties` that a GET shows beside the others or in their place; null takes one away.
+    pub properties: serde_json::Map<String, Value>,
     pub(super) full_nodes: u32,
     pub(super) etag: String,
     pub(super) last_power: Option<LastPower>,
@@ -245,6 +247,7 @@ impl Cluster {
             durations: new.durations,
             power_shown: PowerShown::default(),
             stopping_shows: new.stopping_shows,
+            properties: serde_json::Map::new(),
             full_nodes: new.nodes,
             etag,
             last_power: None,
@@ -309,11 +312,23 @@ impl Cluster {
         }
     }
 
+    /// The resource group of its nodes.
+    pub fn node_group(&self) -> String {
+        format!("MC_{}_{}_{}", self.id.resource_group, self.id.name, self.location)
+    }
+
+    /// The id of the network security group that AKS makes in there.
+    pub fn network_group(&self) -> String {
+        let (subscription, group) = (&self.id.subscription, self.node_group());
+        format!(
+            "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/networkSecurityGroups/aks-agentpool-12345678-nsg"
+        )
+    }
+
     /// The body of a GET that shows this state. Members and casing as recorded; unset members are absent, not null.
     pub(super) fn body(&self, state: &State) -> Value {
         let id = &self.id;
         let power = json!({ "code": self.shown_power(state).word() });
-        let node_group = format!("MC_{}_{}_{}", id.resource_group, id.name, self.location);
         let mut properties = json!({
             "provisioningState": state.provisioning.word(),
             "kubernetesVersion": "1.34",
@@ -333,7 +348,7 @@ impl Cluster {
                 "currentOrchestratorVersion": "1.34.4",
                 "nodeImageVersion": "AKSUbuntu-2204gen2containerd-202608.10.0",
             }],
-            "nodeResourceGroup": node_group,
+            "nodeResourceGroup": self.node_group(),
             "enableRBAC": true,
             "supportPlan": "KubernetesOfficial",
             "networkProfile": { "networkPlugin": "azure", "loadBalancerSku": "Standard" },
@@ -364,6 +379,13 @@ impl Cluster {
             if let Some(error) = &state.error {
                 let status = json!({ "provisioningError": { "code": error.code, "message": error.message } });
                 members.insert("status".to_owned(), status);
+            }
+            for (name, value) in &self.properties {
+                if value.is_null() {
+                    members.remove(name);
+                } else {
+                    members.insert(name.clone(), value.clone());
+                }
             }
         }
         if let Some(members) = body.as_object_mut() {

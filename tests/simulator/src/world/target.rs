@@ -2,6 +2,7 @@
 
 use http::{Method, Uri};
 
+use super::around::Around;
 use super::fault::RequestKind;
 use super::id::ClusterId;
 use super::operation::Deed;
@@ -14,6 +15,7 @@ pub(super) enum Target {
     Poll { poll: Poll, subscription: String, operation: String },
     ActivityLog { subscription: String },
     ResourceGraph,
+    Around(Around),
     Token,
     Unknown,
 }
@@ -95,9 +97,12 @@ impl Target {
                     rest @ ..,
                 ],
                 [_, subscription, _, group, _, _, _, name, ..],
-            ) => verb_of(method, rest)
-                .map(|verb| Self::Cluster { verb, id: ClusterId::new(subscription, group, name) }),
-            _ => None,
+            ) => {
+                let id = ClusterId::new(subscription, group, name);
+                let around = Around::of_cluster(method, rest, &id).map(Self::Around);
+                around.or_else(|| verb_of(method, rest).map(|verb| Self::Cluster { verb, id }))
+            }
+            _ => Around::of(method, &lower, &segments).map(Self::Around),
         };
         known.unwrap_or(Self::Unknown)
     }
@@ -109,6 +114,7 @@ impl Target {
             Self::Poll { poll: Poll::OperationResults, .. } => RequestKind::GetOperationResult,
             Self::ActivityLog { .. } => RequestKind::ListActivityLog,
             Self::ResourceGraph => RequestKind::QueryResourceGraph,
+            Self::Around(around) => around.kind(),
             Self::Token => RequestKind::Token,
             Self::Unknown => RequestKind::Unknown,
         }
@@ -128,6 +134,7 @@ impl Target {
             }
             Self::ActivityLog { .. } => "Microsoft.Insights/eventtypes/values/read",
             Self::ResourceGraph => "Microsoft.ResourceGraph/resources/read",
+            Self::Around(around) => around.action(),
             Self::Token | Self::Unknown => "*",
         }
     }
@@ -135,6 +142,7 @@ impl Target {
     pub(super) fn cluster(&self) -> Option<&ClusterId> {
         match self {
             Self::Cluster { id, .. } => Some(id),
+            Self::Around(around) => around.cluster(),
             Self::Poll { .. }
             | Self::ActivityLog { .. }
             | Self::ResourceGraph
@@ -146,6 +154,7 @@ impl Target {
     pub(super) fn subscription(&self) -> Option<&str> {
         match self {
             Self::Cluster { id, .. } => Some(&id.subscription),
+            Self::Around(around) => around.subscription(),
             Self::Poll { subscription, .. } | Self::ActivityLog { subscription } => Some(subscription),
             Self::ResourceGraph | Self::Token | Self::Unknown => None,
         }

@@ -60,12 +60,26 @@ fn gateway_limit(kind: RequestKind) -> Option<(Quota, Limit)> {
         RequestKind::GetCluster
         | RequestKind::GetOperation
         | RequestKind::GetOperationResult
-        | RequestKind::ListActivityLog => Some((Quota::Reads, Limit { burst: 250.0, per_second: 25.0 })),
+        | RequestKind::ListActivityLog
+        | RequestKind::ListClusters
+        | RequestKind::GetPlan
+        | RequestKind::ListRoles
+        | RequestKind::ListAssignments
+        | RequestKind::ListReleases
+        | RequestKind::ListNetworkGroups
+        | RequestKind::GetNetworkGroup
+        | RequestKind::GetSubnet
+        | RequestKind::GetWorkspace
+        | RequestKind::GetUpgrades
+        | RequestKind::ListSettings => Some((Quota::Reads, Limit { burst: 250.0, per_second: 25.0 })),
         RequestKind::Start | RequestKind::Stop | RequestKind::PutCluster => {
             Some((Quota::Writes, Limit { burst: 200.0, per_second: 10.0 }))
         }
         RequestKind::DeleteCluster => Some((Quota::Deletes, Limit { burst: 200.0, per_second: 10.0 })),
-        RequestKind::QueryResourceGraph | RequestKind::Token | RequestKind::Unknown => None,
+        RequestKind::QueryResourceGraph
+        | RequestKind::ListSubscriptions
+        | RequestKind::Token
+        | RequestKind::Unknown => None,
     }
 }
 
@@ -80,7 +94,19 @@ fn provider_limit(kind: RequestKind) -> Option<(&'static str, Limit, bool)> {
         RequestKind::Start | RequestKind::Stop | RequestKind::DeleteCluster => {
             Some(("others", Limit { burst: 60.0, per_second: 1.0 }, false))
         }
-        RequestKind::ListActivityLog
+        RequestKind::ListClusters => Some(("list", Limit { burst: 500.0, per_second: 1.0 }, false)),
+        RequestKind::ListSubscriptions
+        | RequestKind::GetPlan
+        | RequestKind::ListRoles
+        | RequestKind::ListAssignments
+        | RequestKind::ListReleases
+        | RequestKind::ListNetworkGroups
+        | RequestKind::GetNetworkGroup
+        | RequestKind::GetSubnet
+        | RequestKind::GetWorkspace
+        | RequestKind::GetUpgrades
+        | RequestKind::ListSettings
+        | RequestKind::ListActivityLog
         | RequestKind::QueryResourceGraph
         | RequestKind::Token
         | RequestKind::Unknown => None,

@@ -1,0 +1,31 @@
+//! How exposed clusters are: what Azure's answers mean for somebody who would stop a cluster. Pure: it says what to ask
+//! ([`Question`]), reads the answers ([`Fact`]) and judges them ([`Report`]); [`crate::azure`] asks.
+
+mod access;
+mod api_server;
+mod cidr;
+mod cluster;
+mod defender;
+mod fact;
+mod finding;
+mod logs;
+mod nsg;
+mod ports;
+mod question;
+mod read;
+mod report;
+mod sarif;
+mod shell;
+mod table;
+mod version;
+mod workspace;
+
+pub use fact::{Fact, FactError, Page};
+pub use finding::{Check, Finding};
+pub use question::{Question, Unread};
+pub use report::{Answers, ClusterReport, Report, SubscriptionReport};
+pub use sarif::sarif;
+pub use table::table;
+
+#[cfg(test)]
+mod tests;
