@@ -43,11 +43,22 @@ bench: .tools/azurite/installed ## measure start, wire calls, CPU, memory and lo
 	@target/simulation/bench --guard target/release/aks-stop-guard --minimal target/release/minimal-server \
 	  --azurite $(AZURITE) --output $(or $(OUTPUT),human)
 
+.PHONY: package
+package: | .tools/zigbuild/installed ## build the portable release, dist/ and its zip file (TARGET=…; PORTABLE=1: fail where it would not be portable)
+	@tools/package $(if $(TARGET),--target $(TARGET)) $(if $(PORTABLE),--portable)
+
+# Where it can't be had, tools/package builds with plain cargo and says what that means.
+.tools/zigbuild/installed: tools/zigbuild-requirements.txt
+	@python3 -m venv .tools/zigbuild
+	$(STEP) 'install zig and cargo-zigbuild (100 MB)' \
+	  .tools/zigbuild/bin/python -m pip install --quiet --disable-pip-version-check --requirement $< || rm -rf .tools/zigbuild
+	@if [[ -d .tools/zigbuild ]]; then touch $@; fi
+
 # The simulation's own profile: whole lives of the guard, optimised, with the feature that lets bugs be planted.
 SIMULATION := cargo test --quiet --locked --profile simulation --features mutants --test simulation -- --nocapture --exact
 
 .PHONY: soak
-soak: .tools/azurite/installed ## the longest experiments: every pair of deaths, 200 kills, then a million seeds (SEEDS=…, FROM=…)
+soak: .tools/azurite/installed checkov ## the longest experiments: checkov, every pair of deaths, 200 kills, then a million seeds (SEEDS=…, FROM=…)
 	$(STEP) 'every pair of deaths' env STOP_GUARD_TEST_ALL_PAIRS=1 \
 	  cargo test --quiet --locked --profile simulation --test scenarios two_processes_killed
 	$(STEP) '200 kills of the real binary' env STOP_GUARD_TEST_KILLS=200 \
@@ -79,8 +90,21 @@ advisories: $(CARGO_DENY) ## hold the dependencies against the RustSec database,
 fmt: ## format the Rust code
 	@cargo fmt --all
 
+.PHONY: checkov
+checkov: .tools/checkov/installed ## hold the infrastructure against the rules of checkov
+	$(STEP) 'checkov' .tools/checkov/bin/python tools/checkov.py
+
+.tools/checkov/installed: tools/checkov-requirements.txt | prerequisites
+	@python3 -m venv .tools/checkov
+	$(STEP) 'install checkov' .tools/checkov/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+.PHONY: snapshots
+snapshots: ## write the snapshots of the infrastructure anew (needs the Bicep compiler)
+	@tools/snapshots
+
 .PHONY: tools
-tools: .tools/azurite/installed .venv/installed $(CARGO_DENY) ## install what tests need into .tools and .venv
+tools: .tools/azurite/installed .tools/alertmanager/installed .venv/installed $(CARGO_DENY) ## install what tests need into .tools and .venv
 
 .tools/azurite/installed: tools/package.json tools/package-lock.json tools/.npmrc | prerequisites
 	@mkdir -p .tools/azurite
@@ -88,9 +112,13 @@ tools: .tools/azurite/installed .venv/installed $(CARGO_DENY) ## install what te
 	$(STEP) 'install Azurite' npm ci --prefix .tools/azurite --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
+.tools/alertmanager/installed: tools/alertmanager | prerequisites
+	$(STEP) 'unpack Alertmanager' tools/alertmanager
+	@touch $@
+
 .venv/installed: tests/python-requirements.txt | prerequisites
 	@python3 -m venv .venv
-	$(STEP) 'install the Azure SDK for Python' .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	$(STEP) 'install the Azure SDK and an SMTP server for Python' .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
 # The dev profile builds it in a fifth of the time of the release profile (fat LTO), and it runs for seconds only.

@@ -16,6 +16,7 @@ mod plan;
 pub mod proof;
 pub mod record;
 mod report;
+pub mod routes;
 pub mod step;
 pub mod times;
 pub mod verdict;
@@ -32,8 +33,9 @@ pub use mode::Mode;
 pub use model::{Case, CaseId, Held, Intent, IntentState, Outcome, Stop, StopSource, Told, Verdict};
 pub use proof::Confirm;
 pub use record::{AuthorisedStop, Closing, Episode, History, Record, RecordError};
+pub use routes::{Audience, Route, Routes, Takes};
 pub use step::{
-    Advance, Context, Facts, GrantsRead, LookProblem, RecentStops, StormRow, Transition, advance,
+    Advance, Context, Facts, GrantsRead, GroupRow, LookProblem, RecentStops, StormRow, Transition, advance,
     callers_to_grant, note_start,
 };
 pub use times::Times;

@@ -15,6 +15,7 @@ mod output;
 mod policy;
 mod posture;
 mod serve;
+mod sink;
 mod wiring;
 
 use std::process::ExitCode;
@@ -100,6 +101,8 @@ enum Command {
     Grant(grant::Args),
     /// The red button: add, list, lift
     Hold(hold::Args),
+    /// Sinks: list them, see what they would send, try one out
+    Sink(sink::Args),
     /// See how exposed clusters are to being stopped; reads, never writes
     Posture(posture::Args),
     /// Make the containers of the state, for local development
@@ -127,6 +130,7 @@ pub fn run() -> ExitCode {
         Some(Command::Policy(args)) => policy::run(&args, &environment),
         Some(Command::Grant(args)) => grant::run(args, &environment),
         Some(Command::Hold(args)) => hold::run(args, &environment),
+        Some(Command::Sink(args)) => sink::run(args, &environment),
         Some(Command::Posture(args)) => posture::run(&args, &environment),
         Some(Command::InitState(_)) => init_state::run(&environment),
     };

@@ -11,6 +11,7 @@ mod fault;
 mod permission;
 mod policies;
 mod reader;
+mod routes;
 mod sinks;
 
 use std::collections::BTreeSet;
@@ -21,7 +22,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::azure::Audience;
 use crate::case::times::TimesError;
-use crate::case::{Confirm, Mode, Times};
+use crate::case::{Confirm, Mode, Routes, Times};
 use crate::domain::SubscriptionId;
 use crate::incident::{Azure, PreparedSink};
 use crate::store::{
@@ -44,8 +45,10 @@ pub const MODE_SETTING: &str = "STOP_GUARD_MODE";
 pub const SUBSCRIPTIONS_SETTING: &str = "STOP_GUARD_SUBSCRIPTIONS";
 /// The folder of Cedar policies.
 pub const POLICIES_SETTING: &str = "STOP_GUARD_POLICIES";
-/// The names of the sinks.
+/// The names of the sinks, and what each gets.
 pub const SINKS_SETTING: &str = "STOP_GUARD_SINKS";
+/// The sink that gets the incidents of one that is down.
+pub const FALLBACK_SINK_SETTING: &str = "STOP_GUARD_FALLBACK_SINK";
 /// The zone of `context.local`.
 pub const TIMEZONE_SETTING: &str = "STOP_GUARD_TIMEZONE";
 /// When the activity log is asked.
@@ -80,13 +83,14 @@ pub const GRANT_TENANTS_SETTING: &str = "STOP_GUARD_GRANT_TENANTS";
 pub const LOG_SETTING: &str = "STOP_GUARD_LOG";
 
 /// All settings of the guard itself whose names begin with `STOP_GUARD_`. Any other such name that is no sink's is a slip, and a fault.
-const OWN_SETTINGS: [&str; 22] = [
+const OWN_SETTINGS: [&str; 23] = [
     MODE_SETTING,
     SUBSCRIPTIONS_SETTING,
     STATE_SETTING,
     CONTAINER_SETTING,
     POLICIES_SETTING,
     SINKS_SETTING,
+    FALLBACK_SINK_SETTING,
     TIMEZONE_SETTING,
     CONFIRM_SETTING,
     SPEED_UP_SETTING,
@@ -141,6 +145,9 @@ pub struct Settings {
     pub policies: PathBuf,
     /// The sinks that `STOP_GUARD_SINKS` names, of those in `STOP_GUARD_SINK_FILES` (`sinks` by default): those that can be set up.
     pub sinks: Vec<PreparedSink>,
+    /// Which sinks get which incidents: what stands behind the names in `STOP_GUARD_SINKS`, and `STOP_GUARD_FALLBACK_SINK`. If
+    /// broken: every sink gets every incident.
+    pub routes: Routes,
     /// `STOP_GUARD_TIMEZONE`, UTC by default or if broken.
     pub zone: TimeZone,
     /// `STOP_GUARD_CONFIRM`, `prefer` by default. If broken: `require`, the most careful.
@@ -184,6 +191,7 @@ impl Settings {
             state,
             policies: reader.get(POLICIES_SETTING).unwrap_or(POLICIES_DEFAULT).into(),
             sinks: sinks::read(&mut reader, &folder, &zone, &azure::for_sinks(arm.as_ref())),
+            routes: routes::read(&mut reader),
             zone,
             confirm: confirm(&mut reader),
             times: times(&mut reader, on_loopback),

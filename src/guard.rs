@@ -3,6 +3,7 @@
 mod board;
 mod bulletins;
 mod closing;
+mod crowd;
 mod discovery;
 mod entries;
 mod evaluate;
@@ -31,10 +32,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::azure::Arm;
-use crate::case::{BulletinKey, Confirm, Mode, Times};
+use crate::case::{BulletinKey, Confirm, Mode, Routes, Times};
 use crate::clock::Clock;
 use crate::domain::{ClusterKey, Portal, SubscriptionId};
 use crate::incident::Sink;
+use crate::mutant::Mutant;
 use crate::policy::Policies;
 use crate::store::Store;
 
@@ -47,6 +49,7 @@ pub use records::GuardError;
 pub use sweep::Swept;
 
 use board::Board;
+use crowd::Crowd;
 use flight::{Flights, Pace};
 use foreign::Foreign;
 use gate::Gate;
@@ -69,6 +72,8 @@ pub struct Settings {
     pub times: Times,
     /// The portal that links in incidents lead to; `None` while the settings don't say which cloud it is.
     pub portal: Option<Portal>,
+    /// Which sinks get which incidents; one that is not named there gets all.
+    pub routes: Routes,
     /// What is broken in settings and sinks. Anything here makes the guard run degraded: it records and starts nothing.
     pub faults: Vec<String>,
 }
@@ -86,10 +91,16 @@ struct Inner {
     arm: Arm,
     store: Store,
     gate: Gate,
-    sink_names: Vec<String>,
+    routes: Routes,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    flights: Flights,
+    flights: Flights<ClusterKey>,
+    /// Clusters whose messages are being delivered, and bulletins: beside the work on them, so that no sink keeps it back.
+    deliveries: Flights<ClusterKey>,
+    bulletin_deliveries: Flights<BulletinKey>,
+    /// One cluster's news at a time goes into an incident about many: at once they would lose to one another.
+    shared_incidents: tokio::sync::Mutex<()>,
+    crowd: Crowd,
     pace: Pace,
     board: Board,
     mark_lists: Lists,
@@ -121,17 +132,22 @@ pub struct Ports {
 impl Guard {
     /// Sets the guard up. Does no I/O; the policies are loaded when they are first needed.
     pub fn new(settings: Settings, policies: PolicyLoader, ports: Ports) -> Self {
-        let sink_names = ports.sinks.iter().map(|sink| sink.name().to_owned()).collect();
+        let names: Vec<&str> = ports.sinks.iter().map(|sink| sink.name()).collect();
+        let routes = settings.routes.among(&names);
         Self(Arc::new(Inner {
             gate: Gate::new(settings.mode, ports.sinks),
             settings,
             policies: LazyLock::new(policies),
             arm: ports.arm,
             store: ports.store,
-            sink_names,
+            routes,
             clock: ports.clock,
             entropy: ports.entropy,
             flights: Flights::default(),
+            deliveries: Flights::default(),
+            bulletin_deliveries: Flights::default(),
+            shared_incidents: tokio::sync::Mutex::default(),
+            crowd: Crowd::default(),
             pace: Pace::default(),
             board: Board::default(),
             mark_lists: Lists::default(),
@@ -169,6 +185,14 @@ impl Guard {
 
     fn times(&self) -> &Times {
         &self.0.settings.times
+    }
+
+    /// The sink that gets the incidents of one that is down. In `dry-run` nothing is delivered, so none is.
+    fn fallback(&self) -> Option<&str> {
+        match self.0.gate.mode() {
+            Mode::DryRun => None,
+            Mode::Notify | Mode::Act => self.0.routes.fallback().filter(|_| !Mutant::NoFallback.is_on()),
+        }
     }
 
     fn is_skewed(&self) -> bool {

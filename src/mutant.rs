@@ -37,6 +37,12 @@ pub enum Mutant {
     HeldIsTheEnd,
     /// An authorised stop explains for ever why a cluster is down (rule 24).
     AuthorisedForEver,
+    /// Every sink hears the end of an incident, whoever heard its beginning (rule 31).
+    EndToAll,
+    /// Nobody steps in for a sink that is down (rule 32).
+    NoFallback,
+    /// A case leaves its record before its groups know that it is over (rule 33).
+    ForgetGroup,
 }
 
 impl Mutant {

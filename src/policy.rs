@@ -160,6 +160,20 @@ impl Policies {
             .collect()
     }
 
+    /// The sinks that these policies name, each once, in the order of the files.
+    pub fn notified_by(&self, ids: &[String]) -> Vec<String> {
+        let mut naming: Vec<&Ranked> = self.responses.values().collect();
+        naming.retain(|policy| !policy.determining.notify.is_empty() && ids.contains(&policy.determining.id));
+        naming.sort_by_key(|policy| policy.rank);
+        let mut sinks: Vec<String> = Vec::new();
+        for sink in naming.into_iter().flat_map(|policy| &policy.determining.notify) {
+            if !sinks.contains(sink) {
+                sinks.push(sink.clone());
+            }
+        }
+        sinks
+    }
+
     /// Was the caller allowed to stop the cluster when it was stopped?
     pub fn may_stop(&self, question: &StopQuestion<'_>) -> Answer {
         self.answer(question.facts_for(&self.vocabulary), question.subjects())

@@ -70,6 +70,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       policy      Learn, test and explain policies, and see what they would have decided
       grant       Planned stops: add, list, revoke
       hold        The red button: add, list, lift
+      sink        Sinks: list them, see what they would send, try one out
       posture     See how exposed clusters are to being stopped; reads, never writes
       init-state  Make the containers of the state, for local development
       help        Print this message or the help of the given subcommand(s)
@@ -91,10 +92,10 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
 
     The settings are read from the environment; docs/SETTINGS.md lists them.
     "#);
-    let nested = ["policy test", "policy explain", "policy learn", "policy replay"];
-    for command in
-        ["serve", "check", "evaluate", "grant", "hold", "posture", "init-state"].iter().chain(&nested)
-    {
+    let nested =
+        ["policy test", "policy explain", "policy learn", "policy replay", "sink render", "sink test"];
+    let commands = ["serve", "check", "evaluate", "grant", "hold", "sink", "posture", "init-state"];
+    for command in commands.iter().chain(&nested) {
         let words = command.split(' ').chain(["--help"]).collect::<Vec<_>>();
         let help = run(&words, &[]);
         assert_eq!(help.code, 0);

@@ -1,6 +1,8 @@
 //! Incidents that are about more than one case: a storm of stops in a subscription, a guard that is broken, a hold.
 
 mod down;
+mod group;
+mod key;
 mod message;
 
 use std::collections::BTreeMap;
@@ -10,81 +12,28 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::mode::Mode;
-use super::outbox::{self, Message};
+use super::outbox::{Message, Receipt};
 use super::record::{RecordError, VERSION};
 use super::report;
+use super::routes::{Audience, Routes};
 use super::step::StormRow;
 use super::times::Times;
 use crate::domain::incident::TimelineEntry;
-use crate::domain::{Caller, ClusterId, ClusterKey, Hold, IncidentState, Portal, SubscriptionId};
+use crate::domain::{Caller, ClusterId, ClusterKey, Hold, IncidentState, Portal, Severity};
 
 pub use down::DownReport;
+pub use group::GroupReport;
+pub use key::BulletinKey;
 
 /// Callers that a storm names.
 const CALLERS_MAX: usize = 16;
 /// Clusters that a storm keeps count of one by one.
 const ROWS_MAX: usize = 1_000;
 const TIMELINE_MAX: usize = 32;
+/// Sinks that the policies of a storm name, all together: a guard has a few.
+const NOTIFY_MAX: usize = 64;
 /// Status of a cluster whose stop led up to the storm: its own incident tells how it goes on.
 const OWN_INCIDENT: &str = "has an incident of its own";
-
-/// What a bulletin is about: there is one of each at a time.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "about")]
-pub enum BulletinKey {
-    /// Many unauthorised stops in one subscription.
-    Storm {
-        /// Which subscription.
-        subscription: SubscriptionId,
-    },
-    /// The guard itself is broken.
-    Degraded,
-    /// Some records end the guard's sweeps, and are left to people.
-    Quarantine,
-    /// Clusters that are down, and nobody can say that they may be.
-    Unexplained,
-    /// Clusters that were down before the guard first looked.
-    Baseline,
-    /// Discovery fails: stops whose events get lost are not noticed.
-    Discovery,
-    /// A hold: its beginning and its end.
-    Hold {
-        /// Its id.
-        id: String,
-    },
-}
-
-impl BulletinKey {
-    /// Its name in the store.
-    pub fn name(&self) -> String {
-        match self {
-            Self::Storm { subscription } => format!("storm-{subscription}"),
-            Self::Degraded => "degraded".to_owned(),
-            Self::Quarantine => "quarantine".to_owned(),
-            Self::Unexplained => "unexplained".to_owned(),
-            Self::Baseline => "baseline".to_owned(),
-            Self::Discovery => "discovery".to_owned(),
-            Self::Hold { id } => format!("hold-{id}"),
-        }
-    }
-
-    /// Reads its name back; `None` if it isn't one.
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "degraded" => return Some(Self::Degraded),
-            "quarantine" => return Some(Self::Quarantine),
-            "unexplained" => return Some(Self::Unexplained),
-            "baseline" => return Some(Self::Baseline),
-            "discovery" => return Some(Self::Discovery),
-            _ => {}
-        }
-        if let Some(id) = name.strip_prefix("hold-") {
-            return Some(Self::Hold { id: id.to_owned() });
-        }
-        let subscription = SubscriptionId::parse(name.strip_prefix("storm-")?).ok()?;
-        Some(Self::Storm { subscription })
-    }
-}
 
 /// The stored state of one bulletin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +53,9 @@ pub struct Bulletin {
     /// Messages that are not delivered yet.
     #[serde(default)]
     pub outbox: Vec<Message>,
+    /// What sinks took of late, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receipts: Vec<Receipt>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -128,6 +80,25 @@ pub struct OpenBulletin {
     #[serde(default)]
     faults: Vec<String>,
     timeline: Vec<TimelineEntry>,
+    /// Sinks that the policies want told as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    notify: Vec<String>,
+    /// Which sinks hear of it.
+    #[serde(default, skip_serializing_if = "Audience::is_unknown")]
+    audience: Audience,
+    /// How bad the worst of a group's incidents is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    severity: Option<Severity>,
+    /// Incidents of a group that are over and not listed any more.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    dropped: usize,
+    /// When it was last looked whether a group's cases are still on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checked_at: Option<Timestamp>,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl OpenBulletin {
@@ -161,6 +132,8 @@ pub struct StormReport<'a> {
     pub caller: Option<&'a Caller>,
     /// The policies that decided.
     pub policies: &'a [String],
+    /// Sinks that they want told as well.
+    pub notify: &'a [String],
 }
 
 /// What bulletins are told with.
@@ -170,8 +143,8 @@ pub struct Teller<'a> {
     pub now: Timestamp,
     /// The mode: in `dry-run` nothing reaches a sink.
     pub mode: Mode,
-    /// The sinks.
-    pub sinks: &'a [String],
+    /// Which sinks get which incidents.
+    pub routes: &'a Routes,
     /// The portal that links lead to; without it messages have none.
     pub portal: Option<&'a Portal>,
     /// The times.
@@ -189,6 +162,7 @@ impl Bulletin {
             generation: 0,
             open: None,
             outbox: Vec::new(),
+            receipts: Vec::new(),
             unknown: Map::new(),
         }
     }
@@ -284,6 +258,11 @@ impl Bulletin {
                 open.policies.push(policy.clone());
             }
         }
+        for sink in news.notify {
+            if !open.notify.contains(sink) && open.notify.len() < NOTIFY_MAX {
+                open.notify.push(sink.clone());
+            }
+        }
     }
 
     fn ensure_open(&mut self, now: Timestamp) {
@@ -304,6 +283,11 @@ impl Bulletin {
             policies: Vec::new(),
             faults: Vec::new(),
             timeline: Vec::new(),
+            notify: Vec::new(),
+            audience: Audience::nobody(),
+            severity: None,
+            dropped: 0,
+            checked_at: None,
         });
     }
 
@@ -317,6 +301,7 @@ impl Bulletin {
             | BulletinKey::Baseline
             | BulletinKey::Discovery
             | BulletinKey::Hold { .. } => return false,
+            BulletinKey::Group { .. } => return self.look_after_group(teller),
             BulletinKey::Storm { .. } => {}
         }
         let quiet = teller.now.duration_since(open.joined_at) >= teller.times.storm_over_after;
@@ -399,7 +384,6 @@ impl Bulletin {
             (state, false) => state,
         };
         let sequence = open.next_sequence;
-        open.next_sequence = sequence.saturating_add(1);
         let incident = match &self.key {
             BulletinKey::Storm { subscription } => {
                 message::storm(open, subscription, state, sequence, teller)
@@ -409,12 +393,13 @@ impl Bulletin {
             BulletinKey::Unexplained => message::unexplained(open, state, sequence, teller),
             BulletinKey::Baseline => message::baseline(open, state, sequence, teller),
             BulletinKey::Discovery => message::discovery(open, state, sequence, teller),
+            BulletinKey::Group { .. } => message::group(open, state, sequence, teller),
             BulletinKey::Hold { .. } => match hold {
                 Some(hold) => message::hold(open, hold, state, sequence, teller),
                 None => return,
             },
         };
-        outbox::push(&mut self.outbox, Message::new(incident, teller.sinks, teller.now));
+        open.send(&self.key, &mut self.outbox, &incident, teller);
     }
 }
 

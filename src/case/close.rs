@@ -8,6 +8,7 @@ use super::model::{Case, Outcome};
 use super::outbox::{self, Message};
 use super::record::{AuthorisedStop, Closing, Episode, Record};
 use super::report;
+use super::routes::{Audience, News};
 use super::step::{Advance, Context, Facts, Transition};
 use crate::domain::incident::Affected;
 use crate::domain::{Found, Incident, IncidentState, Look, Severity, Situation};
@@ -26,11 +27,18 @@ pub(super) fn close(
     case.note(context.now, report::outcome_sentence(outcome));
     remember(&mut record, &case, outcome, facts.look.as_ref().ok(), context);
     report::closed(&mut record, &mut case, outcome, context);
-    let storm = report::storm_row(&case, Some(outcome));
+    let (storm, groups) = (report::storm_row(&case, Some(outcome)), report::group_rows(&case, Some(outcome)));
+    case.receipts = record.receipts_of(&case.id).cloned().collect();
     let body = serde_json::to_string(&case).unwrap_or_else(|_| format!("{{\"id\":\"{}\"}}", case.id));
-    record.episode =
-        Episode::Closing(Closing { id: case.id.clone(), closed_at: context.now, outcome, body, storm });
-    Advance::Write(Box::new(Transition { record, start: None, storm: None }))
+    record.episode = Episode::Closing(Closing {
+        id: case.id.clone(),
+        closed_at: context.now,
+        outcome,
+        body,
+        storm,
+        groups,
+    });
+    Advance::Write(Box::new(Transition { record, start: None, storm: None, groups: Vec::new() }))
 }
 
 /// What outlives the case.
@@ -88,7 +96,7 @@ pub fn reset(record: &mut Record) {
 
 /// Somebody else's bytes are in the archive under this case's name: people must know (rule 18).
 pub fn conflict(record: &mut Record, closing: &Closing, teller: Teller<'_>) {
-    let Teller { now, mode, sinks, portal, .. } = teller;
+    let Teller { now, mode, routes, portal, .. } = teller;
     if mode == Mode::DryRun {
         return;
     }
@@ -117,5 +125,7 @@ pub fn conflict(record: &mut Record, closing: &Closing, teller: Teller<'_>) {
         links: portal.map(|portal| portal.cluster_log(&record.cluster)).into_iter().collect(),
         timeline: Vec::new(),
     };
-    outbox::push(&mut record.outbox, Message::new(incident, sinks, now));
+    let news = News { state: incident.state, severity: incident.severity, named: &[], crowded: &[] };
+    let hearers = Audience::nobody().hears(news, routes);
+    outbox::push(&mut record.outbox, Message::new(incident, &hearers.new, now));
 }

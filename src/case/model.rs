@@ -1,5 +1,7 @@
 //! One case: a stop episode of one cluster, from the stop to its end.
 
+mod intent;
+
 use std::fmt;
 
 use jiff::Timestamp;
@@ -8,8 +10,12 @@ use serde_json::{Map, Value};
 
 use super::asked::Asked;
 use super::mode::Mode;
+use super::outbox::Receipt;
+use super::routes::Audience;
 use crate::domain::incident::TimelineEntry;
 use crate::domain::{Caller, ClusterKey, Scope, Setup, Severity, Situation};
+
+pub use intent::{Intent, IntentState};
 
 /// Stops that one case keeps: the first and the newest ones. More are one war, not more facts.
 pub const STOPS_MAX: usize = 16;
@@ -112,75 +118,14 @@ pub struct Verdict {
     /// How bad the determining policies say it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
+    /// Sinks that they want told as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<String>,
     /// Hash of the policy set that answered.
     pub policy_hash: String,
     /// The facts beside the stop that it was asked with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Box<Asked>>,
-}
-
-/// What is known of a start that we meant to send. Nothing relies on it but caution (rule 15).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "is")]
-pub enum IntentState {
-    /// Written; perhaps sent.
-    Planned,
-    /// ARM accepted it.
-    Sent {
-        /// ARM's request id.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        request_id: Option<String>,
-    },
-    /// Sent, and no answer came: it may have landed.
-    Unanswered,
-    /// ARM refused it until people mend something.
-    Refused {
-        /// ARM's error code.
-        code: String,
-        /// What people should do, where the code alone doesn't say it.
-        advice: String,
-        /// The locked scope that ARM named.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        lock: Option<Scope>,
-    },
-    /// ARM refused it for now: throttled, or another operation was under way.
-    PutOff {
-        /// ARM's error code.
-        code: String,
-        /// Not before this, if ARM said so.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        until: Option<Timestamp>,
-    },
-    /// It never left this process.
-    NotSent {
-        /// Why.
-        why: String,
-    },
-}
-
-/// A start that we are about to send, or sent: written before the POST (rule 13).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intent {
-    /// Which attempt of the episode, from 1.
-    pub n: u32,
-    /// Whose it is.
-    pub nonce: String,
-    /// The look it relies on.
-    pub look_at: Timestamp,
-    /// After this it is not sent any more.
-    pub expires_at: Timestamp,
-    /// What came of it.
-    pub state: IntentState,
-}
-
-impl IntentState {
-    /// Whether the start may have reached ARM and been accepted.
-    pub fn may_have_landed(&self) -> bool {
-        match self {
-            Self::Planned | Self::Sent { .. } | Self::Unanswered => true,
-            Self::Refused { .. } | Self::PutOff { .. } | Self::NotSent { .. } => false,
-        }
-    }
 }
 
 /// Why a case waits for people.
@@ -242,6 +187,9 @@ pub struct RestartAnswer {
     /// How bad they say it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
+    /// Sinks that they want told as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<String>,
     /// They tell it together with other clusters (`@incident("storm")`).
     #[serde(default, skip_serializing_if = "is_false")]
     pub in_storm: bool,
@@ -259,6 +207,9 @@ pub struct Told {
     /// Told as part of a storm: there are no messages of its own.
     #[serde(default, skip_serializing_if = "is_false")]
     pub in_storm: bool,
+    /// Which sinks hear of it.
+    #[serde(default, skip_serializing_if = "Audience::is_unknown")]
+    pub audience: Audience,
 }
 
 /// Names one case: `<cluster key>-<generation>`.
@@ -353,6 +304,9 @@ pub struct Case {
     /// The incident about claims that the log contradicts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgery_told: Option<Told>,
+    /// What sinks had taken of its incidents when it ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receipts: Vec<Receipt>,
     /// What happened when.
     pub timeline: Vec<TimelineEntry>,
     /// Members that a newer version wrote.
@@ -388,6 +342,7 @@ impl Case {
             told: None,
             overtaken: None,
             forgery_told: None,
+            receipts: Vec::new(),
             timeline: Vec::new(),
             unknown: Map::new(),
         }

@@ -1,11 +1,17 @@
 //! Messages on their way to sinks. They live on the record, so that none is lost with a process.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::domain::text::clean;
 use crate::domain::{Incident, IncidentState};
+
+mod fallback;
+
+pub use fallback::{FALLBACK_AFTER, Keeper, fall_back, falls_back_at, stand_in_for};
 
 /// A message that no sink took for this long becomes a dead letter.
 pub const DELIVERY_GIVE_UP_AFTER: SignedDuration = SignedDuration::from_hours(72);
@@ -16,6 +22,10 @@ const BACKOFF_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// Messages that one record keeps. Past it, first updates are dropped, then openings whose end waits as well, since the end
 /// tells it all; and if sinks took nothing for so many ended incidents, the oldest one: its case is in the archive.
 pub const OUTBOX_MAX: usize = 32;
+/// Receipts that one record keeps, the newest: those of a case for as many sinks as anybody has, and of the cases before it.
+pub const RECEIPTS_MAX: usize = 32;
+/// Longest name that a receiver gives to an incident, in characters: a link to it, as a rule.
+const REFERENCE_CHARS_MAX: usize = 400;
 
 /// One incident message and the sinks that still lack it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +36,13 @@ pub struct Message {
     pub queued_at: Timestamp,
     /// The sinks that still lack it.
     pub pending: Vec<Pending>,
+    /// The fallback sink was told of this incident since a sink did not take this message.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub fallen_back: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// One sink that lacks a message.
@@ -47,7 +64,10 @@ pub struct Pending {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
     /// The sink has it.
-    Delivered,
+    Delivered {
+        /// What the receiver calls it, if it said so: an id or a link.
+        reference: Option<String>,
+    },
     /// Not yet.
     Failed {
         /// Why, safe to show.
@@ -73,17 +93,103 @@ pub struct DeadLetter {
     pub tries: u32,
     /// Why the last one failed.
     pub failure: String,
+    /// The fallback sink was told of the incident.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub fallen_back: bool,
+}
+
+/// What a sink took of an incident last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The incident's id.
+    pub incident: String,
+    /// The sink's name.
+    pub sink: String,
+    /// What it was told.
+    pub state: IncidentState,
+    /// Number of that message.
+    pub sequence: u32,
+    /// When it had it, on Azure's clock.
+    pub at: Timestamp,
+    /// What the receiver calls the incident: an id or a link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
 }
 
 impl Message {
     /// A message for each of `sinks`, due at once.
     pub fn new(incident: Incident, sinks: &[String], now: Timestamp) -> Self {
-        let pending = sinks
-            .iter()
-            .map(|sink| Pending { sink: sink.clone(), tries: 0, next_at: now, failure: None })
-            .collect();
-        Self { incident, queued_at: now, pending }
+        let pending = sinks.iter().map(|sink| Pending::new(sink.clone(), now)).collect();
+        Self { incident, queued_at: now, pending, fallen_back: false }
     }
+
+    fn waits_for(&self, sink: &str) -> bool {
+        self.pending.iter().any(|pending| pending.sink == sink)
+    }
+}
+
+impl Pending {
+    fn new(sink: String, now: Timestamp) -> Self {
+        Self { sink, tries: 0, next_at: now, failure: None }
+    }
+}
+
+impl Receipt {
+    /// That a sink has this message.
+    pub fn new(incident: &Incident, sink: &str, reference: Option<&str>, at: Timestamp) -> Self {
+        let reference =
+            reference.map(|text| clean(text, REFERENCE_CHARS_MAX)).filter(|text| !text.is_empty());
+        Self {
+            incident: incident.id.clone(),
+            sink: sink.to_owned(),
+            state: incident.state,
+            sequence: incident.sequence,
+            at,
+            reference,
+        }
+    }
+}
+
+impl fmt::Display for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} at {}", self.sink, self.state.as_str(), self.at)?;
+        match &self.reference {
+            Some(reference) => write!(f, ", {reference}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Keeps a receipt: the newest of each incident and sink. What the receiver called the incident once stays, also where it says
+/// nothing of it any more.
+pub fn keep(receipts: &mut Vec<Receipt>, mut receipt: Receipt) {
+    let same = |old: &Receipt| old.incident == receipt.incident && old.sink == receipt.sink;
+    if let Some(at) = receipts.iter().position(same) {
+        let old = receipts.remove(at);
+        if old.sequence > receipt.sequence {
+            receipts.push(old);
+            return;
+        }
+        receipt.reference = receipt.reference.or(old.reference);
+    }
+    receipts.push(receipt);
+    if receipts.len() > RECEIPTS_MAX {
+        receipts.remove(0);
+    }
+}
+
+/// The incidents that this step opens, each with the sinks that hear of it for the first time.
+pub fn begun<'a>(
+    before: &'a [Message],
+    after: &'a [Message],
+) -> impl Iterator<Item = (&'a str, Vec<&'a str>)> {
+    let name = |message: &Message| (message.incident.id.clone(), message.incident.sequence);
+    let is_new = move |message: &&Message| before.iter().all(|old| name(old) != name(message));
+    let opened = after.iter().filter(|message| message.incident.state == IncidentState::Opened);
+    opened.filter(is_new).map(|message| {
+        let sinks = message.pending.iter().map(|pending| pending.sink.as_str()).collect();
+        (message.incident.id.as_str(), sinks)
+    })
 }
 
 /// Puts a message in, and keeps the outbox bounded.
@@ -92,6 +198,10 @@ pub fn push(outbox: &mut Vec<Message>, message: Message) {
         return;
     }
     outbox.push(message);
+    bound(outbox);
+}
+
+fn bound(outbox: &mut Vec<Message>) {
     if outbox.len() > OUTBOX_MAX {
         outbox.remove(least_needed(outbox));
     }
@@ -144,11 +254,13 @@ pub fn settle(
     now: Timestamp,
     jitter: u8,
 ) -> Option<DeadLetter> {
-    let message = outbox.iter_mut().find(|m| (m.incident.id.as_str(), m.incident.sequence) == incident)?;
+    let is_it =
+        |m: &&mut Message| (m.incident.id.as_str(), m.incident.sequence) == incident && m.waits_for(sink);
+    let message = outbox.iter_mut().find(is_it)?;
     let at = message.pending.iter().position(|pending| pending.sink == sink)?;
     let pending = message.pending.get_mut(at)?;
     let (why, retry_after) = match delivery {
-        Delivery::Delivered => {
+        Delivery::Delivered { .. } => {
             message.pending.remove(at);
             outbox.retain(|message| !message.pending.is_empty());
             return None;
@@ -167,9 +279,9 @@ pub fn settle(
         }
         Some(_) | None => {
             message.pending.remove(at);
-            let incident = message.incident.clone();
+            let (incident, fallen_back) = (message.incident.clone(), message.fallen_back);
             outbox.retain(|message| !message.pending.is_empty());
-            Some(DeadLetter { incident, sink: sink.to_owned(), tries, failure: why })
+            Some(DeadLetter { incident, sink: sink.to_owned(), tries, failure: why, fallen_back })
         }
     }
 }

@@ -315,6 +315,7 @@ fn view(answer: &Answer) -> RestartAnswer {
         permitted: answer.allowed,
         policies: ids(answer),
         severity: answer.severity(),
+        notify: answer.notify().into_iter().map(str::to_owned).collect(),
         in_storm: answer.group().is_some(),
     }
 }

@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 
 use super::mode::Mode;
 use super::model::{Case, CaseId, Held, Outcome, Stop, StopSource};
-use super::outbox::Message;
-use super::step::StormRow;
+use super::outbox::{Keeper, Message, Receipt};
+use super::routes::Audience;
+use super::step::{GroupRow, StormRow};
 use crate::domain::{Caller, ClusterId};
 
 /// The version of the record that this program writes.
@@ -33,6 +34,8 @@ pub struct Record {
     pub history: History,
     /// Messages to sinks that are not delivered yet, in order.
     pub outbox: Vec<Message>,
+    /// What sinks took of late, the newest last.
+    pub receipts: Vec<Receipt>,
     /// Members that a newer version wrote.
     unknown: Map<String, Value>,
 }
@@ -64,6 +67,9 @@ pub struct Closing {
     /// What the storm's incident has to be told before the case is forgotten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storm: Option<StormRow>,
+    /// What the groups that its incidents are in have to be told before that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupRow>,
 }
 
 /// What outlives cases.
@@ -172,6 +178,7 @@ impl Record {
             episode: Episode::None,
             history: History::default(),
             outbox: Vec::new(),
+            receipts: Vec::new(),
             unknown: Map::new(),
         }
     }
@@ -189,6 +196,26 @@ impl Record {
         }
     }
 
+    /// Which case is open, held or closing.
+    pub fn case_id(&self) -> Option<&CaseId> {
+        match &self.episode {
+            Episode::None => None,
+            Episode::Open(case) | Episode::Held(case) => Some(&case.id),
+            Episode::Closing(closing) => Some(&closing.id),
+        }
+    }
+
+    /// What sinks took of a case's incidents.
+    pub fn receipts_of<'a>(&'a self, case: &'a CaseId) -> impl Iterator<Item = &'a Receipt> {
+        let is_of_case = move |receipt: &&Receipt| {
+            receipt
+                .incident
+                .strip_prefix(case.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        };
+        self.receipts.iter().filter(is_of_case)
+    }
+
     /// Reads a stored record.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         let version: WireVersion = serde_json::from_slice(bytes).map_err(damaged)?;
@@ -201,6 +228,37 @@ impl Record {
     /// The bytes to store.
     pub fn encode(&self) -> Result<Vec<u8>, RecordError> {
         serde_json::to_vec(&Wire::from(self.clone())).map_err(damaged)
+    }
+}
+
+impl Keeper for Record {
+    fn outbox(&self) -> &[Message] {
+        &self.outbox
+    }
+
+    fn outbox_mut(&mut self) -> &mut Vec<Message> {
+        &mut self.outbox
+    }
+
+    fn receipts_mut(&mut self) -> &mut Vec<Receipt> {
+        &mut self.receipts
+    }
+
+    fn audience(&self, incident: &str) -> Option<&Audience> {
+        let case = self.case()?;
+        let told = if incident == case.id.as_str() { case.told.as_ref() } else { None };
+        let forged = case.forgery_told.as_ref().filter(|_| incident == case.forgery_id());
+        told.or(forged).map(|told| &told.audience)
+    }
+
+    fn audience_mut(&mut self, incident: &str) -> Option<&mut Audience> {
+        let (Episode::Open(case) | Episode::Held(case)) = &mut self.episode else { return None };
+        let told = match incident {
+            own if own == case.id.as_str() => case.told.as_mut(),
+            forged if forged == case.forgery_id() => case.forgery_told.as_mut(),
+            _ => None,
+        };
+        told.map(|told| &mut told.audience)
     }
 }
 
@@ -242,6 +300,8 @@ struct Wire {
     history: History,
     #[serde(default)]
     outbox: Vec<Message>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    receipts: Vec<Receipt>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -266,6 +326,7 @@ impl From<Record> for Wire {
             closing,
             history: record.history,
             outbox: record.outbox,
+            receipts: record.receipts,
             unknown: record.unknown,
         }
     }
@@ -290,6 +351,7 @@ impl TryFrom<Wire> for Record {
             episode,
             history: wire.history,
             outbox: wire.outbox,
+            receipts: wire.receipts,
             unknown: wire.unknown,
         })
     }

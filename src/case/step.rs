@@ -14,11 +14,12 @@ use super::plan::{Plan, Planner};
 use super::proof::Confirm;
 use super::record::{Episode, Record};
 use super::report;
+use super::routes::Routes;
 use super::times::Times;
 use super::verdict::{Asker, fold_log, judge};
 use crate::domain::grant;
 use crate::domain::text::utc;
-use crate::domain::{Found, Grant, LogReading, Look, Portal};
+use crate::domain::{Found, Grant, LogReading, Look, Portal, Severity};
 use crate::mutant::Mutant;
 use crate::policy::{Counts, Policies};
 
@@ -43,8 +44,10 @@ pub struct Context<'a> {
     pub skewed: bool,
     /// When this process may send the next start in this subscription (rule 23).
     pub start_slot_at: Timestamp,
-    /// The sinks that get messages.
-    pub sinks: &'a [String],
+    /// Which sinks get which incidents.
+    pub routes: &'a Routes,
+    /// Sinks that got too many incidents lately: what begins now they hear of in their group (rule 33).
+    pub crowded: &'a [String],
     /// The portal that links lead to; without it messages have none.
     pub portal: Option<&'a Portal>,
     /// A random value for an intent.
@@ -123,6 +126,23 @@ pub struct Transition {
     pub start: Option<Intent>,
     /// What the storm's incident should say of this cluster.
     pub storm: Option<StormRow>,
+    /// What the groups that its incidents are in should say of them.
+    pub groups: Vec<GroupRow>,
+}
+
+/// An incident's line in the groups that tell it (rule 33).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupRow {
+    /// The incident's id.
+    pub incident: String,
+    /// The sinks that hear of it in their group.
+    pub sinks: Vec<String>,
+    /// Where it stands.
+    pub status: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Whether that is its end.
+    pub ended: bool,
 }
 
 /// This cluster's line in a storm's incident.
@@ -144,7 +164,7 @@ pub fn advance(record: &Record, facts: &Facts, context: &Context<'_>) -> Advance
         Episode::Held(case) => (*case, true),
         episode @ (Episode::None | Episode::Closing(_)) => {
             record.episode = episode;
-            return write(record, None, None);
+            return write(record, None, None, Vec::new());
         }
     };
     let plan = match &facts.look {
@@ -172,8 +192,8 @@ pub fn advance(record: &Record, facts: &Facts, context: &Context<'_>) -> Advance
     }
 }
 
-fn write(record: Record, start: Option<Intent>, storm: Option<StormRow>) -> Advance {
-    Advance::Write(Box::new(Transition { record, start, storm }))
+fn write(record: Record, start: Option<Intent>, storm: Option<StormRow>, groups: Vec<GroupRow>) -> Advance {
+    Advance::Write(Box::new(Transition { record, start, storm, groups }))
 }
 
 fn look_time(facts: &Facts, now: Timestamp) -> Timestamp {
@@ -293,14 +313,14 @@ pub fn callers_to_grant(case: &Case) -> BTreeSet<String> {
 
 /// Puts the case back, in the phase it now has.
 fn settle(mut record: Record, mut case: Case, was_held: bool) -> Advance {
-    let storm = report::storm_row(&case, None);
+    let (storm, groups) = (report::storm_row(&case, None), report::group_rows(&case, None));
     record.episode = if was_held && case.held.is_some() {
         Episode::Held(Box::new(case))
     } else {
         case.held = None;
         Episode::Open(Box::new(case))
     };
-    write(record, None, storm)
+    write(record, None, storm, groups)
 }
 
 fn hold(mut record: Record, mut case: Case, held: Held, context: &Context<'_>) -> Advance {
@@ -313,9 +333,9 @@ fn hold(mut record: Record, mut case: Case, held: Held, context: &Context<'_>) -
     if is_news || case.told.is_none() {
         report::held(&mut record, &mut case, context);
     }
-    let storm = report::storm_row(&case, None);
+    let (storm, groups) = (report::storm_row(&case, None), report::group_rows(&case, None));
     record.episode = Episode::Held(Box::new(case));
-    write(record, None, storm)
+    write(record, None, storm, groups)
 }
 
 /// Writes the intent: the only way to a POST (rule 13).
@@ -335,9 +355,9 @@ fn start(mut record: Record, mut case: Case, look_at: Timestamp, context: &Conte
     case.note(context.now, format!("starting it (attempt {})", intent.n));
     record.history.add_start(context.now);
     report::restarting(&mut record, &mut case, context);
-    let storm = report::storm_row(&case, None);
+    let (storm, groups) = (report::storm_row(&case, None), report::group_rows(&case, None));
     record.episode = Episode::Open(Box::new(case));
-    write(record, Some(intent), storm)
+    write(record, Some(intent), storm, groups)
 }
 
 /// Writes down what came of a start. Nothing relies on it but caution (rule 15).

@@ -5,7 +5,9 @@ mod bulletin;
 mod closing;
 mod discovery;
 mod explain;
+mod fallback;
 mod grants;
+mod groups;
 mod held;
 mod intake;
 mod model;
@@ -16,6 +18,7 @@ mod property;
 mod record;
 mod report;
 mod restart;
+mod routes;
 mod start_result;
 mod verdict;
 
@@ -29,7 +32,10 @@ use super::bulletin::Teller;
 use super::mode::Mode;
 use super::model::{Case, Held, Intent, IntentState, Outcome, Stop, StopSource};
 use super::record::{Episode, Record};
-use super::step::{Advance, Context, Facts, GrantsRead, LookProblem, RecentStops, StormRow, advance};
+use super::routes::Routes;
+use super::step::{
+    Advance, Context, Facts, GrantsRead, GroupRow, LookProblem, RecentStops, StormRow, Transition, advance,
+};
 use super::{Confirm, Taken, Times, take_in};
 use crate::domain::{
     Caller, CallerKind, Cloud, Cluster, ClusterId, Found, Grant, Incident, IncidentState, LogReading, Look,
@@ -224,7 +230,9 @@ struct World {
     skewed: bool,
     start_slot_at: Timestamp,
     zone: TimeZone,
-    sinks: Vec<String>,
+    routes: Routes,
+    /// Sinks that got too many incidents lately.
+    crowded: Vec<String>,
     /// What the activity log would say.
     log: Result<LogReading, String>,
     counts: RecentStops,
@@ -237,6 +245,7 @@ struct World {
 struct Stepped {
     start: Option<Intent>,
     storm: Option<StormRow>,
+    groups: Vec<GroupRow>,
     /// How often the log was asked.
     log_questions: u32,
     /// Messages that the step put into the outbox.
@@ -255,7 +264,8 @@ impl World {
             skewed: false,
             start_slot_at: Timestamp::MIN,
             zone: TimeZone::UTC,
-            sinks: vec!["webhook".to_owned()],
+            routes: Routes::to_all(["webhook"]),
+            crowded: Vec::new(),
             log: Ok(LogReading::default()),
             counts: RecentStops { by_caller: 1, in_subscription: 1, marked: false },
             grants: Vec::new(),
@@ -289,7 +299,8 @@ impl World {
             hold: self.hold.as_deref(),
             skewed: self.skewed,
             start_slot_at: self.start_slot_at,
-            sinks: &self.sinks,
+            routes: &self.routes,
+            crowded: &self.crowded,
             portal: Some(&PORTAL),
             nonce: "nonce",
         }
@@ -297,8 +308,8 @@ impl World {
 
     /// What bulletins are told with in that second.
     fn teller(&self, second: i64) -> Teller<'_> {
-        let Self { mode, sinks, times, .. } = self;
-        Teller { now: at(second), mode: *mode, sinks, portal: Some(&PORTAL), times }
+        let Self { mode, routes, times, .. } = self;
+        Teller { now: at(second), mode: *mode, routes, portal: Some(&PORTAL), times }
     }
 
     /// A step on a look that was sent in that second.
@@ -340,10 +351,11 @@ impl World {
                     facts.stops = Some(RecentStops { marked: mark, ..self.counts });
                 }
                 Advance::Write(transition) => {
-                    self.record = transition.record;
+                    self.record = transition.record.clone();
                     let told = self.record.outbox.iter().skip(waiting_before);
                     let told = told.map(|message| message.incident.clone()).collect();
-                    return Stepped { start: transition.start, storm: transition.storm, log_questions, told };
+                    let Transition { start, storm, groups, .. } = *transition;
+                    return Stepped { start, storm, groups, log_questions, told };
                 }
             }
         }

@@ -132,6 +132,7 @@ pub fn judge(case: &mut Case, asker: &Asker<'_>, times: &Times) -> Verdict {
         policies: Vec::new(),
         errors: Vec::new(),
         severity: None,
+        notify: Vec::new(),
         policy_hash: asker.policies.hash().to_owned(),
         asked: Some(Box::new(Asked::of(asker, grant_of_newest(case, asker)))),
     };
@@ -149,6 +150,7 @@ pub fn judge(case: &mut Case, asker: &Asker<'_>, times: &Times) -> Verdict {
         verdict.policies = episode.iter().filter_map(|stop| stop.allowed_by.clone()).flatten().collect();
         verdict.policies.dedup();
     }
+    verdict.notify = asker.policies.notified_by(&verdict.policies);
     verdict
 }
 

@@ -183,7 +183,8 @@ fn explained(
         hold: None,
         skewed: false,
         start_slot_at: now,
-        sinks: &[],
+        routes: &settings.routes,
+        crowded: &[],
         portal: settings.arm.as_ref().map(|arm| &arm.portal),
         nonce: "",
     };

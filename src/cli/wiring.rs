@@ -57,6 +57,16 @@ fn connect(sink: PreparedSink, http: &Arc<HttpTransport>, tokens: &Arc<dyn Token
     Arc::new(sink.connect(http, Arc::new(TokensForSinks(Arc::clone(tokens)))))
 }
 
+/// A sink on its own, as the guard has it.
+pub(super) fn sink(
+    sink: PreparedSink,
+    arm: Option<&ArmSettings>,
+    http: &Arc<HttpTransport>,
+) -> Arc<dyn Sink> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    connect(sink, http, &tokens(arm, http, &clock))
+}
+
 /// The one credential as the store wants it.
 struct StoreTokens(Arc<dyn TokenSource>);
 
@@ -170,6 +180,7 @@ pub(super) fn guard(settings: Settings, http: &Arc<HttpTransport>) -> Guard {
         confirm: settings.confirm,
         times: settings.times,
         portal: settings.arm.as_ref().map(|arm| arm.portal.clone()),
+        routes: settings.routes,
         faults,
     };
     Guard::new(settings, policies, ports)

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use super::environment::Environment;
 use super::fault::{Fault, FaultKind};
 use super::reader::{Reader, meant, words};
+use super::routes::name_of;
 use super::{OWN_SETTINGS, SINK_FILES_SETTING, SINKS_SETTING};
 use crate::domain::text::clean;
 use crate::incident::{
@@ -35,7 +36,8 @@ pub struct SinkFolder {
 #[derive(Debug)]
 struct ReadFile {
     path: String,
-    text: String,
+    /// What is in it, or why it can't be read.
+    text: Result<String, String>,
 }
 
 /// A sink of the folder, for people to look at.
@@ -74,7 +76,7 @@ impl SinkFolder {
             Ok(paths) => {
                 for path in paths {
                     let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
-                    let text = read_file(&path).unwrap_or_default();
+                    let text = read_file(&path).map_err(|error| clean(&error.to_string(), REASON_CHARS_MAX));
                     let file = ReadFile { path: path.display().to_string(), text };
                     folder.files.insert(name.to_owned(), file);
                 }
@@ -102,9 +104,10 @@ impl SinkFolder {
     }
 
     fn parse(&self, name: &str) -> Result<SinkFile, Vec<SinkFault>> {
-        match self.files.get(name) {
-            Some(file) => SinkFile::parse(&file.path, &file.text, &OWN_SETTINGS),
-            None => Err(Vec::new()),
+        let Some(file) = self.files.get(name) else { return Err(Vec::new()) };
+        match &file.text {
+            Ok(text) => SinkFile::parse(&file.path, text, &OWN_SETTINGS),
+            Err(reason) => Err(vec![SinkFault::new(&file.path, None, &format!("can't be read ({reason})"))]),
         }
     }
 
@@ -135,7 +138,7 @@ impl SinkFolder {
         let parts = Parts {
             name,
             path: &read.path,
-            text: &read.text,
+            text: read.text.as_deref().unwrap_or_default(),
             file,
             env: &get,
             zone: zone.clone(),
@@ -156,7 +159,7 @@ pub(super) fn read(
 ) -> Vec<PreparedSink> {
     let list: Vec<&str> = reader.get(SINKS_SETTING).map(words).into_iter().flatten().collect();
     // What stands behind a colon says which incidents go there.
-    let mut names: Vec<&str> = list.iter().filter_map(|word| word.split(':').next()).map(str::trim).collect();
+    let mut names: Vec<&str> = list.into_iter().map(name_of).collect();
     names.sort_unstable();
     names.dedup();
     report_unused(reader, folder, &names);
@@ -203,7 +206,7 @@ fn one(
     let parts = Parts {
         name,
         path: &read.path,
-        text: &read.text,
+        text: read.text.as_deref().unwrap_or_default(),
         file,
         env: &get,
         zone: zone.clone(),
@@ -255,6 +258,69 @@ fn paths(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 fn read_file(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
-    File::open(path)?.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    let bytes = File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if u64::try_from(bytes).is_ok_and(|bytes| bytes > FILE_BYTES_MAX) {
+        return Err(std::io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes")));
+    }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+    use super::*;
+
+    const FILE: &str = "about = \"a\"\n[settings.key]\nenv = \"STOP_GUARD_OWN_KEY\"\nabout = \"a key\"\nsecret = true\n\
+        [[step]]\nname = \"a\"\nurl = \"https://x.example\"\nbody = '[{{ settings.key }}]'\n";
+
+    fn told(files: &[(&str, &[u8])], names: &str) -> (Vec<String>, String) {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let path = folder.path().display().to_string();
+        let settings = Settings::read(&Environment::of([
+            (SINK_FILES_SETTING, path.as_str()),
+            (SINKS_SETTING, names),
+            ("STOP_GUARD_OWN_KEY", "canary-canary"),
+            ("STOP_GUARD_STATE", "memory"),
+            ("STOP_GUARD_SUBSCRIPTIONS", "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e"),
+        ]));
+        let faults =
+            settings.faults.iter().map(|fault| format!("{}\n", fault.to_string().replace(&path, "sinks")));
+        (settings.sink_names().into_iter().map(str::to_owned).collect(), faults.collect())
+    }
+
+    #[test]
+    fn a_sink_of_ones_own_is_one_more_file_with_settings_of_its_own() {
+        assert_eq!(told(&[("own.toml", FILE.as_bytes())], "own"), (vec!["own".to_owned()], String::new()));
+    }
+
+    #[test]
+    fn a_broken_sink_takes_no_other_down_and_shows_no_secret() {
+        let no_json = FILE.replace("'[{{", "'[ {{").replace("}}]'", "}} oops]'");
+        let long = "#".repeat(300 * 1024);
+        let files: [(&str, &[u8]); 5] = [
+            ("own.toml", FILE.as_bytes()),
+            ("odd.toml", no_json.as_bytes()),
+            ("raw.toml", &[0xff]),
+            ("long.toml", long.as_bytes()),
+            (".hidden.toml", b"x"),
+        ];
+        let (sinks, faults) = told(&files, "own:high, odd, raw, long, hidden");
+        assert_eq!(sinks, ["own"]);
+        insta::assert_snapshot!(faults, @r#"
+        STOP_GUARD_SINKS: `hidden` is no sink: did you mean `odd`?
+        sinks/long.toml: can't be read (it has more than 262144 bytes)
+        sinks/odd.toml:9: the body is no JSON: expected `,` or `]` at line 1 column 19, near `[ "***" oops]`
+        sinks/raw.toml: can't be read (stream did not contain valid UTF-8)
+        "#);
+        assert!(!faults.contains("canary"));
+    }
+
+    #[test]
+    fn a_file_that_nobody_names_may_be_broken() {
+        let (sinks, faults) = told(&[("own.toml", FILE.as_bytes()), ("draft.toml", b"x")], "own");
+        assert_eq!((sinks.len(), faults.as_str()), (1, ""));
+    }
 }

@@ -44,8 +44,9 @@ pub fn utc(at: Timestamp) -> String {
 /// Characters that change how the text around them is shown, or that can't be seen.
 fn is_harmful(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+        || matches!(c, '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{180E}'
+            | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}'
+            | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
 #[cfg(test)]
@@ -65,6 +66,11 @@ mod tests {
     #[test]
     fn line_breaks_escapes_and_direction_marks_are_replaced() {
         assert_eq!(clean("a\nb\u{1b}[31m\u{202e}c\u{200b}", 40), "a\u{fffd}b\u{fffd}[31m\u{fffd}c\u{fffd}");
+    }
+
+    #[test]
+    fn letters_that_show_nothing_are_replaced() {
+        assert_eq!(clean("\u{3164}\u{115f}\u{1160}\u{ffa0}\u{34f}\u{206a}", 40), "\u{fffd}".repeat(6));
     }
 
     #[test]

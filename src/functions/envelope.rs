@@ -5,6 +5,8 @@
 //! what somebody wrote in a function.json, so nothing here relies on it. `Metadata` repeats the event and, for an
 //! HTTP trigger, the caller's keys: it is skipped, never built and never kept.
 //!
+//! A message of a storage queue is the event's text, or base64 of it ([`queued_events`]).
+//!
 //! Parsing goes no deeper than the envelope. Events leave here as raw JSON, whose nesting is scanned without
 //! recursion, so a hostile depth costs no stack.
 
@@ -16,6 +18,10 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::azure::Secret;
+
+pub use self::queue::queued_events;
+
+mod queue;
 
 /// Most events that one body may hold: Event Grid's own limit of a batch ("Output batching", learn.microsoft.com,
 /// event-grid/delivery-and-retry). A body with more is not a delivery of Event Grid.
@@ -118,11 +124,18 @@ impl Unreadable {
 /// # Errors
 /// The body is not an envelope that holds events.
 pub fn events(body: &[u8]) -> Result<Vec<RawEvent>, Unreadable> {
+    events_of(body, unwrap_strings)
+}
+
+/// The events in the values of `Data`, once `unwrap` took off what they are wrapped in.
+fn events_of(
+    body: &[u8],
+    unwrap: impl Fn(&RawValue) -> Result<Cow<'_, str>, Unreadable>,
+) -> Result<Vec<RawEvent>, Unreadable> {
     let mut batch = Batch { events: Vec::new(), found: 0 };
     let mut odd = None;
-    let values = input_values(body)?;
-    for value in &values {
-        let json = unwrap_strings(value)?;
+    for value in input_values(body)? {
+        let json = unwrap(value)?;
         match kind(&json) {
             Kind::Object => batch.push(&json)?,
             Kind::Array => batch.extend(&json)?,
@@ -176,7 +189,11 @@ fn input_values(body: &[u8]) -> Result<Vec<&RawValue>, Unreadable> {
 
 /// Takes the string layers off a value, as long as there is JSON of an object or array inside.
 fn unwrap_strings(value: &RawValue) -> Result<Cow<'_, str>, Unreadable> {
-    let mut json = Cow::Borrowed(value.get());
+    unwrap_text(value.get())
+}
+
+fn unwrap_text(text: &str) -> Result<Cow<'_, str>, Unreadable> {
+    let mut json = Cow::Borrowed(text);
     for _ in 0..STRING_LAYERS_MAX {
         if kind(&json) != Kind::Text {
             break;

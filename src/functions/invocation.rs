@@ -29,9 +29,9 @@ pub trait Invocations: Send + Sync + 'static {
 /// What the host is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Done with, for good. The host acknowledges the events to Event Grid.
+    /// Done with, for good. The host acknowledges the events to Event Grid, or deletes the message from the queue.
     Done,
-    /// Not durable: Event Grid shall deliver the events again. After a sweep it only marks the run as failed.
+    /// Not durable: Event Grid or the queue shall bring the events again. After a sweep it only marks the run as failed.
     Redeliver,
 }
 

@@ -50,6 +50,7 @@ pub(super) fn router<I: Invocations>(invocations: Arc<I>) -> Router {
     Router::new()
         .route("/", get(async || answer::ready()))
         .route("/StopActionHandler", post(stop_action::<I>))
+        .route("/StopActionQueue", post(stop_action_queued::<I>))
         .route("/Sweep", post(sweep::<I>))
         .route("/Evaluate", post(evaluate::<I>))
         .route("/Grant", post(grant::<I>))
@@ -63,6 +64,13 @@ pub(super) fn router<I: Invocations>(invocations: Arc<I>) -> Router {
 
 async fn stop_action<I: Invocations>(State(server): State<Arc<Server<I>>>, request: Request) -> Response {
     server.answer(Function::StopActionHandler, request).await
+}
+
+async fn stop_action_queued<I: Invocations>(
+    State(server): State<Arc<Server<I>>>,
+    request: Request,
+) -> Response {
+    server.answer(Function::StopActionQueue, request).await
 }
 
 async fn sweep<I: Invocations>(State(server): State<Arc<Server<I>>>, request: Request) -> Response {
@@ -85,6 +93,7 @@ async fn hold<I: Invocations>(State(server): State<Arc<Server<I>>>, request: Req
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Function {
     StopActionHandler,
+    StopActionQueue,
     Sweep,
     Evaluate,
     Grant,
@@ -133,7 +142,7 @@ impl<I: Invocations> Server<I> {
     /// A place among the parallel invocations first and the body then: those that wait hold no memory for theirs.
     async fn admit(&self, function: Function, body: Body) -> Result<Admitted, Fault> {
         let places = match function {
-            Function::StopActionHandler => &self.stops,
+            Function::StopActionHandler | Function::StopActionQueue => &self.stops,
             Function::Sweep => &self.sweeps,
             Function::Evaluate => &self.evaluations,
             Function::Grant | Function::Hold => &self.announcements,
@@ -175,8 +184,11 @@ struct Admitted {
 
 async fn work<I: Invocations>(invocations: Arc<I>, function: Function, received: Received) -> Response {
     match function {
-        Function::StopActionHandler => {
-            let events = envelope::events(&received.bytes);
+        Function::StopActionHandler | Function::StopActionQueue => {
+            let events = match function {
+                Function::StopActionQueue => envelope::queued_events(&received.bytes),
+                _ => envelope::events(&received.bytes),
+            };
             drop(received);
             match events {
                 Ok(events) if events.is_empty() => answer::outcome(refused("the delivery holds no events")),
@@ -199,9 +211,7 @@ async fn work<I: Invocations>(invocations: Arc<I>, function: Function, received:
             let output = match function {
                 Function::Grant => invocations.announce(Announced::Grant, &request).await,
                 Function::Hold => invocations.announce(Announced::Hold, &request).await,
-                Function::Evaluate | Function::StopActionHandler | Function::Sweep => {
-                    invocations.evaluate(&request).await
-                }
+                _ => invocations.evaluate(&request).await,
             };
             answer::evaluated(&output)
         }
@@ -213,7 +223,7 @@ async fn work<I: Invocations>(invocations: Arc<I>, function: Function, received:
 fn unread(function: Function, fault: Fault) -> Response {
     match (fault, function) {
         (Fault::BrokenOff, _) => failed(StatusCode::SERVICE_UNAVAILABLE, &fault.to_string()),
-        (Fault::TooLong, Function::StopActionHandler | Function::Sweep) => {
+        (Fault::TooLong, Function::StopActionHandler | Function::StopActionQueue | Function::Sweep) => {
             tracing::error!(limit = body::BODY_BYTES_MAX, "refused a body that is too long");
             answer::outcome(Outcome::done([fault.to_string()]))
         }

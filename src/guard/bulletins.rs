@@ -2,18 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
+use std::time::Duration;
 
-use crate::case::bulletin::{StormReport, Teller};
-use crate::case::{Bulletin, BulletinKey, Record, StormRow};
+use futures::stream;
+use futures::{StreamExt as _, TryStreamExt as _};
+
+use crate::case::bulletin::{GroupReport, StormReport, Teller};
+use crate::case::outbox::{Message, begun};
+use crate::case::{Bulletin, BulletinKey, Case, GroupRow, Record, StormRow};
 use crate::domain::Hold;
 use crate::store::{Etag, PathName, StatePath};
 
 use super::Guard;
+use super::crowd::Cap;
+use super::outbox::wait_a_while;
 use super::records::{GuardError, Loaded, Saved, bulletin_path, load_bulletin};
 use super::work::CONFLICTS_MAX;
 
 /// Clusters whose stops led up to a storm and that it lists from the start.
 const EARLIER_MAX: usize = 50;
+
+/// Records read at the same time, to see whether a group's cases are still there.
+const PARALLEL_READS: usize = 16;
+/// Bulletins looked after at the same time: a sink that is slow must not keep the others' news.
+const PARALLEL_BULLETINS: usize = 16;
 
 /// The incident of a bulletin that its marker stands for, as it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +44,7 @@ impl Guard {
     pub(super) fn teller(&self) -> Teller<'_> {
         let now = self.now();
         let portal = self.0.settings.portal.as_ref();
-        Teller { now, mode: self.0.gate.mode(), sinks: &self.0.sink_names, portal, times: self.times() }
+        Teller { now, mode: self.0.gate.mode(), routes: &self.0.routes, portal, times: self.times() }
     }
 
     /// A cluster of a storm says where it stands. Told again by each step of its case, so that a lost process loses nothing.
@@ -41,7 +53,9 @@ impl Guard {
         let key = BulletinKey::Storm { subscription: subscription.clone() };
         let case = record.case();
         let caller = case.and_then(|case| case.newest_stop()).map(|stop| &stop.caller);
-        let policies = case.and_then(|case| case.restart.as_ref()).map(|restart| restart.policies.clone());
+        let restart = case.and_then(|case| case.restart.as_ref());
+        let notify = case.map(Case::named_sinks).unwrap_or_default();
+        let _one_at_a_time = self.0.shared_incidents.lock().await;
         for _ in 0..=CONFLICTS_MAX {
             let Loaded { mut document, etag } = load_bulletin(&self.0.store, &key).await?;
             let (before, marked) = (document.clone(), Marked::of(&document));
@@ -56,7 +70,8 @@ impl Guard {
                 cluster: &record.cluster,
                 row,
                 caller,
-                policies: policies.as_deref().unwrap_or_default(),
+                policies: restart.map(|restart| restart.policies.as_slice()).unwrap_or_default(),
+                notify: &notify,
             };
             document.take_row(report, self.teller());
             if document == before || self.save_bulletin(&mut document, etag.as_ref(), marked).await? {
@@ -64,6 +79,33 @@ impl Guard {
             }
         }
         Err(GuardError::Contended(key.name()))
+    }
+
+    /// What the groups that its incidents are in should know of them. Told again by each step, as a storm.
+    pub(super) async fn tell_groups(&self, record: &Record, rows: &[GroupRow]) -> Result<(), GuardError> {
+        let caller = record.case().and_then(Case::newest_stop).map(|stop| &stop.caller);
+        for row in rows {
+            let report = GroupReport { cluster: &record.cluster, row, caller };
+            for sink in &row.sinks {
+                let key = BulletinKey::Group { sink: sink.clone() };
+                let _one_at_a_time = self.0.shared_incidents.lock().await;
+                self.change_bulletin(&key, |document, teller| document.take_group_row(report, teller))
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The incidents that a step begins: which sinks have no room for them.
+    pub(super) fn begin(&self, before: &[Message], after: &[Message]) -> Vec<String> {
+        let within = Duration::try_from(self.times().bulletin_every).unwrap_or_default();
+        let cap = Cap { incidents: self.0.routes.incidents_a_minute(), within };
+        let now = self.0.clock.since_boot();
+        let mut full = Vec::new();
+        for (incident, sinks) in begun(before, after) {
+            full.extend(self.0.crowd.enter(incident, sinks.into_iter(), cap, now));
+        }
+        full
     }
 
     /// Says what is broken, or that it is mended.
@@ -161,26 +203,52 @@ impl Guard {
         for key in own {
             open.entry(key).or_default();
         }
-        let mut failed = Vec::new();
-        for (key, markers) in open {
-            if let Err(error) = self.look_after(&key, &markers).await {
-                failed.push(error.to_string());
-            }
-        }
-        failed
+        let guard = self.clone();
+        let look_after = move |(key, markers): (BulletinKey, Vec<u64>)| {
+            let guard = guard.clone();
+            async move { guard.look_after(&key, &markers).await.err().map(|error| error.to_string()) }
+        };
+        let all = stream::iter(open).map(look_after).buffer_unordered(PARALLEL_BULLETINS);
+        let failed = wait_a_while(async move { all.collect::<Vec<Option<String>>>().await }).await;
+        failed.into_iter().flatten().flatten().collect()
     }
 
     async fn look_after(&self, key: &BulletinKey, markers: &[u64]) -> Result<(), GuardError> {
+        // A sink may keep the one before waiting: what it was sent is not sent once more beside that.
+        let Some(_delivery) = self.0.bulletin_deliveries.try_take(key) else { return Ok(()) };
         let Loaded { mut document, etag } = load_bulletin(&self.0.store, key).await?;
         if !document.is_over() {
             let marked = Marked::of(&document);
-            let is_news = document.look_after(self.teller());
+            let checked = document.is_check_due(self.teller());
+            if checked {
+                let lost = self.lost_cases(&document).await?;
+                document.settle_lost(&lost, self.teller());
+            }
+            let is_news = document.look_after(self.teller()) || checked;
             if is_news && !self.save_bulletin(&mut document, etag.as_ref(), marked).await? {
                 return Ok(());
             }
             self.deliver_bulletin(key).await?;
         }
         self.forget_markers(key, markers).await
+    }
+
+    /// Of the incidents of a group those whose cases are not on their clusters' records any more. A case ends in its groups before it
+    /// leaves its record (rule 33), so these were lost: the record was damaged, or deleted by people.
+    async fn lost_cases(&self, group: &Bulletin) -> Result<Vec<String>, GuardError> {
+        let lost = stream::iter(group.unsettled()).map(|(incident, cluster)| async move {
+            let stored = self.0.store.read(&StatePath::cluster(&cluster.key())).await?;
+            let record = stored.map(|stored| Record::decode(&stored.bytes));
+            // One that can't be read may still hold it.
+            let is_there = match &record {
+                None => false,
+                Some(Err(_)) => true,
+                Some(Ok(record)) => record.case_id().is_some_and(|id| incident.starts_with(id.as_str())),
+            };
+            Ok::<_, GuardError>((!is_there).then_some(incident))
+        });
+        let lost: Vec<Option<String>> = lost.buffer_unordered(PARALLEL_READS).try_collect().await?;
+        Ok(lost.into_iter().flatten().collect())
     }
 
     /// Markers of incidents that are over go; one above the bulletin's generation is burnt first, so that whoever is about to open
@@ -215,13 +283,13 @@ impl Guard {
     async fn deliver_bulletin(&self, key: &BulletinKey) -> Result<(), GuardError> {
         let Loaded { document, .. } = load_bulletin(&self.0.store, key).await?;
         let tried = self.try_due(&document.outbox).await;
-        if tried.is_empty() {
+        if tried.is_empty() && !self.falls_back(&document) {
             return Ok(());
         }
         for _ in 0..=CONFLICTS_MAX {
             let Loaded { mut document, etag } = load_bulletin(&self.0.store, key).await?;
             let marked = Marked::of(&document);
-            let dead = self.settle_all(&mut document.outbox, &tried);
+            let dead = self.settle_all(&mut document, &tried);
             self.bury(&dead).await?;
             if self.save_bulletin(&mut document, etag.as_ref(), marked).await? {
                 return Ok(());

@@ -21,6 +21,9 @@ impl Guard {
         if let Some(row) = &closing.storm {
             self.tell_storm(&current.document, row).await?;
         }
+        if !Mutant::ForgetGroup.is_on() {
+            self.tell_groups(&current.document, &closing.groups).await?;
+        }
         let mut record = current.document.clone();
         let marker = marker_of(&record);
         let path = CasePath::new(&marker, closing.closed_at);

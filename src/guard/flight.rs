@@ -1,6 +1,7 @@
 //! One piece of work at a time for each cluster in this process, and starts at a pace.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -18,18 +19,30 @@ const START_EVERY: SignedDuration = SignedDuration::from_secs(1);
 const TURN_KEPT: SignedDuration = SignedDuration::from_mins(10);
 
 /// A thousand events of one cluster are worked off one after the other (rule 30).
-#[derive(Debug, Default)]
-pub(super) struct Flights(Mutex<HashMap<ClusterKey, Arc<AsyncMutex<()>>>>);
+#[derive(Debug)]
+pub(super) struct Flights<K>(Mutex<HashMap<K, Arc<AsyncMutex<()>>>>);
 
-impl Flights {
-    /// Waits until nobody else works on this cluster.
-    pub(super) async fn take(&self, key: &ClusterKey) -> OwnedMutexGuard<()> {
-        let lock = {
-            let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            flights.retain(|_, lock| Arc::strong_count(lock) > 1);
-            Arc::clone(flights.entry(key.clone()).or_default())
-        };
-        lock.lock_owned().await
+impl<K> Default for Flights<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash> Flights<K> {
+    /// Waits until nobody else works on this.
+    pub(super) async fn take(&self, key: &K) -> OwnedMutexGuard<()> {
+        self.of(key).lock_owned().await
+    }
+
+    /// Takes it if nobody else works on it.
+    pub(super) fn try_take(&self, key: &K) -> Option<OwnedMutexGuard<()>> {
+        self.of(key).try_lock_owned().ok()
+    }
+
+    fn of(&self, key: &K) -> Arc<AsyncMutex<()>> {
+        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        flights.retain(|_, lock| Arc::strong_count(lock) > 1);
+        Arc::clone(flights.entry(key.clone()).or_default())
     }
 }
 

@@ -11,6 +11,9 @@ use crate::case::outbox::Delivery;
 use crate::domain::Incident;
 use crate::incident::{DeliveryError, Sink};
 
+/// How long one delivery may take. A sink's own limits are shorter; this holds for one that has none.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// Holds what can change the world outside the store.
 pub(super) struct Gate {
     mode: Mode,
@@ -59,10 +62,14 @@ impl Gate {
                 retry_after: None,
             };
         };
-        match sink.deliver(incident, now).await {
-            Ok(_) => Delivery::Delivered,
-            Err(DeliveryError::Retry { after, why }) => Delivery::Failed { why, retry_after: after },
-            Err(DeliveryError::GiveUp { why }) => Delivery::GivenUp { why },
+        match tokio::time::timeout(DELIVERY_TIMEOUT, sink.deliver(incident, now)).await {
+            Ok(Ok(delivered)) => Delivery::Delivered { reference: delivered.reference },
+            Ok(Err(DeliveryError::Retry { after, why })) => Delivery::Failed { why, retry_after: after },
+            Ok(Err(DeliveryError::GiveUp { why })) => Delivery::GivenUp { why },
+            Err(_) => Delivery::Failed {
+                why: format!("it did not answer within {} s", DELIVERY_TIMEOUT.as_secs()),
+                retry_after: None,
+            },
         }
     }
 }

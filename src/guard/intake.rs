@@ -9,6 +9,7 @@ use crate::case::{Episode, Stop, Taken, take_in};
 use crate::domain::{ClusterId, StopEvent, StopTime, SubscriptionId};
 
 use super::Guard;
+use super::outbox::wait_a_while;
 use super::records::{GuardError, Loaded, load};
 use super::work::CONFLICTS_MAX;
 
@@ -62,10 +63,25 @@ impl Guard {
         stops: &(dyn Fn() -> Vec<Stop> + Send + Sync),
         durable: oneshot::Sender<Intake>,
     ) -> Result<bool, GuardError> {
-        let _flight = self.0.flights.take(&cluster.key()).await;
+        let flight = self.0.flights.take(&cluster.key()).await;
+        let worked_on = self.open_or_join(&cluster, stops, durable).await?;
+        drop(flight);
+        let Some(current) = worked_on else { return Ok(false) };
+        let guard = self.clone();
+        let delivered = wait_a_while(async move { guard.deliver_outbox(current).await }).await;
+        delivered.unwrap_or(Ok(())).map(|()| true)
+    }
+
+    /// Makes the stops durable and works on their case. `None` if none of them was news.
+    async fn open_or_join(
+        &self,
+        cluster: &ClusterId,
+        stops: &(dyn Fn() -> Vec<Stop> + Send + Sync),
+        durable: oneshot::Sender<Intake>,
+    ) -> Result<Option<Loaded<Record>>, GuardError> {
         let mut durable = Some(durable);
         for conflict in 0..=CONFLICTS_MAX {
-            let current = self.load_or_new(&cluster).await?;
+            let current = self.load_or_new(cluster).await?;
             if let Episode::Closing(closing) = &current.document.episode {
                 let closing = closing.clone();
                 self.archive_and_reset(&current, &closing).await?;
@@ -76,7 +92,7 @@ impl Guard {
             let intake = Intake { cluster: cluster.clone(), summary };
             if !taken.any_new() {
                 tell(&mut durable, intake);
-                return Ok(false);
+                return Ok(None);
             }
             let looked = self.look(&record).await;
             let transition = self.decide(&record, looked.facts, taken.opened).await?;
@@ -84,8 +100,7 @@ impl Guard {
             let written =
                 self.write_then(transition, etag, looked.since_boot, || tell(&mut durable, intake)).await?;
             if let Some(next) = written {
-                self.reconcile(next).await?;
-                return Ok(true);
+                return self.reconcile(next).await.map(Some);
             }
             self.pause(conflict).await;
         }

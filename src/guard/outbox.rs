@@ -1,9 +1,14 @@
 //! Delivers what waits in an outbox, and writes down what came of it.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 
 use crate::case::Record;
-use crate::case::outbox::{DeadLetter, Delivery, Message, due, settle};
+use crate::case::outbox::{
+    DeadLetter, Delivery, Keeper, Message, Receipt, due, fall_back, falls_back_at, keep, settle, stand_in_for,
+};
+use crate::domain::Incident;
 use crate::store::{PathName, StatePath};
 
 use super::Guard;
@@ -12,29 +17,41 @@ use super::work::CONFLICTS_MAX;
 
 /// Rounds of delivery in one go: a sink gets one message a round, in order.
 const ROUNDS_MAX: usize = 4;
+/// So long deliveries are waited for: what takes longer goes on beside what comes next.
+const DELIVERIES_WAITED_FOR: Duration = Duration::from_secs(10);
 
 /// What came of one try.
 pub(super) struct Tried {
-    incident: (String, u32),
+    incident: Incident,
     sink: String,
     delivery: Delivery,
 }
 
+/// Waits a while for work that may take long, and lets it go on then. `None` if it does, or if it panicked.
+pub(super) async fn wait_a_while<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
+    let done = tokio::time::timeout(DELIVERIES_WAITED_FOR, tokio::spawn(work)).await;
+    done.ok().and_then(Result::ok)
+}
+
 impl Guard {
-    /// Delivers the messages on a record that are due, and lets the marker go when nothing is left.
-    pub(super) async fn deliver_outbox(
-        &self,
-        mut current: Loaded<Record>,
-    ) -> Result<Loaded<Record>, GuardError> {
+    /// Delivers the messages on a record that are due, and lets the marker go when nothing is left. Not under the cluster's flight: a
+    /// sink may take its time, and a new stop must not wait for that. Where this process delivers them already nothing is done.
+    pub(super) async fn deliver_outbox(&self, mut current: Loaded<Record>) -> Result<(), GuardError> {
+        let key = current.document.cluster.key();
+        let Some(_delivery) = self.0.deliveries.try_take(&key) else { return Ok(()) };
+        let began_with = current.document.writer.clone();
         for _ in 0..ROUNDS_MAX {
             let tried = self.try_due(&current.document.outbox).await;
-            if tried.is_empty() {
+            if tried.is_empty() && !self.falls_back(&current.document) {
                 break;
             }
             current = self.settle_record(current, tried).await?;
         }
         self.forget_if_over(&current.document).await?;
-        Ok(current)
+        self.remember_delivered(&began_with, &current.document);
+        Ok(())
     }
 
     /// Tries everything that is due, all sinks at the same time.
@@ -42,23 +59,25 @@ impl Guard {
         let now = self.now();
         join_all(due(outbox, now).into_iter().map(|(incident, sink)| async move {
             let delivery = self.0.gate.deliver(incident, sink, now).await;
-            let id = incident.id.clone();
+            let id = &incident.id;
             match &delivery {
-                Delivery::Delivered => {
-                    tracing::info!(
-                        incident = id,
-                        state = incident.state.as_str(),
-                        sink,
-                        "incident delivered"
-                    );
+                Delivery::Delivered { reference } => {
+                    let (state, reference) = (incident.state.as_str(), reference.as_deref());
+                    tracing::info!(incident = id, state, sink, reference, "incident delivered");
                 }
                 Delivery::Failed { why, .. } | Delivery::GivenUp { why } => {
                     tracing::warn!(incident = id, sink, why, "incident not delivered");
                 }
             }
-            Tried { incident: (id, incident.sequence), sink: sink.to_owned(), delivery }
+            Tried { incident: incident.clone(), sink: sink.to_owned(), delivery }
         }))
         .await
+    }
+
+    /// Whether the fallback sink has to be told of something now.
+    pub(super) fn falls_back(&self, keeper: &impl Keeper) -> bool {
+        let at = self.fallback().and_then(|sink| falls_back_at(keeper, sink));
+        at.is_some_and(|at| at <= self.now())
     }
 
     async fn settle_record(
@@ -70,7 +89,7 @@ impl Guard {
         let path = StatePath::cluster(&key);
         for _ in 0..=CONFLICTS_MAX {
             let mut record = current.document.clone();
-            let dead = self.settle_all(&mut record.outbox, &tried);
+            let dead = self.settle_all(&mut record, &tried);
             self.bury(&dead).await?;
             match self.save(&path, &mut record, current.etag.as_ref()).await? {
                 Saved::Done(etag) => return Ok(Loaded { document: record, etag: Some(etag) }),
@@ -80,16 +99,32 @@ impl Guard {
         Err(GuardError::Contended(key.to_string()))
     }
 
-    /// Applies tries to an outbox; may be repeated on a newer version of it.
-    pub(super) fn settle_all(&self, outbox: &mut Vec<Message>, tried: &[Tried]) -> Vec<DeadLetter> {
+    /// Writes down what came of tries, and tells the fallback sink where that is due; may be repeated on a newer version.
+    pub(super) fn settle_all(&self, keeper: &mut impl Keeper, tried: &[Tried]) -> Vec<DeadLetter> {
         let now = self.now();
-        tried
-            .iter()
-            .filter_map(|tried| {
-                let incident = (tried.incident.0.as_str(), tried.incident.1);
-                settle(outbox, incident, &tried.sink, tried.delivery.clone(), now, self.jitter())
-            })
-            .collect()
+        let fallback = self.fallback();
+        let mut dead = Vec::new();
+        for Tried { incident, sink, delivery } in tried {
+            if let Delivery::Delivered { reference } = delivery {
+                let receipt = Receipt::new(incident, sink, reference.as_deref(), now);
+                keep(keeper.receipts_mut(), receipt);
+            }
+            let message = (incident.id.as_str(), incident.sequence);
+            let delivery = delivery.clone();
+            let letter = settle(keeper.outbox_mut(), message, sink, delivery, now, self.jitter());
+            if let Some(mut letter) = letter {
+                if let Some(fallback) = fallback {
+                    stand_in_for(keeper, &mut letter, fallback, now);
+                }
+                dead.push(letter);
+            }
+        }
+        if let Some(fallback) = fallback
+            && fall_back(keeper, fallback, now)
+        {
+            tracing::warn!(fallback, "a sink is down: the fallback sink is told");
+        }
+        dead
     }
 
     /// Keeps what no sink took.

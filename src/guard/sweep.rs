@@ -14,12 +14,16 @@ use crate::mutant::Mutant;
 use crate::store::{OpenMarker, StatePath};
 
 use super::Guard;
-use super::closing::marker_of;
 use super::open_work::OpenWork;
+use super::outbox::wait_a_while;
 use super::records::{GuardError, Loaded, Saved, load};
 
 /// Cases worked on at the same time.
 const PARALLEL_CASES: usize = 32;
+/// Clusters whose messages are delivered at the same time.
+const PARALLEL_DELIVERIES: usize = 64;
+/// Records whose messages one sweep delivers: they are all in memory then. The next sweep goes on.
+const DELIVERIES_MAX: usize = 1_000;
 /// However late a case says it is due, its record is read this often: another process may have changed it.
 const READ_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// A sweep starts nothing new after this: the next is not to be kept waiting.
@@ -45,13 +49,15 @@ pub struct Swept {
 }
 
 /// When a case wants attention next, as this process last read its record.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Due {
     at: Timestamp,
     is_held: bool,
+    /// Who wrote the record that says so.
+    writer: String,
 }
 
-/// Why a case could not be worked on.
+/// Why a case could not be worked on, or its messages not delivered.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error(transparent)]
@@ -132,16 +138,27 @@ impl Guard {
         let outcomes = stream::iter(due)
             .map(|(key, generations)| async move {
                 if self.is_out_of_time(began) {
-                    return Ok(());
+                    return Ok(None);
                 }
                 self.in_its_own_task(key, generations).await
             })
             .buffer_unordered(PARALLEL_CASES)
-            .collect::<Vec<Result<(), Trouble>>>()
+            .collect::<Vec<Result<Option<Loaded<Record>>, Trouble>>>()
             .await;
+        let mut troubles = Vec::new();
+        let mut to_deliver = Vec::new();
+        for outcome in outcomes {
+            match outcome {
+                Ok(current) => to_deliver.extend(current),
+                Err(trouble) => troubles.push(trouble),
+            }
+        }
+        // Only now: no sink keeps another case's start waiting.
+        to_deliver.truncate(DELIVERIES_MAX);
+        troubles.extend(self.deliver_all(to_deliver).await);
         self.leave(entry).await?;
         let mut failed = Vec::new();
-        for trouble in outcomes.into_iter().filter_map(Result::err) {
+        for trouble in troubles {
             if let Trouble::Panicked(key) = &trouble {
                 self.suspect(key, None).await?;
             }
@@ -157,19 +174,19 @@ impl Guard {
         generations: Vec<u64>,
     ) -> Result<Option<String>, GuardError> {
         let entry = self.enter(vec![key.clone()]).await?;
-        let outcome = self.in_its_own_task(key.clone(), generations).await;
+        let trouble = match self.in_its_own_task(key.clone(), generations).await {
+            Ok(current) => self.deliver_all(current.into_iter().collect()).await.into_iter().next(),
+            Err(trouble) => Some(trouble),
+        };
         self.leave(entry).await?;
-        match outcome {
-            Ok(()) => {
-                self.clear(&key).await?;
-                Ok(None)
-            }
-            Err(trouble @ Trouble::Panicked(_)) => {
+        match &trouble {
+            None => self.clear(&key).await?,
+            Some(Trouble::Panicked(_)) => {
                 self.suspect(&key, None).await?;
-                Ok(Some(trouble.to_string()))
             }
-            Err(trouble @ Trouble::Failed(_)) => Ok(Some(trouble.to_string())),
+            Some(Trouble::Failed(_)) => {}
         }
+        Ok(trouble.map(|trouble| trouble.to_string()))
     }
 
     fn is_due(&self, key: &ClusterKey, now: Timestamp) -> bool {
@@ -187,13 +204,39 @@ impl Guard {
         open.cases.keys().filter(|key| due.get(*key).is_some_and(|due| due.is_held)).count()
     }
 
+    /// Delivers what waits on these records, each in a task of its own, all beside one another. Who is not through after a while goes on
+    /// beside the next sweep: a sink that does not answer keeps no case waiting.
+    async fn deliver_all(&self, records: Vec<Loaded<Record>>) -> Vec<Trouble> {
+        if records.is_empty() {
+            return Vec::new();
+        }
+        let guard = self.clone();
+        let deliver = move |record: Loaded<Record>| {
+            let (key, guard) = (record.document.cluster.key(), guard.clone());
+            async move {
+                match tokio::spawn(async move { guard.deliver_outbox(record).await }).await {
+                    Ok(Ok(())) => None,
+                    Ok(Err(error)) => Some(Trouble::Failed(error)),
+                    Err(_) => Some(Trouble::Panicked(key)),
+                }
+            }
+        };
+        let all = stream::iter(records).map(deliver).buffer_unordered(PARALLEL_DELIVERIES);
+        let troubles = wait_a_while(async move { all.collect::<Vec<Option<Trouble>>>().await }).await;
+        troubles.into_iter().flatten().flatten().collect()
+    }
+
     /// One case's panic must not end the sweep.
-    async fn in_its_own_task(&self, key: ClusterKey, generations: Vec<u64>) -> Result<(), Trouble> {
+    async fn in_its_own_task(
+        &self,
+        key: ClusterKey,
+        generations: Vec<u64>,
+    ) -> Result<Option<Loaded<Record>>, Trouble> {
         let guard = self.clone();
         let of = key.clone();
         let task = tokio::spawn(async move { guard.sweep_one(&of, &generations).await });
         match task.await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(current)) => Ok(current),
             Ok(Err(error)) => {
                 tracing::warn!(case = %key, %error, "a case could not be worked on");
                 Err(Trouble::Failed(error))
@@ -202,14 +245,21 @@ impl Guard {
         }
     }
 
-    async fn sweep_one(&self, key: &ClusterKey, generations: &[u64]) -> Result<(), GuardError> {
+    /// Works on one case. Returns its record if messages wait on it.
+    async fn sweep_one(
+        &self,
+        key: &ClusterKey,
+        generations: &[u64],
+    ) -> Result<Option<Loaded<Record>>, GuardError> {
         let _flight = self.0.flights.take(key).await;
         let loaded = load(&self.0.store, key, None, self.0.gate.mode(), self.now()).await?;
         let Some(loaded) = loaded else {
-            return self.burn_orphans(key, generations).await;
+            self.burn_orphans(key, generations).await?;
+            return Ok(None);
         };
-        let record = self.reconcile(loaded).await?;
-        self.forget_leftovers(record, generations).await
+        let current = self.reconcile(loaded).await?;
+        self.forget_leftovers(current.document.clone(), generations).await?;
+        Ok(Some(current).filter(|current| !current.document.outbox.is_empty()))
     }
 
     /// Markers without any record: a process died, or is paused, between the two writes. Nothing was acknowledged, so the event
@@ -280,16 +330,29 @@ impl Guard {
     pub(super) fn remember_due(&self, record: &Record) {
         let now = self.now();
         let case = record.case().map(|case| case.next_at);
-        let next = case.into_iter().chain(outbox::next_at(&record.outbox)).min();
+        let falls_back = self.fallback().and_then(|sink| outbox::falls_back_at(record, sink));
+        let next = case.into_iter().chain(outbox::next_at(&record.outbox)).chain(falls_back).min();
         let mut due = self.0.due.lock().unwrap_or_else(PoisonError::into_inner);
         match next {
             Some(next) => {
                 let is_held = matches!(record.episode, Episode::Held(_));
-                due.insert(marker_of(record).key, Due { at: next.min(now + READ_EVERY), is_held });
+                let (at, writer) = (next.min(now + READ_EVERY), record.writer.clone());
+                due.insert(record.cluster.key(), Due { at, is_held, writer });
             }
             None => {
-                due.remove(&marker_of(record).key);
+                due.remove(&record.cluster.key());
             }
+        }
+    }
+
+    /// The same after a delivery, which began with the record of this writer: unless a step has said otherwise since.
+    pub(super) fn remember_delivered(&self, began_with: &str, record: &Record) {
+        let is_newest = {
+            let due = self.0.due.lock().unwrap_or_else(PoisonError::into_inner);
+            due.get(&record.cluster.key()).is_some_and(|due| due.writer == began_with)
+        };
+        if is_newest {
+            self.remember_due(record);
         }
     }
 }

@@ -51,8 +51,9 @@ enum Stepped {
 }
 
 impl Guard {
-    /// Reads the record and works on it until nothing is due.
-    pub(super) async fn reconcile(&self, loaded: Loaded<Record>) -> Result<Record, GuardError> {
+    /// Works on a record until nothing is due: then its messages can be delivered, which keeps no step and no start waiting. To be
+    /// called by whoever has the cluster's flight.
+    pub(super) async fn reconcile(&self, loaded: Loaded<Record>) -> Result<Loaded<Record>, GuardError> {
         let key = loaded.document.cluster.key();
         let mut current = loaded;
         for step in 0..STEPS_MAX {
@@ -72,7 +73,8 @@ impl Guard {
                 }
             }
         }
-        self.finish(current).await
+        self.remember_due(&current.document);
+        Ok(current)
     }
 
     pub(super) async fn read(&self, key: &ClusterKey) -> Result<Loaded<Record>, GuardError> {
@@ -128,9 +130,14 @@ impl Guard {
         let mut marker_due = opening;
         // Its turn is taken only when there is something to start: until then a start may go at once.
         let mut turn = None;
+        // Which sinks have no room for what begins here is asked only when something does.
+        let mut crowded: Option<Vec<String>> = None;
         loop {
             let now = self.now();
-            let context = self.context(now, hold.as_deref(), turn.unwrap_or(now), &intent_nonce);
+            let context = Context {
+                crowded: crowded.as_deref().unwrap_or_default(),
+                ..self.context(now, hold.as_deref(), turn.unwrap_or(now), &intent_nonce)
+            };
             match advance(record, &facts, &context) {
                 Advance::ReadGrants { callers } => {
                     facts.grants = Some(self.read_grants(record, callers).await?);
@@ -143,18 +150,24 @@ impl Guard {
                     marked?;
                     facts.stops = Some(stops?);
                 }
-                Advance::Write(transition) if transition.start.is_some() && turn.is_none() => {
-                    let until = self.left_alone_until(record.cluster.subscription(), now);
-                    let at = self.0.pace.take_turn(&record.cluster, now, until);
-                    turn = Some(at);
-                    if at <= now {
+                Advance::Write(transition) => {
+                    if transition.start.is_some() && turn.is_none() {
+                        let until = self.left_alone_until(record.cluster.subscription(), now);
+                        let at = self.0.pace.take_turn(&record.cluster, now, until);
+                        turn = Some(at);
+                        if at > now {
+                            continue;
+                        }
+                    }
+                    let full = match &crowded {
+                        Some(_) => Vec::new(),
+                        None => self.begin(&record.outbox, &transition.record.outbox),
+                    };
+                    if full.is_empty() {
                         self.put_marker(record, marker_due).await?;
                         return Ok(*transition);
                     }
-                }
-                Advance::Write(transition) => {
-                    self.put_marker(record, marker_due).await?;
-                    return Ok(*transition);
+                    crowded = Some(full);
                 }
             }
         }
@@ -196,7 +209,8 @@ impl Guard {
             hold,
             skewed: self.is_skewed(),
             start_slot_at,
-            sinks: &self.0.sink_names,
+            routes: &self.0.routes,
+            crowded: &[],
             portal: self.0.settings.portal.as_ref(),
             nonce,
         }
@@ -232,7 +246,7 @@ impl Guard {
         looked_since_boot: Duration,
         written: impl FnOnce() + Send,
     ) -> Result<Option<Loaded<Record>>, GuardError> {
-        let Transition { mut record, mut start, storm } = transition;
+        let Transition { mut record, mut start, storm, groups } = transition;
         let path = StatePath::cluster(&record.cluster.key());
         if Mutant::RecordAfterEffect.is_on()
             && let Some(intent) = start.take()
@@ -256,14 +270,8 @@ impl Guard {
         if let Some(row) = storm {
             self.tell_storm(&current.document, &row).await?;
         }
+        self.tell_groups(&current.document, &groups).await?;
         Ok(Some(current))
-    }
-
-    /// Nothing is due any more: deliver what waits, and remember when to come back.
-    pub(super) async fn finish(&self, current: Loaded<Record>) -> Result<Record, GuardError> {
-        let current = self.deliver_outbox(current).await?;
-        self.remember_due(&current.document);
-        Ok(current.document)
     }
 }
 

@@ -34,8 +34,10 @@ pub struct SinkFile {
     #[serde(default = "body_bytes_default")]
     pub body_bytes_max: usize,
     /// The requests, in order.
-    #[serde(rename = "step")]
+    #[serde(rename = "step", default)]
     pub steps: Vec<Step>,
+    /// The e-mail, if messages leave by SMTP.
+    pub mail: Option<Mail>,
 }
 
 fn body_bytes_default() -> usize {
@@ -49,6 +51,39 @@ pub enum Transport {
     /// As HTTP requests.
     #[default]
     Http,
+    /// As e-mail to a server.
+    Smtp,
+}
+
+/// An e-mail.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Mail {
+    /// The setting with the server, of kind `mail-server`.
+    pub server: Spanned<String>,
+    /// The setting with the sender, of kind `sender`.
+    pub from: Spanned<String>,
+    /// The setting with the recipients, of kind `recipients`.
+    pub to: Spanned<String>,
+    /// A condition: whether a phone should make noise.
+    pub urgent: Option<Spanned<String>>,
+    /// The subject. Mail clients keep messages together whose subjects are the same.
+    pub subject: Spanned<String>,
+    /// The message as plain text.
+    pub text: Spanned<String>,
+    /// The same as HTML.
+    pub html: Spanned<String>,
+}
+
+impl Mail {
+    /// Its settings, with the kinds that they must have.
+    fn settings(&self) -> [(&Spanned<String>, SettingKind); 3] {
+        [
+            (&self.server, SettingKind::MailServer),
+            (&self.from, SettingKind::Sender),
+            (&self.to, SettingKind::Recipients),
+        ]
+    }
 }
 
 /// A setting that people fill in.
@@ -87,6 +122,27 @@ pub enum SettingKind {
     Path,
     /// A secret as Standard Webhooks has it: `whsec_` and 24 to 64 bytes in base64.
     SigningKey,
+    /// A mail server's URL, `smtps://user:password@host`; no template sees it.
+    MailServer,
+    /// One e-mail address, with or without a name.
+    Sender,
+    /// E-mail addresses, comma separated.
+    Recipients,
+}
+
+impl SettingKind {
+    /// The word for it in files.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Url => "url",
+            Self::Path => "path",
+            Self::SigningKey => "signing-key",
+            Self::MailServer => "mail-server",
+            Self::Sender => "sender",
+            Self::Recipients => "recipients",
+        }
+    }
 }
 
 /// One request.
@@ -300,8 +356,28 @@ impl SinkFile {
                 fault(at, format!("{env} is a setting of the guard itself: a sink may not read it"));
             }
         }
-        if self.steps.is_empty() || self.steps.len() > STEPS_MAX {
-            fault(0, format!("a sink has 1 to {STEPS_MAX} steps"));
+        match (self.transport, &self.mail) {
+            (Transport::Smtp, Some(mail)) if self.steps.is_empty() => {
+                for (setting, kind) in mail.settings() {
+                    let named = self.settings.get(setting.get_ref());
+                    if named.is_none_or(|setting| setting.kind != kind || setting.optional) {
+                        let told = format!(
+                            "the mail wants a setting `{}` of kind `{}`",
+                            setting.get_ref(),
+                            kind.word()
+                        );
+                        fault(setting.span().start, told);
+                    }
+                }
+            }
+            (Transport::Smtp, _) => fault(0, "a sink over `smtp` has a `[mail]` and no steps".to_owned()),
+            (Transport::Http, Some(mail)) => {
+                fault(mail.server.span().start, "a `[mail]` needs `transport = \"smtp\"`".to_owned());
+            }
+            (Transport::Http, None) if self.steps.is_empty() || self.steps.len() > STEPS_MAX => {
+                fault(0, format!("a sink has 1 to {STEPS_MAX} steps"));
+            }
+            (Transport::Http, None) => {}
         }
         let mut seen: Vec<&str> = Vec::new();
         for step in &self.steps {

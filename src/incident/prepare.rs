@@ -11,11 +11,13 @@ use toml::Spanned;
 
 use super::address::Address;
 use super::fault::{SinkFault, first_line, line_of};
-use super::file::{Auth, Method, Setting, SettingKind, SinkFile, Step};
+use super::file::{self, Auth, Method, Setting, SettingKind, SinkFile, Step};
+use super::mail::Mail;
 use super::request::{Part, Proof, Request, reason};
 use super::samples;
 use super::signature::Secret;
 use super::sink::PreparedSink;
+use super::smtp::{self, MailServer};
 use super::template::{Kind, Templates, checked, value};
 use super::tokens::Azure;
 
@@ -94,6 +96,7 @@ pub fn sample_ready(parts: Parts<'_>) -> (Option<PreparedSink>, Vec<PrepareFault
     for step in &parts.file.steps {
         requests.extend(compiler.request(step));
     }
+    let mail = parts.file.mail.as_ref().and_then(|mail| compiler.mail(mail));
     let compiled = compiler.faults;
     let is_compiled = compiled.is_empty();
     faults.extend(compiled.into_iter().map(PrepareFault::File));
@@ -105,6 +108,7 @@ pub fn sample_ready(parts: Parts<'_>) -> (Option<PreparedSink>, Vec<PrepareFault
         name: parts.name.to_owned(),
         about: parts.file.about.clone(),
         requests,
+        mail,
         templates,
         settings: values.for_templates,
         azure,
@@ -154,14 +158,24 @@ fn values(parts: &Parts<'_>, faults: &mut Vec<PrepareFault>) -> Values {
         };
         let for_templates = match (&text, setting.kind) {
             (None, _) => Value::from(()),
-            (Some(_), SettingKind::SigningKey) => Value::UNDEFINED,
+            (Some(_), SettingKind::SigningKey | SettingKind::MailServer) => Value::UNDEFINED,
             (Some(text), SettingKind::Url | SettingKind::Path) => checked(text.trim_end_matches('/')),
-            (Some(text), SettingKind::Text) => Value::from(text.as_str()),
+            (Some(text), SettingKind::Text | SettingKind::Sender | SettingKind::Recipients) => {
+                Value::from(text.as_str())
+            }
         };
-        if setting.kind == SettingKind::SigningKey {
-            values.keys.insert(name.clone(), text.as_deref().and_then(|text| Secret::parse(text).ok()));
-        } else {
-            shown.insert(name, for_templates);
+        match setting.kind {
+            SettingKind::SigningKey => {
+                values.keys.insert(name.clone(), text.as_deref().and_then(|text| Secret::parse(text).ok()));
+            }
+            SettingKind::MailServer => {}
+            SettingKind::Text
+            | SettingKind::Url
+            | SettingKind::Path
+            | SettingKind::Sender
+            | SettingKind::Recipients => {
+                shown.insert(name, for_templates);
+            }
         }
         values.texts.insert(name.clone(), text);
     }
@@ -183,6 +197,9 @@ fn check(setting: &Setting, text: &str) -> Result<(), String> {
         SettingKind::Text => Ok(()),
         SettingKind::Url => Address::parse(text).map(|_| ()).map_err(|error| error.to_string()),
         SettingKind::SigningKey => Secret::parse(text).map(|_| ()).map_err(|error| error.to_string()),
+        SettingKind::MailServer => smtp::check_server(text).map_err(|error| error.to_string()),
+        SettingKind::Sender => smtp::check_sender(text).map_err(|error| error.to_string()),
+        SettingKind::Recipients => smtp::check_recipients(text).map_err(|error| error.to_string()),
         SettingKind::Path => {
             let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.()/".contains(&byte));
             let climbs = text.split('/').any(|part| part == "." || part == "..");
@@ -199,6 +216,8 @@ fn made_up(setting: &Setting) -> String {
         SettingKind::Url => "https://sink.example.invalid".to_owned(),
         SettingKind::Path => "/x".to_owned(),
         SettingKind::SigningKey => String::new(),
+        SettingKind::MailServer => "smtps://mail.example.invalid".to_owned(),
+        SettingKind::Sender | SettingKind::Recipients => "stop-guard@example.invalid".to_owned(),
     }
 }
 
@@ -243,12 +262,39 @@ impl Compiler<'_, '_> {
         })
     }
 
+    fn mail(&mut self, mail: &file::Mail) -> Option<Mail> {
+        let urgent = mail.urgent.as_ref().map(|source| self.part("mail/urgent", Kind::Condition, source));
+        let subject = self.part("mail/subject", Kind::Text, &mail.subject);
+        let text = self.part("mail/text", Kind::Text, &mail.text);
+        let html = self.part("mail/html", Kind::Html, &mail.html);
+        let setting = |name: &Spanned<String>| {
+            self.values.texts.get(name.get_ref()).cloned().flatten().unwrap_or_default()
+        };
+        let (server, from, to) = (setting(&mail.server), setting(&mail.from), setting(&mail.to));
+        let server = match MailServer::new(&server, &from, &to) {
+            Ok(server) => server,
+            // A default that is none: values of the environment were checked.
+            Err(fault) => {
+                return self.fault(mail.server.span().start, format!("a setting of the mail {fault}"));
+            }
+        };
+        Some(Mail {
+            server,
+            from,
+            to,
+            urgent: optional(urgent)?,
+            subject: subject?,
+            text: text?,
+            html: html?,
+        })
+    }
+
     fn part(&mut self, name: &str, kind: Kind, source: &Spanned<String>) -> Option<Part> {
         let line = first_line(self.parts.text, source.span().start);
         match self.templates.add(name, kind, source.get_ref()) {
             Ok(template) => Some(Part { template, line }),
             Err(error) => {
-                let error = reason(&error, line);
+                let error = reason(&error, line, &self.values.secrets);
                 self.faults.push(SinkFault::new(self.parts.path, Some(error.line), &error.message));
                 None
             }

@@ -15,6 +15,10 @@ use crate::domain::text::clean;
 
 /// Longest reason in characters.
 const REASON_CHARS_MAX: usize = 200;
+/// What secrets are shown as.
+pub(super) const HIDDEN: &str = "***";
+/// Shorter values than these are not looked for in texts, in bytes: they would be found everywhere.
+const SECRET_BYTES_MIN: usize = 4;
 
 /// A compiled step.
 pub(super) struct Request {
@@ -72,6 +76,8 @@ pub(super) struct Material<'a> {
     pub(super) settings: &'a Value,
     pub(super) azure: &'a Value,
     pub(super) body_bytes_max: usize,
+    /// Values that no reason may show.
+    pub(super) secrets: &'a [String],
 }
 
 impl Request {
@@ -111,7 +117,12 @@ impl Request {
             })?;
             headers.push((name.clone(), header));
         }
-        let body = self.body.as_ref().map(|part| fit(material, part, view, &context, answers)).transpose()?;
+        let body = self.body.as_ref().map(|part| {
+            let whole = json(material, part, &context)?;
+            let shorter = |view: &View| json(material, part, &self::context(material, view, answers));
+            fit(whole, String::len, material.body_bytes_max, part.line, view, shorter)
+        });
+        let body = body.transpose()?;
         Ok(Rendered { address, headers, body })
     }
 }
@@ -126,31 +137,30 @@ pub(super) fn context(material: &Material<'_>, view: &View, answers: &Value) -> 
     }
 }
 
-/// A body within the limit: the whole, or without as few entries as will do.
-fn fit(
-    material: &Material<'_>,
-    part: &Part,
+/// What is within the limit: the whole, or what is written without as few entries as will do.
+pub(super) fn fit<T>(
+    whole: T,
+    bytes: impl Fn(&T) -> usize,
+    max: usize,
+    line: usize,
     view: &View,
-    whole: &Value,
-    answers: &Value,
-) -> Result<String, RenderError> {
-    let max = material.body_bytes_max;
-    let body = json(material, part, whole)?;
-    if body.len() <= max {
-        return Ok(body);
+    write: impl Fn(&View) -> Result<T, RenderError>,
+) -> Result<T, RenderError> {
+    if bytes(&whole) <= max {
+        return Ok(whole);
     }
     // The fewest entries that must go: between `fits`, which will do, and `too_few`, which won't.
-    let shorter = |count: usize| json(material, part, &context(material, &view.without(count), answers));
+    let shorter = |count: usize| write(&view.without(count));
     let (mut too_few, mut fits) = (0, view.spare());
     let mut shortest = shorter(fits)?;
-    if shortest.len() > max {
-        let message = format!("the body has {} bytes without any list, {max} are allowed", shortest.len());
-        return Err(RenderError { line: part.line, message });
+    if bytes(&shortest) > max {
+        let message = format!("the body has {} bytes without any list, {max} are allowed", bytes(&shortest));
+        return Err(RenderError { line, message });
     }
     while fits - too_few > 1 {
         let middle = too_few + (fits - too_few) / 2;
         let body = shorter(middle)?;
-        if body.len() <= max {
+        if bytes(&body) <= max {
             (fits, shortest) = (middle, body);
         } else {
             too_few = middle;
@@ -164,7 +174,10 @@ fn json(material: &Material<'_>, part: &Part, context: &Value) -> Result<String,
     let text = render(material, part, context)?;
     let mut body: Json = serde_json::from_str(&text).map_err(|error| {
         let near = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default().trim();
-        let message = format!("the body is no JSON: {error}, near `{}`", clean(near, REASON_CHARS_MAX));
+        let message = format!(
+            "the body is no JSON: {error}, near `{}`",
+            clean(&hide(material.secrets, near), REASON_CHARS_MAX)
+        );
         RenderError { line: part.line, message }
     })?;
     drop_nulls(&mut body);
@@ -182,14 +195,29 @@ fn drop_nulls(json: &mut Json) {
     }
 }
 
-fn render(material: &Material<'_>, part: &Part, context: &Value) -> Result<String, RenderError> {
-    material.templates.render(&part.template, context).map_err(|error| reason(&error, part.line))
+pub(super) fn render(material: &Material<'_>, part: &Part, context: &Value) -> Result<String, RenderError> {
+    material
+        .templates
+        .render(&part.template, context)
+        .map_err(|error| reason(&error, part.line, material.secrets))
 }
 
 /// The engine's error, with the line of the file.
-pub(super) fn reason(error: &minijinja::Error, first_line: usize) -> RenderError {
+pub(super) fn reason(error: &minijinja::Error, first_line: usize, secrets: &[String]) -> RenderError {
     let line = first_line + error.line().unwrap_or(1).saturating_sub(1);
     let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
-    let message = clean(&format!("{}{detail}", error.kind()), REASON_CHARS_MAX);
+    let message = clean(&hide(secrets, &format!("{}{detail}", error.kind())), REASON_CHARS_MAX);
     RenderError { line, message }
+}
+
+/// Takes secrets out of a text, as they are and as they are in URLs and JSON. Before it is cut: half a secret would not be found.
+pub(super) fn hide(secrets: &[String], text: &str) -> String {
+    let secrets = secrets.iter().filter(|secret| secret.len() >= SECRET_BYTES_MIN);
+    secrets.fold(text.to_owned(), |text, secret| {
+        let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        let quoted = Json::from(secret.as_str()).to_string();
+        text.replace(quoted.trim_matches('"'), HIDDEN)
+            .replace(secret.as_str(), HIDDEN)
+            .replace(&encoded.replace('+', "%20"), HIDDEN)
+    })
 }

@@ -7,6 +7,8 @@ use crate::domain::{Caller, CallerKind, ClusterId, Incident, IncidentState, Seve
 
 /// What all samples' titles begin with.
 const MARK: &str = "[sample] ";
+/// What the titles of incidents begin with that are really sent.
+const TEST: &str = "[test] ";
 /// When the samples' clusters were stopped.
 const STOPPED_AT: Timestamp = Timestamp::constant(1_789_409_069, 173_205_700);
 /// Azure's documentation uses this subscription in examples.
@@ -63,6 +65,26 @@ pub fn sample(sample: Sample, state: IncidentState) -> Incident {
             }
         }
     }
+    incident
+}
+
+/// An incident for trying a sink out for real: marked as a test, under an id of its own, begun at `started` and told at `now`.
+pub fn rehearsal(state: IncidentState, started: Timestamp, now: Timestamp) -> Incident {
+    let over = state == IncidentState::Resolved;
+    let mut incident = sample(Sample::Stop, state);
+    incident.id = format!("test-{}", started.as_millisecond());
+    incident.sequence = u32::from(over);
+    incident.title = match over {
+        false => format!(
+            "{TEST}aks-stop-guard tries this sink out: nothing was stopped, nobody has to do anything"
+        ),
+        true => format!("{TEST}aks-stop-guard has tried this sink out: it works"),
+    };
+    (incident.opened_at, incident.at, incident.stopped_at) = (started, now, Some(started));
+    incident.next =
+        if over { Vec::new() } else { vec!["Nothing: this is a test, and it resolves itself.".to_owned()] };
+    incident.timeline = vec![line(started, "A test began.")];
+    incident.timeline.extend(over.then(|| line(now, "The test ended.")));
     incident
 }
 

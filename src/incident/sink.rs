@@ -15,7 +15,8 @@ use serde_json::Value as Json;
 
 use super::answer::Answer;
 use super::http::HttpSend;
-use super::request::{Material, Proof, RenderError, Rendered, Request, context};
+use super::mail::Mail;
+use super::request::{Material, Proof, RenderError, Rendered, Request, context, hide};
 use super::template::{Templates, value};
 use super::tokens::SinkTokens;
 use super::view::{View, message_id};
@@ -32,16 +33,13 @@ pub use shown::Shown;
 pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(15);
 /// The media type of a body that the file names none for.
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
-/// What secrets are shown as.
-const HIDDEN: &str = "***";
-/// Shorter values than these are not looked for in texts: they would be found everywhere.
-const SECRET_CHARS_MIN: usize = 4;
 
 /// A sink whose file and settings are in order, not yet connected to anything.
 pub struct PreparedSink {
     pub(super) name: String,
     pub(super) about: String,
     pub(super) requests: Vec<Request>,
+    pub(super) mail: Option<Mail>,
     pub(super) templates: Templates,
     pub(super) settings: Value,
     pub(super) azure: Value,
@@ -72,6 +70,7 @@ impl PreparedSink {
             settings: &self.settings,
             azure: &self.azure,
             body_bytes_max: self.body_bytes_max,
+            secrets: &self.secrets,
         }
     }
 
@@ -82,11 +81,7 @@ impl PreparedSink {
 
     /// Takes secrets out of a text that somebody else wrote.
     fn hide(&self, text: &str) -> String {
-        let secrets = self.secrets.iter().filter(|secret| secret.len() >= SECRET_CHARS_MIN);
-        secrets.fold(text.to_owned(), |text, secret| {
-            let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-            text.replace(secret.as_str(), HIDDEN).replace(&encoded.replace('+', "%20"), HIDDEN)
-        })
+        hide(&self.secrets, text)
     }
 }
 
@@ -96,7 +91,7 @@ impl std::fmt::Debug for PreparedSink {
     }
 }
 
-/// A sink that delivers.
+/// A sink that delivers: by requests over HTTP, or by e-mail if its file says so.
 pub struct HttpSink {
     sink: PreparedSink,
     http: Arc<dyn HttpSend>,
@@ -109,6 +104,10 @@ impl HttpSink {
         let sink = &self.sink;
         let material = sink.material();
         let view = View::new(incident, &sink.zone);
+        if let Some(mail) = &sink.mail {
+            let letter = mail.write(&material, &view).map_err(|error| self.unwritten(&error))?;
+            return mail.send(&letter, incident, |text| sink.hide(text), &sink.name).await;
+        }
         let mut answers = sink.no_answers();
         let mut delivered = Delivered { status: 0, reference: None };
         for request in &sink.requests {

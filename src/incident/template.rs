@@ -24,6 +24,10 @@ pub(super) enum Kind {
     Header,
     /// A condition: nothing of it is sent.
     Condition,
+    /// Plain text: every value as it is.
+    Text,
+    /// Every value is written as text of HTML, or as an attribute's value.
+    Html,
 }
 
 impl Kind {
@@ -34,11 +38,13 @@ impl Kind {
             Self::Url => ".url",
             Self::Header => ".header",
             Self::Condition => ".condition",
+            Self::Text => ".text",
+            Self::Html => ".html",
         }
     }
 
     fn of(name: &str) -> Option<Self> {
-        [Self::Json, Self::Url, Self::Header, Self::Condition]
+        [Self::Json, Self::Url, Self::Header, Self::Condition, Self::Text, Self::Html]
             .into_iter()
             .find(|kind| name.ends_with(kind.suffix()))
     }
@@ -58,7 +64,9 @@ impl Templates {
         environment.set_fuel(Some(FUEL_MAX));
         environment.set_auto_escape_callback(|name| match Kind::of(name) {
             Some(Kind::Json) => AutoEscape::Json,
+            Some(Kind::Html) => AutoEscape::Html,
             Some(Kind::Url) => AutoEscape::Custom(Cow::Borrowed("url")),
+            Some(Kind::Text) => AutoEscape::Custom(Cow::Borrowed("text")),
             Some(Kind::Header | Kind::Condition) | None => AutoEscape::Custom(Cow::Borrowed("header")),
         });
         environment.set_formatter(format);
@@ -75,7 +83,7 @@ impl Templates {
         let name = format!("{name}{}", kind.suffix());
         let source = match kind {
             Kind::Condition => format!("{{% if {source} %}}yes{{% endif %}}"),
-            Kind::Json | Kind::Url | Kind::Header => source.to_owned(),
+            Kind::Json | Kind::Url | Kind::Header | Kind::Text | Kind::Html => source.to_owned(),
         };
         self.0.add_template_owned(name.clone(), source)?;
         Ok(Name(name))
@@ -100,6 +108,7 @@ fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Res
     let kind = Kind::of(state.name());
     let expected = match kind {
         Some(Kind::Json) => *state.auto_escape() == AutoEscape::Json,
+        Some(Kind::Html) => *state.auto_escape() == AutoEscape::Html,
         Some(_) | None => matches!(state.auto_escape(), AutoEscape::Custom(_)),
     };
     if !expected {
@@ -109,7 +118,8 @@ fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Res
         return Err(Error::from(ErrorKind::UndefinedError));
     }
     match kind {
-        Some(Kind::Json) => minijinja::escape_formatter(out, state, value),
+        Some(Kind::Json | Kind::Html) => minijinja::escape_formatter(out, state, value),
+        Some(Kind::Text) => Ok(out.write_str(&text(value)?)?),
         Some(Kind::Url) if value.is_safe() => Ok(out.write_str(value.as_str().unwrap_or_default())?),
         Some(Kind::Url) => {
             let text = text(value)?;
@@ -128,7 +138,7 @@ fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Res
     }
 }
 
-/// A single value: a list, or nothing at all, in a URL or a header is a slip.
+/// A single value: a list, or nothing at all, in a URL, a header or a text is a slip.
 fn text(value: &Value) -> Result<Cow<'_, str>, Error> {
     if let Some(text) = value.as_str() {
         return Ok(Cow::Borrowed(text));
@@ -136,7 +146,10 @@ fn text(value: &Value) -> Result<Cow<'_, str>, Error> {
     if value.is_number() || value.is_true() && value.len().is_none() {
         return Ok(Cow::Owned(value.to_string()));
     }
-    Err(Error::new(ErrorKind::InvalidOperation, format!("a {} can't be in a URL or a header", value.kind())))
+    Err(Error::new(
+        ErrorKind::InvalidOperation,
+        format!("a {} can't be in a URL, a header or a text", value.kind()),
+    ))
 }
 
 #[cfg(test)]

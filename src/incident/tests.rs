@@ -13,14 +13,38 @@ mod deliver;
 mod faults;
 mod formats;
 mod limits;
+mod lookups;
 pub(super) mod samples;
 mod tokens;
 mod webhook;
 
 /// Sinks that are shipped, each with the settings that it needs.
-pub(super) const SHIPPED: [(&str, &[(&str, &str)]); 5] = [
+pub(super) const SHIPPED: [(&str, &[(&str, &str)]); 9] = [
     ("alertmanager", &[("STOP_GUARD_ALERTMANAGER_URL", "https://alertmanager.example/am/")]),
+    ("opsgenie", &[("STOP_GUARD_OPSGENIE_KEY", "G3N13K3Y")]),
     ("pagerduty", &[("STOP_GUARD_PAGERDUTY_KEY", "R0UT1NGKEYR0UT1NGKEYR0UT1NGKEY12")]),
+    (
+        "sentinel",
+        &[
+            ("STOP_GUARD_SENTINEL_ENDPOINT", "https://guard-a1b2.westeurope-1.ingest.monitor.azure.com"),
+            ("STOP_GUARD_SENTINEL_RULE", "dcr-000a00a000a00000a000000aa000a0aa"),
+        ],
+    ),
+    (
+        "sentinel-incident",
+        &[(
+            "STOP_GUARD_SENTINEL_WORKSPACE",
+            "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/soc/providers/Microsoft.OperationalInsights/workspaces/soc",
+        )],
+    ),
+    (
+        "servicenow",
+        &[
+            ("STOP_GUARD_SERVICENOW_URL", "https://dev12345.service-now.com"),
+            ("STOP_GUARD_SERVICENOW_USER", "guard"),
+            ("STOP_GUARD_SERVICENOW_PASSWORD", "P4SSW0RD"),
+        ],
+    ),
     ("slack", &[("STOP_GUARD_SLACK_URL", "https://hooks.example/services/T0K3N")]),
     ("teams", &[("STOP_GUARD_TEAMS_URL", "https://flow.example/invoke?sig=T0K3N")]),
     (
@@ -52,9 +76,18 @@ pub(super) fn prepared(
     text: &str,
     settings: &[(&str, &str)],
 ) -> Result<PreparedSink, Vec<String>> {
-    let path = format!("sinks/{name}.toml");
     let told = |faults: Vec<SinkFault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let file = SinkFile::parse(&path, text, &["STOP_GUARD_STATE"]).map_err(told)?;
+    let file = SinkFile::parse(&format!("sinks/{name}.toml"), text, &["STOP_GUARD_STATE"]).map_err(told)?;
+    prepared_of(name, text, file, settings)
+}
+
+fn prepared_of(
+    name: &str,
+    text: &str,
+    file: SinkFile,
+    settings: &[(&str, &str)],
+) -> Result<PreparedSink, Vec<String>> {
+    let path = format!("sinks/{name}.toml");
     let settings: BTreeMap<&str, &str> = settings.iter().copied().collect();
     let env = |name: &str| settings.get(name).map(|value| (*value).to_owned());
     let parts = Parts { name, path: &path, text, file, env: &env, zone: TimeZone::UTC, azure: azure() };
@@ -76,6 +109,14 @@ pub(super) fn file(name: &str) -> String {
 pub(super) fn shipped(name: &str) -> PreparedSink {
     let (_, settings) = SHIPPED.into_iter().find(|(shipped, _)| *shipped == name).unwrap();
     prepared(name, &file(name), settings).unwrap()
+}
+
+/// A shipped sink without what its file says of answers: nothing that it looks up is there.
+pub(super) fn prepared_as_new(name: &str, settings: &[(&str, &str)]) -> PreparedSink {
+    let text = file(name);
+    let mut read = SinkFile::parse(name, &text, &[]).unwrap();
+    read.steps.iter_mut().for_each(|step| step.example = None);
+    prepared_of(name, &text, read, settings).unwrap()
 }
 
 /// The body of a sink's first request for an incident.

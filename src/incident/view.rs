@@ -23,6 +23,8 @@ const TITLE_CHARS_MAX: usize = 300;
 const SENTENCE_CHARS_MAX: usize = 400;
 /// Longest name, id or word in characters.
 const WORD_CHARS_MAX: usize = 256;
+/// What is shown instead of nothing.
+const BLANK: &str = "(blank)";
 /// Longest link in bytes: what browsers and tools take.
 const LINK_BYTES_MAX: usize = 2_000;
 /// Longest key in bytes. The shortest column that shipped sinks know is ServiceNow's `correlation_id`, 100 characters.
@@ -263,7 +265,9 @@ impl Time {
 // Claims are cleaned where they are parsed; a message is what leaves the house, so nothing is taken on trust here. Cleaned first, so
 // that nothing invisible hides an address, and cut last, since a dead address is longer than a live one.
 fn safe(text: &str, chars_max: usize) -> String {
-    clean(&defang(&clean(text, chars_max)), chars_max)
+    let safe = clean(&defang(&clean(text, chars_max)), chars_max);
+    // Somebody whose name is a space would be missing from the message, and some receivers refuse one without a title.
+    if safe.trim().is_empty() { BLANK.to_owned() } else { safe }
 }
 
 fn word(text: &str) -> String {

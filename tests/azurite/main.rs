@@ -30,6 +30,9 @@ mod blob_proxy;
 #[path = "../scenarios/clocks.rs"]
 #[expect(dead_code, reason = "the clocks of these guards are right")]
 mod clocks;
+#[path = "../scenarios/inbox.rs"]
+#[expect(dead_code, reason = "the sinks of these guards are all right")]
+mod inbox;
 #[path = "../scenarios/policies.rs"]
 mod policies;
 #[path = "../scenarios/probe.rs"]

@@ -17,6 +17,7 @@ mod evaluate;
 mod host_ends;
 mod pauses;
 mod processes;
+mod queue;
 mod restarts;
 mod theatre;
 

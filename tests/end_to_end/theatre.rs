@@ -13,7 +13,7 @@ use aks_stop_guard::store::{
 use jiff::SignedDuration;
 use simulator::delivery::{Duplicates, Schema};
 use simulator::demo::facts::{self, Incident};
-use simulator::demo::stage::{GUARD, Guarded, Plan, Stage, tail};
+use simulator::demo::stage::{Encoding, GUARD, Guarded, Plan, Stage, Way, tail};
 use simulator::http::now;
 use simulator::world::{Caller, ClusterId, Deed, Durations, Happening, NewCluster, RequestKind};
 
@@ -48,12 +48,17 @@ impl Theatre {
 
     /// With another policy file beside the project's.
     pub(crate) async fn with_policy(container: &str, policy: &str) -> Self {
-        Self::build(container, policy, &[], None).await
+        Self::build(container, policy, Way::Webhook, &[], None).await
+    }
+
+    /// With events that come by a queue.
+    pub(crate) async fn with_queue(container: &str, encoding: Encoding) -> Self {
+        Self::build(container, &pipeline_policy(), Way::Queue(encoding), &[], None).await
     }
 
     /// With more subscriptions than [`RETAIL`] and [`EDGE`].
     pub(crate) async fn with_subscriptions(container: &str, more: &[String]) -> Self {
-        Self::build(container, &pipeline_policy(), more, None).await
+        Self::build(container, &pipeline_policy(), Way::Webhook, more, None).await
     }
 
     /// With something between the guard and its store that does what the script says.
@@ -61,14 +66,29 @@ impl Theatre {
         container: &str,
         script: impl Fn(&Seen<'_>) -> Meddling + Send + Sync + 'static,
     ) -> Self {
+        Self::with_proxy_and(container, Way::Webhook, script).await
+    }
+
+    /// The same, with events that come this way.
+    pub(crate) async fn with_proxy_and(
+        container: &str,
+        way: Way,
+        script: impl Fn(&Seen<'_>) -> Meddling + Send + Sync + 'static,
+    ) -> Self {
         install_provider();
         // Held until the theatre holds it as well: the proxy belongs to this one.
         let azurite = Azurite::shared();
         let proxy = Proxy::start(&azurite.url, script).await;
-        Self::build(container, &pipeline_policy(), &[], Some(proxy.url)).await
+        Self::build(container, &pipeline_policy(), way, &[], Some(proxy.url)).await
     }
 
-    async fn build(container: &str, policy: &str, more: &[String], store_url: Option<String>) -> Self {
+    async fn build(
+        container: &str,
+        policy: &str,
+        way: Way,
+        more: &[String],
+        store_url: Option<String>,
+    ) -> Self {
         install_provider();
         let azurite = Azurite::shared();
         let guarded = |id: &str, schema, duplicates| Guarded { id: id.to_owned(), schema, duplicates };
@@ -85,6 +105,7 @@ impl Theatre {
             .into_iter()
             .chain(more.iter().map(|id| guarded(id, Schema::EventGrid, Duplicates::None)))
             .collect(),
+            way,
             policies: vec![("test.cedar".to_owned(), policy.to_owned())],
         };
         let store = store(&azurite.url, container);

@@ -14,6 +14,7 @@ pub(crate) fn canonical(record: &mut Record, now: Tick, times: &Times) {
     for start in &mut record.history.starts {
         *start = past();
     }
+    record.receipts.clear();
     record.outbox.iter_mut().for_each(canonical_message);
     match &mut record.episode {
         Episode::None => {}

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use aks_stop_guard::case::outbox::{self, Delivery};
 use aks_stop_guard::case::{
     Advance, Case, Confirm, Context, Episode, Facts, GrantsRead, IntentState, Mode, RecentStops, Record,
-    Stop, StopSource, Taken, Times, advance, close, note_start, take_in,
+    Routes, Stop, StopSource, Taken, Times, advance, close, note_start, take_in,
 };
 use aks_stop_guard::domain::{
     Caller, CallerKind, Cluster, ClusterId, Found, IncidentState, LogReading, Look, Power, PowerOperation,
@@ -104,7 +104,7 @@ pub(crate) struct Core {
     zone: TimeZone,
     times: Times,
     confirm: Confirm,
-    sinks: Vec<String>,
+    routes: Routes,
     cluster: ClusterId,
     records: Vec<(Record, View)>,
     ids: HashMap<Vec<u8>, RecordId>,
@@ -176,7 +176,7 @@ impl Core {
             zone: TimeZone::UTC,
             times,
             confirm,
-            sinks: vec!["webhook".to_owned()],
+            routes: Routes::to_all(["webhook"]),
             records: Vec::new(),
             ids: HashMap::new(),
             bodies: vec![String::new()],
@@ -315,7 +315,8 @@ impl Core {
                 hold: None,
                 skewed: false,
                 start_slot_at: at(now),
-                sinks: &self.sinks,
+                routes: &self.routes,
+                crowded: &[],
                 portal: None,
                 nonce: &nonce,
             };
@@ -391,7 +392,14 @@ impl Core {
         let (name, sequence, state, sink) =
             (incident.id.clone(), incident.sequence, incident.state, sink.to_owned());
         let generation = small(name.rsplit('-').next().unwrap().parse().unwrap());
-        outbox::settle(&mut record.outbox, (&name, sequence), &sink, Delivery::Delivered, at(now), 0);
+        outbox::settle(
+            &mut record.outbox,
+            (&name, sequence),
+            &sink,
+            Delivery::Delivered { reference: None },
+            at(now),
+            0,
+        );
         Some((generation, state, self.intern(record, now)))
     }
 

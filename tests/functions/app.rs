@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use aks_stop_guard::functions::PARALLEL_INVOCATIONS_MAX;
 use serde_json::{Value, json};
 
 fn text(name: &str) -> String {
@@ -29,9 +30,21 @@ fn the_host_neither_forwards_requests_nor_retries_by_itself() {
     let handler = host["customHandler"].as_object().unwrap();
     assert_eq!(handler.keys().collect::<Vec<_>>(), ["description"]);
     assert_eq!(host.get("retry"), None);
-    for function in ["StopActionHandler", "Sweep", "Evaluate", "Grant", "Hold"] {
+    for function in ["StopActionHandler", "StopActionQueue", "Sweep", "Evaluate", "Grant", "Hold"] {
         assert_eq!(file(&format!("{function}/function.json")).get("retry"), None);
     }
+}
+
+#[test]
+fn the_host_hands_messages_on_as_they_are_and_keeps_trying_for_a_day() {
+    let queues = &file("host.json")["extensions"]["queues"];
+    assert_eq!(queues["messageEncoding"], "none");
+    assert_eq!(queues["visibilityTimeout"], "00:01:00");
+    let a_day_of_minutes = 24 * 60;
+    assert_eq!(queues["maxDequeueCount"], a_day_of_minutes);
+    // Never more at once than the server has places for.
+    let at_once = queues["batchSize"].as_u64().unwrap() + queues["newBatchThreshold"].as_u64().unwrap();
+    assert!(at_once <= PARALLEL_INVOCATIONS_MAX as u64, "{at_once}");
 }
 
 #[test]
@@ -43,10 +56,15 @@ fn the_app_has_the_functions_that_the_server_serves() {
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
     functions.sort();
-    assert_eq!(functions, ["Evaluate", "Grant", "Hold", "StopActionHandler", "Sweep"]);
+    assert_eq!(functions, ["Evaluate", "Grant", "Hold", "StopActionHandler", "StopActionQueue", "Sweep"]);
     assert_eq!(
         file("StopActionHandler/function.json")["bindings"],
         json!([{"type": "eventGridTrigger", "name": "event", "direction": "in"}])
+    );
+    assert_eq!(
+        file("StopActionQueue/function.json")["bindings"],
+        json!([{"type": "queueTrigger", "name": "message", "direction": "in", "queueName": "aks-stop-events",
+                "connection": "StopActionQueue"}])
     );
     assert_eq!(
         file("Sweep/function.json")["bindings"],
@@ -63,20 +81,6 @@ fn the_app_has_the_functions_that_the_server_serves() {
 }
 
 #[test]
-fn what_is_published_keeps_the_policies_and_the_sinks_and_leaves_the_sources_out() {
-    let ignored = text(".funcignore");
-    let ignored: Vec<_> = ignored.lines().collect();
-    for kept in ["policies/", "sinks/", "aks-stop-guard", "host.json", "Sweep/", "*"] {
-        assert!(!ignored.contains(&kept), "{kept}");
-    }
-    // A pattern for all files of a kind would take those of policies/ and sinks/ with it.
-    assert!(!ignored.iter().any(|pattern| pattern.starts_with('*')));
-    for left_out in ["target/", "src/", "tests/", "Cargo.*", ".*", "local.settings.json"] {
-        assert!(ignored.contains(&left_out), "{left_out}");
-    }
-}
-
-#[test]
 fn the_example_of_local_settings_is_safe_to_start_with() {
     let settings = file("local.settings.json.example");
     let values = settings["Values"].as_object().unwrap();
@@ -84,4 +88,5 @@ fn the_example_of_local_settings_is_safe_to_start_with() {
     assert_eq!(values["FUNCTIONS_WORKER_RUNTIME"], "custom");
     assert_eq!(values["AzureWebJobsStorage"], "UseDevelopmentStorage=true");
     assert_eq!(values["STOP_GUARD_MODE"], "dry-run");
+    assert_eq!(values["AzureWebJobs.StopActionQueue.Disabled"], "true", "nobody has a queue by default");
 }

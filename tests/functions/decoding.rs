@@ -1,6 +1,6 @@
 //! Every golden and every recorded request decodes to what it holds.
 
-use aks_stop_guard::functions::envelope::{events, http_request};
+use aks_stop_guard::functions::envelope::{events, http_request, queued_events};
 use serde_json::Value;
 
 use crate::requests::{Expected, all};
@@ -43,7 +43,12 @@ fn every_request_of_the_host_decodes_to_what_it_holds() {
                 assert_eq!(request.body.as_deref(), slow["Body"].as_str(), "{}", sent.file);
                 assert!(!format!("{request:?}").contains("<function-key>"), "{}: {request:?}", sent.file);
             }
-            Expected::Timer | Expected::OtherTrigger => {
+            Expected::Queue(count) => {
+                let found = queued_events(sent.body.as_bytes());
+                assert_eq!(found.as_ref().ok().map(Vec::len), count, "{}: {found:?}", sent.file);
+                counted += count.unwrap_or_default();
+            }
+            Expected::Timer => {
                 // Decoding must end; what it says is of no interest.
                 assert!(found.is_ok() || found.is_err_and(|fault| !fault.to_string().is_empty()));
             }

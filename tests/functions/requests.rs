@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use Expected::{Described, Events, Forwarded, Http, OtherTrigger, Probe, Shortened, Timer};
+use Expected::{Described, Events, Forwarded, Http, Probe, Queue, Shortened, Timer};
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,8 +16,8 @@ pub(crate) enum Expected {
     Http,
     /// Requests of a timer function, whose bodies nobody reads.
     Timer,
-    /// A request of a trigger that the app has not: must not panic.
-    OtherTrigger,
+    /// A request of a queue function whose message holds so many events; `None` if it is refused.
+    Queue(Option<usize>),
     /// The raw request of a caller, as the host forwards it in a mode that host.json does not switch on.
     Forwarded,
     /// The readiness probe.
@@ -47,7 +47,8 @@ pub(crate) fn all() -> Vec<Sent> {
         let path = match expected {
             Http => "/Evaluate",
             Timer => "/Sweep",
-            Events(_) | OtherTrigger | Forwarded | Probe | Shortened | Described => "/StopActionHandler",
+            Queue(_) => "/StopActionQueue",
+            Events(_) | Forwarded | Probe | Shortened | Described => "/StopActionHandler",
         };
         let (method, path) = ("POST".to_owned(), path.to_owned());
         Sent { file, expected, method, path, headers: Vec::new(), body: text.trim_end().to_owned(), nth: 0 }
@@ -123,11 +124,11 @@ pub(crate) const GOLDEN: &[(&str, Expected)] = &[
     ("http_default_get_no_body", Http),
     ("http_default_post", Http),
     ("http_default_post_octet_stream", Http),
-    ("queue_datatype_binary", OtherTrigger),
-    ("queue_holding_eventgrid_event", OtherTrigger),
-    ("queue_json", OtherTrigger),
-    ("queue_json_array", OtherTrigger),
-    ("queue_text", OtherTrigger),
+    ("queue_datatype_binary", Queue(None)),
+    ("queue_holding_eventgrid_event", Queue(Some(1))),
+    ("queue_json", Queue(Some(1))),
+    ("queue_json_array", Queue(Some(3))),
+    ("queue_text", Queue(None)),
     ("timer", Timer),
     ("timer_first_run", Timer),
     ("timer_no_monitor", Timer),

@@ -101,6 +101,10 @@ impl Probe {
     }
 
     async fn step(&self) {
+        if self.is_dead() {
+            // What it had begun in tasks of its own dies with it.
+            std::future::pending::<()>().await;
+        }
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
         if *self.kill_at.lock().unwrap() == Some(call) {
             self.die().await;

@@ -5,26 +5,24 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aks_stop_guard::azure::{
-    AccessTokens, Arm, ArmOptions, Audience, Authority, Cloud, CredentialError, Endpoint, Secret,
+    ACTIONS, AccessTokens, Arm, ArmOptions, Audience, Authority, Cloud, CredentialError, Endpoint, Secret,
     TokenSource, Transport, TransportError,
 };
-use aks_stop_guard::case::{Case, Confirm, Episode, Mode, Outcome, Record, Times};
+use aks_stop_guard::case::{Case, Confirm, Episode, Mode, Outcome, Record, Routes, Times};
 use aks_stop_guard::clock::Clock;
 use aks_stop_guard::domain::event::{Parsed, parse};
 use aks_stop_guard::domain::grant::{Author, Way};
-use aks_stop_guard::domain::{
-    ClusterId, Hold, Incident, IncidentState, Portal, Scope, StopEvent, SubscriptionId,
-};
+use aks_stop_guard::domain::{ClusterId, Hold, IncidentState, Portal, Scope, StopEvent, SubscriptionId};
 use aks_stop_guard::functions::envelope::http_request;
 use aks_stop_guard::functions::{Announced, App, HttpOutput, Invocations as _};
 use aks_stop_guard::guard::{Guard, GuardError, Holds, Made, Ports, Settings, SystemEntropy};
-use aks_stop_guard::incident::{Delivered, DeliveryError, Sink};
+use aks_stop_guard::incident::Sink;
 use aks_stop_guard::store::{StatePath, Store};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use http::{Request, Response};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use serde_json::{Value, json};
@@ -32,6 +30,7 @@ use simulator::world::{self, Deed, NewCluster, Reply, ResourceEvent, World};
 use tokio::sync::oneshot;
 
 use crate::clocks::{LocalClock, VirtualClock};
+use crate::inbox::{Inbox, InboxSink};
 use crate::policies;
 use crate::probe::{Noted, Probe, Probed};
 
@@ -43,34 +42,6 @@ pub(crate) const AUDIENCE: &str = "api://aks-stop-guard";
 const TICK: SignedDuration = SignedDuration::from_secs(5);
 /// How often the timer sweeps.
 const SWEEP_EVERY: SignedDuration = SignedDuration::from_secs(30);
-
-/// What a sink got, and what it should say.
-#[derive(Debug, Default)]
-pub(crate) struct Inbox {
-    pub(crate) messages: Mutex<Vec<Incident>>,
-    pub(crate) down: Mutex<bool>,
-}
-
-struct InboxSink(Arc<Inbox>, Arc<Probe>);
-
-#[async_trait]
-impl Sink for InboxSink {
-    fn name(&self) -> &str {
-        "webhook"
-    }
-
-    async fn deliver(&self, incident: &Incident, _now: Timestamp) -> Result<Delivered, DeliveryError> {
-        self.1.before(&format!("tell {}", incident.state.as_str())).await;
-        if *self.0.down.lock().unwrap() {
-            return Err(DeliveryError::Retry { after: None, why: "it is down".to_owned() });
-        }
-        for _ in 0..=usize::from(self.1.is_twice()) {
-            self.0.messages.lock().unwrap().push(incident.clone());
-        }
-        self.1.after_effect().await;
-        Ok(Delivered { status: 200, reference: None })
-    }
-}
 
 /// The simulated Azure as a transport.
 struct Wire {
@@ -150,12 +121,20 @@ pub(crate) struct Setup {
     pub(crate) confirm: Confirm,
     /// Policies beside the default set.
     pub(crate) extra: String,
+    /// Which sinks get what; all of them everything if none is named.
+    pub(crate) routes: Routes,
     pub(crate) faults: Vec<String>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { mode: Mode::Act, confirm: Confirm::Prefer, extra: String::new(), faults: Vec::new() }
+        Self {
+            mode: Mode::Act,
+            confirm: Confirm::Prefer,
+            extra: String::new(),
+            routes: Routes::default(),
+            faults: Vec::new(),
+        }
     }
 }
 
@@ -165,7 +144,10 @@ pub(crate) struct Sim {
     pub(crate) clock: Arc<VirtualClock>,
     pub(crate) state: Arc<InMemory>,
     pub(crate) cases: Arc<InMemory>,
+    /// What the sink `webhook` gets.
     pub(crate) inbox: Arc<Inbox>,
+    /// Further sinks, by name.
+    pub(crate) more_sinks: Vec<(&'static str, Arc<Inbox>)>,
     pub(crate) setup: Setup,
     pub(crate) events: Mutex<Vec<ResourceEvent>>,
     /// Whether events are delivered as time passes; else the scenario does it.
@@ -174,12 +156,15 @@ pub(crate) struct Sim {
 
 impl Sim {
     pub(crate) fn new(setup: Setup) -> Self {
+        let mut world = World::default();
+        world.give_role(&guard(), &ACTIONS);
         Self {
-            world: Arc::new(Mutex::new(World::default())),
+            world: Arc::new(Mutex::new(world)),
             clock: VirtualClock::new(),
             state: Arc::new(InMemory::new()),
             cases: Arc::new(InMemory::new()),
             inbox: Arc::new(Inbox::default()),
+            more_sinks: Vec::new(),
             setup,
             events: Mutex::new(Vec::new()),
             delivers: true,
@@ -216,13 +201,7 @@ impl Sim {
             Arc::new(tokens),
             Arc::clone(&clock),
         );
-        let ports = Ports {
-            arm,
-            store,
-            sinks: vec![Arc::new(InboxSink(Arc::clone(&self.inbox), Arc::clone(&probe)))],
-            clock,
-            entropy: Arc::new(SystemEntropy),
-        };
+        let ports = Ports { arm, store, sinks: self.sinks(&probe), clock, entropy: Arc::new(SystemEntropy) };
         let settings = Settings {
             mode: self.setup.mode,
             subscriptions: Some(BTreeSet::from([SubscriptionId::parse(SUBSCRIPTION).unwrap()])),
@@ -230,11 +209,18 @@ impl Sim {
             confirm: self.setup.confirm,
             times: Times::default(),
             portal: Some(Portal::new(Cloud::Public, None)),
+            routes: self.setup.routes.clone(),
             faults: self.setup.faults.clone(),
         };
         let extra = self.setup.extra.clone();
         let load = move || policies::load(&extra);
         Process { guard: Guard::new(settings, Box::new(load), ports), probe, clock: local }
+    }
+
+    fn sinks(&self, probe: &Arc<Probe>) -> Vec<Arc<dyn Sink>> {
+        let inboxes = [("webhook", &self.inbox)].into_iter();
+        let inboxes = inboxes.chain(self.more_sinks.iter().map(|(name, inbox)| (*name, inbox)));
+        inboxes.map(|(name, inbox)| Arc::new(InboxSink::new(name, inbox, probe)) as Arc<dyn Sink>).collect()
     }
 
     /// Makes a running cluster.
@@ -440,7 +426,7 @@ pub(crate) fn minutes(count: i64) -> SignedDuration {
 }
 
 /// Who the guard is in Azure.
-fn guard() -> world::Caller {
+pub(crate) fn guard() -> world::Caller {
     world::Caller::user_assigned_identity("aks-stop-guard", "/subscriptions/x/identity")
 }
 

@@ -3,12 +3,14 @@
 
 mod end;
 mod found;
+mod groups;
 mod messages;
 mod records;
 mod starts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aks_stop_guard::case::outbox::Message;
 use aks_stop_guard::case::{Confirm, Record, Times};
 use aks_stop_guard::domain::ClusterKey;
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +19,7 @@ use simulator::world;
 use crate::seed::Knobs;
 use crate::stage::guarded;
 use found::Discovering;
+use groups::Groups;
 use starts::{Intended, Posted};
 pub(crate) use starts::{Landed, Post};
 
@@ -55,6 +58,10 @@ pub(crate) enum Promise {
     OpenedFirst,
     /// A stop that nobody allowed is told (promise 3).
     Told,
+    /// Where a sink is down another one steps in (promise 3).
+    FallenBack,
+    /// What is told in a group is in it until it is over (promise 3).
+    Grouped,
     /// Restarts of a cluster stay within what the policy allowed (promise 5).
     Budget,
     /// A breaker with limit N lets N - 1 restarts pass (promise 5).
@@ -102,6 +109,8 @@ pub(super) struct Known {
     put_off: Option<(String, Timestamp)>,
     put_off_noted: bool,
     busy: bool,
+    /// When a sink took a message of it last.
+    told_at: Option<Timestamp>,
     /// It ended sweeps, and is left to people (rule 26).
     quarantined: bool,
 }
@@ -131,6 +140,10 @@ pub(crate) struct Judge {
     /// Policies or the mode were changed: what was allowed once is not so at all times.
     changed: bool,
     silent: bool,
+    knobs: Knobs,
+    groups: Groups,
+    /// Messages that each bulletin held when it was written last.
+    bulletins: BTreeMap<String, Vec<Message>>,
     calls: u64,
     trouble_until: Option<Timestamp>,
     discovering: Option<Discovering>,
@@ -157,6 +170,9 @@ impl Judge {
             opened: BTreeSet::new(),
             changed: false,
             silent: false,
+            knobs: knobs.clone(),
+            groups: Groups::default(),
+            bulletins: BTreeMap::new(),
             calls: 0,
             trouble_until: None,
             discovering: Discovering::of(knobs),

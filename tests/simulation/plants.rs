@@ -2,13 +2,14 @@
 //! same seeds break nothing.
 
 use aks_stop_guard::case::Confirm;
+use aks_stop_guard::domain::Severity;
 use aks_stop_guard::mutant::{Mutant, plant};
 use jiff::SignedDuration;
 
 use crate::judge::{Broken, Promise};
 use crate::run::play;
 use crate::runner::report;
-use crate::seed::{Aim, Dice, Knobs, PolicyChoice, Rates};
+use crate::seed::{Aim, Dice, Knobs, PolicyChoice, Rates, RouteChoice};
 
 /// Seeds that a planted bug gets at most until it is found.
 const SEEDS_MAX: u64 = 2_000;
@@ -100,6 +101,15 @@ fn quiet_end(knobs: &mut Knobs) {
     knobs.rates = Rates { sink: 500_000, ..Rates::default() };
 }
 
+/// Many sinks of which one is down, and little room for incidents.
+fn routed(knobs: &mut Knobs) {
+    knobs.unauthorised = 100;
+    knobs.clusters = 4;
+    knobs.sinks = 2;
+    knobs.rates = Rates::default();
+    knobs.routes = RouteChoice { pager_from: Severity::High, fallback: true, dead: Some("webhook"), cap: 1 };
+}
+
 /// Stops of which nobody tells, after stops that were allowed and starts by people.
 fn unheard(knobs: &mut Knobs) {
     quiet_end(knobs);
@@ -158,6 +168,21 @@ fn a_marker_that_is_deleted_without_burning_is_caught() {
 #[test]
 fn a_budget_that_is_off_by_one_is_caught() {
     finds(Mutant::BudgetOffByOne, stormy, &[Promise::Breaker]);
+}
+
+#[test]
+fn an_end_for_those_who_heard_no_beginning_is_caught() {
+    finds(Mutant::EndToAll, routed, &[Promise::OpenedFirst]);
+}
+
+#[test]
+fn a_sink_that_is_down_and_that_nobody_stands_in_for_is_caught() {
+    finds(Mutant::NoFallback, routed, &[Promise::FallenBack]);
+}
+
+#[test]
+fn a_group_that_is_not_told_of_an_end_is_caught() {
+    finds(Mutant::ForgetGroup, routed, &[Promise::Grouped]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aks_stop_guard::azure::{Arm, ArmOptions, Cloud, Endpoint, Secret};
-use aks_stop_guard::case::Mode;
+use aks_stop_guard::case::{Mode, Route, Routes};
 use aks_stop_guard::clock::Clock;
 use aks_stop_guard::domain::{Portal, SubscriptionId};
 use aks_stop_guard::guard::{Entropy, Guard, Ports, Settings};
@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep, sleep_until};
 
-use crate::seed::PolicyChoice;
+use crate::seed::{Knobs, PolicyChoice};
 use crate::stage::{SUBSCRIPTION, Stage, ops};
 use crate::store::{Blobs, Which};
 use crate::wire::{Inbox, Tokens, Wire};
@@ -75,7 +75,8 @@ impl Process {
             Arc::clone(&clock),
         );
         let container = |which| Arc::new(Blobs { life: Arc::clone(&life), which });
-        let sinks = ["webhook", "pager"].iter().take(stage.knobs.sinks as usize);
+        let names = stage.knobs.sink_names();
+        let sinks = names.iter().copied();
         let ports = Ports {
             arm,
             store: Store::over(container(Which::State), container(Which::Cases)),
@@ -92,6 +93,7 @@ impl Process {
             confirm: stage.knobs.confirm,
             times: stage.knobs.times.clone(),
             portal: Some(Portal::new(Cloud::Public, None)),
+            routes: routes(&stage.knobs),
             faults: Vec::new(),
         };
         let load = move || Ok(policies(deployed.policy));
@@ -267,6 +269,13 @@ impl Entropy for Thrown {
         self.0.state().dice.fill(bytes);
         true
     }
+}
+
+fn routes(knobs: &Knobs) -> Routes {
+    let route = |sink: &str| Route { sink: sink.to_owned(), takes: knobs.routes.takes(sink) };
+    let routes = knobs.sink_names().into_iter().map(route).collect();
+    let fallback = knobs.routes.fallback.then(|| "mail".to_owned());
+    Routes::new(routes, fallback).with_cap(knobs.routes.cap)
 }
 
 /// The policies, loaded once a thread.

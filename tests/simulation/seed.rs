@@ -2,7 +2,9 @@
 //!
 //! Each kind of fault is on in some seeds only: a world in which everything fails at once never gets far.
 
-use aks_stop_guard::case::{Confirm, Times};
+use aks_stop_guard::case::routes::INCIDENTS_A_MINUTE;
+use aks_stop_guard::case::{Confirm, Takes, Times};
+use aks_stop_guard::domain::Severity;
 use jiff::SignedDuration;
 use simulator::world::DEFAULT_GRAPH_LAG;
 
@@ -81,6 +83,53 @@ pub(crate) struct PolicyChoice {
     pub(crate) breaker: Option<u32>,
 }
 
+/// Which sinks get what, beside `webhook`, which gets everything, and `pager`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RouteChoice {
+    /// From which severity on the pager is told, if there is one.
+    pub(crate) pager_from: Severity,
+    /// There is a third sink, `mail`, that gets nothing by itself and steps in for others.
+    pub(crate) fallback: bool,
+    /// A sink that takes nothing as long as things go wrong.
+    pub(crate) dead: Option<&'static str>,
+    /// Incidents of its own that a sink gets in a minute.
+    pub(crate) cap: usize,
+}
+
+impl Default for RouteChoice {
+    fn default() -> Self {
+        Self { pager_from: Severity::Info, fallback: false, dead: None, cap: INCIDENTS_A_MINUTE }
+    }
+}
+
+impl RouteChoice {
+    fn of(dice: &mut Dice) -> Self {
+        Self {
+            pager_from: if dice.percent(50) { Severity::High } else { Severity::Info },
+            fallback: dice.percent(50),
+            dead: match dice.below(4) {
+                0 => Some("webhook"),
+                1 => Some("pager"),
+                _ => None,
+            },
+            cap: if dice.percent(60) {
+                usize::try_from(dice.between(0, 2)).unwrap_or(1)
+            } else {
+                INCIDENTS_A_MINUTE
+            },
+        }
+    }
+
+    /// What a sink gets by itself.
+    pub(crate) fn takes(&self, sink: &str) -> Takes {
+        match sink {
+            "mail" => Takes::Named,
+            "pager" => Takes::From(self.pager_from),
+            _ => Takes::From(Severity::Info),
+        }
+    }
+}
+
 /// How often what goes wrong, in a million calls.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rates {
@@ -110,6 +159,8 @@ pub(crate) struct Knobs {
     pub(crate) clusters: u32,
     pub(crate) processes: u32,
     pub(crate) sinks: u32,
+    /// Which of them get what.
+    pub(crate) routes: RouteChoice,
     /// Stops of one cluster at most.
     pub(crate) stops: u32,
     /// How long faults and people go on.
@@ -142,6 +193,12 @@ pub(crate) struct Knobs {
 }
 
 impl Knobs {
+    /// The sinks of the run.
+    pub(crate) fn sink_names(&self) -> Vec<&'static str> {
+        let mail = self.routes.fallback.then_some("mail");
+        ["webhook", "pager"].into_iter().take(self.sinks as usize).chain(mail).collect()
+    }
+
     pub(crate) fn of(seed: u64) -> Self {
         let dice = &mut Dice::new(seed);
         let aim = if seed.is_multiple_of(2) { Aim::Liveness } else { Aim::Safety };
@@ -161,6 +218,7 @@ impl Knobs {
             clusters: u32::try_from(clusters).unwrap_or(1),
             processes: u32::try_from(dice.between(1, 3)).unwrap_or(1),
             sinks: u32::try_from(dice.between(1, 2)).unwrap_or(1),
+            routes: RouteChoice::default(),
             stops: u32::try_from(dice.between(1, 4)).unwrap_or(1),
             trouble,
             rates: Rates {
@@ -202,6 +260,9 @@ impl Knobs {
         };
         if dice.percent(30) {
             knobs.lose_events(dice);
+        }
+        if dice.percent(50) {
+            knobs.routes = RouteChoice::of(dice);
         }
         knobs
     }

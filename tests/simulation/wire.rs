@@ -266,14 +266,19 @@ impl Sink for Inbox {
             let stage = &life.stage;
             let mut state = stage.state();
             let fails = state.trouble && state.dice.hits(stage.knobs.rates.sink);
-            let kind = if fails { state.dice.below(20) } else { 20 };
+            let is_dead = state.trouble && stage.knobs.routes.dead == Some(self.1);
+            let kind = match (is_dead, fails) {
+                (true, _) => 14,
+                (false, true) => state.dice.below(20),
+                (false, false) => 20,
+            };
             // It may have the message although it says that it failed.
             let arrives = matches!(kind, 0..6 | 20);
             if arrives {
                 state.judge.on_delivered(self.1, incident, stage.now());
             }
             match kind {
-                20 => Ok(Delivered { status: 200, reference: None }),
+                20 => Ok(Delivered { status: 200, reference: Some(format!("{}/{id}", self.1)) }),
                 19 => Err(DeliveryError::GiveUp { why: "it does not take this".to_owned() }),
                 15..19 => {
                     let after = Some(Duration::from_secs(state.dice.below(600)));

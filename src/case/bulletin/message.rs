@@ -223,6 +223,51 @@ pub(super) fn unexplained(
     Incident { links, ..about_clusters(open, state, sequence, teller, Severity::High, title, next) }
 }
 
+/// About incidents that came too many at once: those that are not settled first.
+pub(super) fn group(
+    open: &OpenBulletin,
+    state: IncidentState,
+    sequence: u32,
+    teller: Teller<'_>,
+) -> Incident {
+    let (ended, unsettled): (Vec<&Row>, Vec<&Row>) = open.rows.values().partition(|row| row.ended);
+    let held = unsettled.iter().filter(|row| row.status.starts_with("held")).count();
+    let all = open.rows.len() + open.dropped;
+    let who = callers(&open.callers);
+    let incidents = if all == 1 { "1 incident".to_owned() } else { format!("{all} incidents") };
+    let title = match state {
+        IncidentState::Resolved => format!("{incidents} in one, after stops by {who}: all are over"),
+        IncidentState::Opened | IncidentState::Updated => {
+            format!("{incidents} in one, after stops by {who}: too many at once to tell each by itself")
+        }
+    };
+    let next = match (state, held) {
+        (IncidentState::Resolved, _) => {
+            vec![
+                "Check what ran there: pods that no controller owns don't come back after a stop.".to_owned(),
+            ]
+        }
+        (IncidentState::Opened | IncidentState::Updated, 0) => Vec::new(),
+        (IncidentState::Opened | IncidentState::Updated, held) => {
+            vec![format!("Decide about those that wait for people ({held}): see their status.")]
+        }
+    };
+    let affected = unsettled.iter().chain(&ended);
+    let affected = affected.map(|row| Affected { id: row.id.clone(), status: row.status.clone() });
+    let clusters: Vec<Affected> = affected.take(AFFECTED_MAX).collect();
+    let severity = open.severity.unwrap_or(Severity::High);
+    let incident = about_clusters(open, state, sequence, teller, severity, title, next);
+    let over = ended.len() + open.dropped;
+    let links = pages(&unsettled, teller);
+    Incident {
+        clusters,
+        cluster_count: all,
+        links,
+        done: vec![format!("{over} of {all} are over.")],
+        ..incident
+    }
+}
+
 /// About clusters that were down before the guard first looked.
 pub(super) fn baseline(
     open: &OpenBulletin,

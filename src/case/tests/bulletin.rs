@@ -2,6 +2,7 @@
 
 use super::super::bulletin::{Bulletin, BulletinKey, StormReport};
 use super::super::record::RecordError;
+use super::super::routes::Routes;
 use super::*;
 use crate::domain::grant::{Author, Ended, Way};
 use crate::domain::incident::AFFECTED_MAX;
@@ -15,22 +16,28 @@ fn storm() -> Bulletin {
 struct Desk {
     mode: Mode,
     times: Times,
-    sinks: Vec<String>,
+    routes: Routes,
 }
 
 impl Desk {
     fn new() -> Self {
-        Self { mode: Mode::Act, times: Times::default(), sinks: vec!["webhook".to_owned()] }
+        Self { mode: Mode::Act, times: Times::default(), routes: Routes::to_all(["webhook"]) }
     }
 
     fn teller(&self, second: i64) -> Teller<'_> {
-        Teller { now: at(second), mode: self.mode, sinks: &self.sinks, portal: None, times: &self.times }
+        Teller { now: at(second), mode: self.mode, routes: &self.routes, portal: None, times: &self.times }
     }
 
     fn report(&self, storm: &mut Bulletin, cluster: &str, status: &str, ended: bool, second: i64) -> bool {
         let (cluster, row) = (cluster_named(cluster), StormRow { status: status.to_owned(), ended });
         let (caller, policies) = (mallory(), ["storm".to_owned()]);
-        let report = StormReport { cluster: &cluster, row: &row, caller: Some(&caller), policies: &policies };
+        let report = StormReport {
+            cluster: &cluster,
+            row: &row,
+            caller: Some(&caller),
+            policies: &policies,
+            notify: &[],
+        };
         storm.take_row(report, self.teller(second))
     }
 }
@@ -205,11 +212,14 @@ fn a_storm_that_lists_earlier_clusters_is_opened_at_once_all_the_same() {
     let mut storm =
         Bulletin::new(BulletinKey::Storm { subscription: SubscriptionId::parse(SUBSCRIPTION).unwrap() });
     let times = Times::default();
-    let sinks = ["webhook".to_owned()];
-    let teller = Teller { now: at(0), mode: Mode::Act, sinks: &sinks, portal: None, times: &times };
+    let routes = Routes::to_all(["webhook"]);
+    let teller = Teller { now: at(0), mode: Mode::Act, routes: &routes, portal: None, times: &times };
     storm.list_earlier(&[cluster_named("aks-0")], at(0));
     let (cluster, row) = (cluster_named("aks-1"), StormRow { status: "restarting".to_owned(), ended: false });
-    storm.take_row(StormReport { cluster: &cluster, row: &row, caller: None, policies: &[] }, teller);
+    storm.take_row(
+        StormReport { cluster: &cluster, row: &row, caller: None, policies: &[], notify: &[] },
+        teller,
+    );
     let told: Vec<_> = storm.outbox.iter().map(|m| (m.incident.state, m.incident.cluster_count)).collect();
     assert_eq!(told, [(IncidentState::Opened, 2)]);
 }

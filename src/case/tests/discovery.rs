@@ -242,9 +242,9 @@ fn report(name: &str, status: &str, ended: bool) -> DownReport {
 
 #[test]
 fn what_nobody_explains_is_one_incident_until_none_of_it_is_down() {
-    let (times, sinks) = (Times::default(), ["webhook".to_owned()]);
+    let (times, routes) = (Times::default(), Routes::to_all(["webhook"]));
     let teller =
-        |second| Teller { now: at(second), mode: Mode::Act, sinks: &sinks, portal: None, times: &times };
+        |second| Teller { now: at(second), mode: Mode::Act, routes: &routes, portal: None, times: &times };
     let mut bulletin = Bulletin::new(BulletinKey::Unexplained);
     assert!(!bulletin.take_down(&[report("aks-1", "is gone", true)], teller(0)), "nobody asked about it");
     assert!(bulletin.take_down(&[report("aks-1", "x", false), report("aks-2", "x", false)], teller(0)));
@@ -261,8 +261,8 @@ fn what_nobody_explains_is_one_incident_until_none_of_it_is_down() {
 
 #[test]
 fn in_dry_run_nobody_is_told_of_what_was_found() {
-    let (times, sinks) = (Times::default(), ["webhook".to_owned()]);
-    let teller = Teller { now: at(0), mode: Mode::DryRun, sinks: &sinks, portal: None, times: &times };
+    let (times, routes) = (Times::default(), Routes::to_all(["webhook"]));
+    let teller = Teller { now: at(0), mode: Mode::DryRun, routes: &routes, portal: None, times: &times };
     let mut bulletin = Bulletin::new(BulletinKey::Unexplained);
     assert!(bulletin.take_down(&[report("aks-1", "x", false)], teller));
     let mut baseline = Bulletin::new(BulletinKey::Baseline);

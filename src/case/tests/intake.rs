@@ -220,6 +220,7 @@ proptest! {
                 outcome: Outcome::AlreadyRunning,
                 body: String::new(),
                 storm: None,
+                groups: Vec::new(),
             });
             close::reset(&mut record);
         }

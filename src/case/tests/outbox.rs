@@ -5,7 +5,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::super::outbox::{
-    self, DELIVERY_GIVE_UP_AFTER, Delivery, Message, OUTBOX_MAX, due, next_at, push, settle,
+    self, DELIVERY_GIVE_UP_AFTER, Delivery, Message, OUTBOX_MAX, RECEIPTS_MAX, Receipt, due, keep, next_at,
+    push, settle,
 };
 use super::*;
 use crate::domain::Severity;
@@ -54,7 +55,7 @@ fn due_now(outbox: &[Message], second: i64) -> Vec<(u32, &str)> {
 fn rule_20_each_sink_gets_its_messages_in_order_and_none_waits_for_another_sink() {
     let mut outbox = opened_and_resolved();
     assert_eq!(due_now(&outbox, 0), [(0, "pager"), (0, "chat")]);
-    settle(&mut outbox, ("a", 0), "chat", Delivery::Delivered, at(0), 0);
+    settle(&mut outbox, ("a", 0), "chat", Delivery::Delivered { reference: None }, at(0), 0);
     assert_eq!(due_now(&outbox, 0), [(0, "pager"), (1, "chat")]);
     settle(&mut outbox, ("a", 0), "pager", failed(None), at(0), 0);
     assert_eq!(due_now(&outbox, 0), [(1, "chat")], "the pager's second message waits for its first");
@@ -66,7 +67,10 @@ fn a_message_that_every_sink_has_is_gone() {
     let mut outbox = opened_and_resolved();
     for sink in ["pager", "chat"] {
         for sequence in [0, 1] {
-            assert_eq!(settle(&mut outbox, ("a", sequence), sink, Delivery::Delivered, at(1), 0), None);
+            assert_eq!(
+                settle(&mut outbox, ("a", sequence), sink, Delivery::Delivered { reference: None }, at(1), 0),
+                None
+            );
         }
     }
     assert_eq!(outbox, []);
@@ -126,12 +130,69 @@ fn a_message_that_a_sink_refuses_for_ever_is_a_dead_letter_at_once() {
 #[test]
 fn what_another_process_settled_already_is_settled() {
     let mut outbox = opened_and_resolved();
-    settle(&mut outbox, ("a", 0), "pager", Delivery::Delivered, at(0), 0);
+    settle(&mut outbox, ("a", 0), "pager", Delivery::Delivered { reference: None }, at(0), 0);
     let before = outbox.clone();
     for (incident, sink) in [(("a", 0), "pager"), (("b", 0), "pager"), (("a", 1), "fax")] {
         assert_eq!(settle(&mut outbox, incident, sink, failed(None), at(1), 0), None);
     }
     assert_eq!(outbox, before);
+}
+
+fn receipt(sequence: u32, sink: &str, reference: Option<&str>) -> Receipt {
+    let message = message("a", IncidentState::Updated, sequence, &[]);
+    Receipt::new(&message.incident, sink, reference, at(i64::from(sequence)))
+}
+
+#[test]
+fn of_each_incident_and_sink_the_newest_receipt_is_kept_with_what_the_receiver_once_called_it() {
+    let mut receipts = Vec::new();
+    for (sequence, sink, reference) in
+        [(0, "pager", Some("PD-1")), (0, "chat", None), (1, "pager", None), (1, "chat", Some("C-7"))]
+    {
+        keep(&mut receipts, receipt(sequence, sink, reference));
+    }
+    // One that comes late, from a process that was slow.
+    keep(&mut receipts, receipt(0, "pager", Some("PD-0")));
+    receipts.sort_by(|one, other| one.sink.cmp(&other.sink));
+    assert_eq!(receipts, [receipt(1, "chat", Some("C-7")), receipt(1, "pager", Some("PD-1"))]);
+}
+
+#[test]
+fn receipts_are_bounded_and_what_a_receiver_says_is_cleaned() {
+    let mut receipts = Vec::new();
+    for n in 0..100 {
+        keep(&mut receipts, receipt(0, &n.to_string(), Some(&format!("x\u{1b}[31m{}", "y".repeat(10_000)))));
+    }
+    assert_eq!(receipts.len(), RECEIPTS_MAX);
+    assert_eq!(receipts.last().unwrap().sink, "99");
+    let reference = receipts[0].reference.as_deref().unwrap();
+    assert!(reference.chars().count() <= 401 && !reference.contains('\u{1b}'), "{reference}");
+}
+
+#[test]
+fn a_receipt_reads_as_one_line() {
+    insta::assert_snapshot!(receipt(1, "pager", Some("PD-1")), @"pager: updated at 2026-09-14T18:00:01Z, PD-1");
+    insta::assert_snapshot!(receipt(2, "chat", None), @"chat: updated at 2026-09-14T18:00:02Z");
+}
+
+#[test]
+fn a_closed_case_keeps_what_sinks_had_taken_of_it() {
+    let mut world = World::stopped_by(mallory());
+    world.sees(Arm::Stopped, 10);
+    let incident = world.record.outbox[0].incident.clone();
+    let mut claims = incident.clone();
+    claims.id += "-claims";
+    let mut other = incident.clone();
+    other.id += "1";
+    for incident in [&incident, &claims, &other] {
+        keep(&mut world.record.receipts, Receipt::new(incident, "webhook", Some("INC-1"), at(11)));
+    }
+    world.sees(Arm::Running, 600);
+    let Episode::Closing(closing) = &world.record.episode else { panic!("{:?}", world.record.episode) };
+    let case: Case = serde_json::from_str(&closing.body).unwrap();
+    let kept: Vec<&str> = case.receipts.iter().map(|receipt| receipt.incident.as_str()).collect();
+    assert_eq!(kept, [&incident.id, &claims.id]);
+    assert_eq!(case.receipts[0].reference.as_deref(), Some("INC-1"));
 }
 
 #[test]
@@ -168,7 +229,7 @@ proptest! {
             for (sequence, sink) in tries {
                 let delivery = match answers.next() {
                     Some(0) => Delivery::GivenUp { why: "410".to_owned() },
-                    Some(1) => Delivery::Delivered,
+                    Some(1) => Delivery::Delivered { reference: None },
                     Some(2..) => failed(Some(7)),
                     None => failed(None),
                 };

@@ -9,12 +9,14 @@ use super::super::record::{RecordError, STARTS_MAX, VERSION};
 use super::*;
 
 /// Records as version 1 wrote them, one a phase. They never change: a program that can't read one any more loses cases.
-const GOLDEN: [(&str, &str); 5] = [
+const GOLDEN: [(&str, &str); 7] = [
     ("none", include_str!("../../../tests/records/v1_none.json")),
     ("open", include_str!("../../../tests/records/v1_open.json")),
     ("held", include_str!("../../../tests/records/v1_held.json")),
     ("closing", include_str!("../../../tests/records/v1_closing.json")),
     ("newer-members", include_str!("../../../tests/records/v1_newer_members.json")),
+    ("told", include_str!("../../../tests/records/v1_told.json")),
+    ("closing-grouped", include_str!("../../../tests/records/v1_closing_grouped.json")),
 ];
 
 fn value(bytes: &[u8]) -> Value {
@@ -50,7 +52,7 @@ fn records_of_version_1_mean_what_they_meant() {
             Episode::Closing(_) => "closing",
         })
         .collect();
-    assert_eq!(phases, ["none", "open", "held", "closing", "open"]);
+    assert_eq!(phases, ["none", "open", "held", "closing", "open", "open", "closing"]);
     let open = Record::decode(GOLDEN[1].1.as_bytes()).unwrap();
     let case = open.case().unwrap();
     assert_eq!(case.stops[0].caller.label(), "mallory@contoso.com");

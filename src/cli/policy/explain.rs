@@ -97,11 +97,14 @@ fn print(args: &Args, head: &str, mut told: Value, questions: &[Explained]) {
     });
 }
 
-/// The case in a record or in the archive.
+/// The case in a record or in the archive, with what sinks took of it.
 fn stored(text: &str) -> anyhow::Result<Case> {
     match Record::decode(text.as_bytes()) {
-        Ok(record) => match record.episode {
-            Episode::Open(case) | Episode::Held(case) => Ok(*case),
+        Ok(record) => match &record.episode {
+            Episode::Open(case) | Episode::Held(case) => {
+                let receipts = record.receipts_of(&case.id).cloned().collect();
+                Ok(Case { receipts, ..case.as_ref().clone() })
+            }
             Episode::Closing(closing) => Ok(serde_json::from_str(&closing.body)?),
             Episode::None => anyhow::bail!("the record holds no case: closed ones are in the archive"),
         },
@@ -120,8 +123,9 @@ fn of_case(args: &Args, case: &Case, settings: &Settings, policies: &Policies) -
     let questions = questions(case, policies, &zone, now);
     let same = verdict.policy_hash == policies.hash();
     let word = if verdict.authorised { "authorised" } else { "not authorised" };
+    let receipts: String = case.receipts.iter().map(|receipt| format!("told      {receipt}\n")).collect();
     let head = format!(
-        "case      {}\ncluster   {}\nverdict   {word}: {}\npolicies  {}\n",
+        "case      {}\ncluster   {}\nverdict   {word}: {}\npolicies  {}\n{receipts}",
         case.id,
         asked.cluster,
         words::list(&verdict.policies, "no policy"),
@@ -131,7 +135,7 @@ fn of_case(args: &Args, case: &Case, settings: &Settings, policies: &Policies) -
             format!("{}: others than {}, which decided it", policies.hash(), verdict.policy_hash)
         },
     );
-    let told = json!({
+    let mut told = json!({
         "case": case.id.as_str(),
         "cluster": asked.cluster.to_string(),
         "authorised": verdict.authorised,
@@ -139,6 +143,21 @@ fn of_case(args: &Args, case: &Case, settings: &Settings, policies: &Policies) -
         "policyHash": policies.hash(),
         "decidedByTheSamePolicies": same,
     });
+    if let Some(members) = told.as_object_mut().filter(|_| !case.receipts.is_empty()) {
+        members.insert("told".to_owned(), json!(case.receipts));
+    }
     print(args, &head, told, &questions);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stored;
+
+    #[test]
+    fn a_case_on_its_record_comes_with_what_sinks_took_of_it() {
+        let case = stored(include_str!("../../../tests/records/v1_told.json")).unwrap();
+        let told: Vec<String> = case.receipts.iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["mail: opened at 2026-09-14T18:15:30Z, https://mail.example/i/17"]);
+    }
 }

@@ -22,7 +22,10 @@ const NO_TLD: [&str; 12] = [
     "toml",
 ];
 /// Schemes that tools make links of without two slashes.
-const SCHEMES: [&str; 22] = [
+const SCHEMES: [&str; 25] = [
+    "http",
+    "https",
+    "ftp",
     "mailto",
     "javascript",
     "vbscript",
@@ -51,7 +54,7 @@ const DOTS: [char; 4] = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
 
 /// Neutralises addresses, mentions and links in `text`. Applying it twice is applying it once.
 pub fn defang(text: &str) -> String {
-    if !text.contains(['.', ':', '@', '<', ']', '\\', '\u{3002}', '\u{ff0e}', '\u{ff61}']) {
+    if !text.contains(['.', ':', '%', '@', '<', ']', '\\', '\u{3002}', '\u{ff0e}', '\u{ff61}']) {
         return text.to_owned();
     }
     let chars: Vec<char> = text.chars().collect();
@@ -85,7 +88,10 @@ fn name(chars: &[char], at: usize, out: &mut String) -> usize {
     }
     let word: String = chars.get(at..end).unwrap_or_default().iter().collect();
     let is_scheme = char_at(chars, end) == Some(':') && is_scheme(chars, end, &word);
-    let word = if is_scheme { word.to_ascii_lowercase().replace("http", "hxxp") } else { word };
+    // Some tools make a link of whatever begins so, and browsers forgive slashes that are missing or lean the other way.
+    let is_encoded =
+        char_at(chars, end) == Some('%') && matches!(&*word.to_ascii_lowercase(), "http" | "https");
+    let word = if is_scheme || is_encoded { word.to_ascii_lowercase().replace("http", "hxxp") } else { word };
     let in_url = out.ends_with("[:]//") || out.ends_with('@') && out.contains("[:]//");
     if in_url || (is_domain(&word) && !is_mail(chars, at, end)) {
         out.push_str(&word.replace(DOTS, "[.]"));
@@ -181,6 +187,9 @@ mod tests {
         for (text, expected) in [
             ("see https://evil.example/a?b=c.d", "see hxxps[:]//evil[.]example/a?b=c.d"),
             ("HTTP://10.0.0.1:8080/x", "hxxp[:]//10[.]0[.]0[.]1:8080/x"),
+            ("https:/evil.example", "hxxps[:]/evil[.]example"),
+            ("https:\\\\evil.example", "hxxps[:][\\\\]evil[.]example"),
+            ("Https%3A%2F%2Fx", "hxxps%3A%2F%2Fx"),
             ("ldap://evil.example/a", "ldap[:]//evil[.]example/a"),
             ("//evil.example", "//evil[.]example"),
             ("www.evil.c0m", "www[.]evil[.]c0m"),

@@ -9,7 +9,7 @@ use super::*;
 use crate::azure::{
     Arm, ArmOptions, Cloud, CredentialError, Endpoint, Secret, TokenSource, Transport, TransportError,
 };
-use crate::case::{Confirm, Mode, Times};
+use crate::case::{Confirm, Mode, Routes, Times};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::{Incident, Portal};
 use crate::functions::{Status, envelope};
@@ -81,6 +81,7 @@ fn app(subscriptions: Option<&[&str]>, sinks: Vec<Arc<dyn Sink>>, faults: &[&str
         confirm: Confirm::Prefer,
         times: Times::default(),
         portal: Some(Portal::new(Cloud::Public, None)),
+        routes: Routes::default(),
         faults: faults.iter().map(|fault| (*fault).to_owned()).collect(),
     };
     let policies = || Policies::default_set().map_err(|faults| vec![format!("{faults:?}")]);

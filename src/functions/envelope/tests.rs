@@ -1,3 +1,5 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -125,6 +127,67 @@ fn what_holds_no_event_is_refused_without_quoting_it() {
     assert_eq!(events(b"{\"Data\":{\"e\":\"\xff\"}}").unwrap_err(), Unreadable::NotUtf8);
 }
 
+/// A message as the host passes it on: its text as JSON in a string.
+fn queued(message: &str) -> Result<Vec<String>, Unreadable> {
+    let body = json!({"Data": {"message": json!(message).to_string()}, "Metadata": {"DequeueCount": "1"}});
+    let events = queued_events(body.to_string().as_bytes())?;
+    Ok(events.iter().map(|event| event.as_str().to_owned()).collect())
+}
+
+#[test]
+fn a_message_of_a_queue_is_an_event_or_several_in_plain_text_or_in_base64() {
+    let one = [r#"{"id":1}"#].as_slice();
+    for message in [
+        r#"{"id":1}"#,
+        "\u{feff}{\"id\":1}\r\n",
+        r#"[{"id":1}]"#,
+        r#""{\"id\":1}""#,
+        // {"id":1} with its padding, without, with a mark before it and with white space around
+        "eyJpZCI6MX0=",
+        "eyJpZCI6MX0",
+        "77u/eyJpZCI6MX0=",
+        " eyJpZCI6MX0=\r\n",
+        // [{"id":1}] and "{\"id\":1}"
+        "W3siaWQiOjF9XQ==",
+        "IntcImlkXCI6MX0i",
+    ] {
+        assert_eq!(queued(message).unwrap(), one, "{message}");
+    }
+    assert_eq!(queued(r#"[{"id":1},{"id":2}]"#).unwrap(), [r#"{"id":1}"#, r#"{"id":2}"#]);
+    // A binding with `dataType: binary` has the message in base64, in one string only.
+    let binary = queued_events(br#"{"Data":{"message":"eyJpZCI6MX0="}}"#).unwrap();
+    assert_eq!(binary.len(), 1);
+}
+
+#[test]
+fn a_message_that_holds_no_event_is_refused_without_quoting_it() {
+    insta::assert_snapshot!(
+        // The last three are base64 of "secret", of bytes that are no text, and of base64 of an event.
+        ["", "secret", "null", "4", r#"{"secret":"#, r#""secret""#, "c2VjcmV0", "//79/A==", "ZXlKcFpDSTZNWDA9"]
+            .map(|message| queued(message).unwrap_err().to_string())
+            .join("\n"),
+        @r"
+    the envelope's `Data` holds an empty string where an event or a request is expected
+    the envelope's `Data` holds plain text where an event or a request is expected
+    the envelope's `Data` holds null where an event or a request is expected
+    the envelope's `Data` holds a number where an event or a request is expected
+    the body is not an envelope of the Functions host (it ends too early at line 1, column 10)
+    the envelope's `Data` holds plain text where an event or a request is expected
+    the envelope's `Data` holds plain text where an event or a request is expected
+    the envelope's `Data` holds plain text where an event or a request is expected
+    the envelope's `Data` holds plain text where an event or a request is expected
+    "
+    );
+}
+
+#[test]
+fn base64_counts_for_messages_of_a_queue_only() {
+    assert_eq!(
+        refusal(r#"{"Data":{"event":"eyJpZCI6MX0="}}"#),
+        "the envelope's `Data` holds plain text where an event or a request is expected"
+    );
+}
+
 #[test]
 fn an_http_request_is_read_without_headers_and_without_its_key() {
     let body = json!({"Data": {"req": {
@@ -224,6 +287,7 @@ proptest! {
     #[test]
     fn no_bytes_make_decoding_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = events(&body);
+        let _ = queued_events(&body);
         let _ = http_request(&body);
     }
 
@@ -233,6 +297,14 @@ proptest! {
             prop_assert!(serde_json::from_str::<IgnoredAny>(event.as_str()).is_ok());
         }
         let _ = http_request(body.as_bytes());
+    }
+
+    #[test]
+    fn no_message_of_a_queue_makes_decoding_panic_and_what_comes_out_is_json(body in envelope_like(), encoded: bool) {
+        let message = if encoded { BASE64.encode(&body) } else { body };
+        for event in queued(&message).unwrap_or_default() {
+            prop_assert!(serde_json::from_str::<IgnoredAny>(&event).is_ok());
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ fn stored(id: &ClusterId, when: &str, caller: &Caller, authorised: bool) -> Past
         permitted: true,
         policies: vec!["restart".to_owned()],
         severity: None,
+        notify: Vec::new(),
         in_storm: false,
     });
     Past { cluster: id.clone(), case }

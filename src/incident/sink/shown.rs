@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::super::request::{Proof, RenderError, context};
+use super::super::request::{HIDDEN, Proof, RenderError, context};
 use super::super::template::value;
 use super::super::view::View;
-use super::{HIDDEN, PreparedSink};
+use super::PreparedSink;
 use crate::domain::Incident;
 
 /// One request as it would be sent.
@@ -39,6 +39,10 @@ impl PreparedSink {
         let view = View::new(incident, &self.zone);
         let mut answers = self.no_answers();
         let mut shown = Vec::new();
+        if let Some(mail) = &self.mail {
+            let letter = mail.write(&material, &view)?;
+            shown.push(mail.shown(&letter, incident, |text| self.hide(text)));
+        }
         for request in &self.requests {
             let known = value(&answers);
             if !request.is_due(&material, incident.state, &context(&material, &view, &known))? {

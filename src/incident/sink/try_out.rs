@@ -22,6 +22,11 @@ impl PreparedSink {
         };
         for incident in incidents {
             let view = View::new(incident, &self.zone);
+            if let Some(mail) = &self.mail
+                && let Err(fault) = mail.write(&self.material(), &view)
+            {
+                note(fault);
+            }
             // Once with the answers of the examples, once as if every receiver knew nothing.
             let ways: &[bool] = if self.requests.len() > 1 { &[true, false] } else { &[true] };
             for with_examples in ways.iter().copied() {

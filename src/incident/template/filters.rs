@@ -28,20 +28,29 @@ pub(super) fn cut(text: &str, chars: usize) -> String {
     kept
 }
 
-/// Slack's text (source: its "Escaping text"): no command, mention or link comes of it. What it would take for bold, italics, code or a
-/// strike becomes a look-alike: there is no escape for it.
+/// Slack's text (source: its "Escaping text"): no command, mention or link comes of it. What it would take for bold, italics, code, a
+/// strike, a quote or an emoji becomes a look-alike: there is no escape for it.
 pub(super) fn slack(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut before = '\n';
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let after = chars.peek().copied().unwrap_or('\n');
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
+            '>' if before == '\n' => out.push('›'),
             '>' => out.push_str("&gt;"),
             '*' => out.push('∗'),
             '~' => out.push('∼'),
             '`' => out.push('ˋ'),
+            // Within a word it is only itself.
+            '_' if !(before.is_alphanumeric() && after.is_alphanumeric()) => out.push('ˍ'),
+            // An emoji's name stands between two of these, without a space.
+            ':' if !after.is_whitespace() && !after.is_ascii_digit() => out.push('∶'),
             c => out.push(c),
         }
+        before = c;
     }
     out
 }
@@ -50,18 +59,22 @@ pub(super) fn slack(text: &str) -> String {
 /// `&` are entities, since tools differ on HTML within Markdown.
 pub(super) fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
+    // Whether the line has had nothing but digits so far: with a dot they would be the number of a list.
+    let mut is_number = true;
     for c in text.chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '+' | '-' | '!' | '|'
-            | '~' => {
+            '.' if is_number => out.push_str("\\."),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '+' | '-' | '=' | '!'
+            | '|' | '~' => {
                 out.push('\\');
                 out.push(c);
             }
             c => out.push(c),
         }
+        is_number = c == '\n' || is_number && (c.is_ascii_digit() || c == ' ');
     }
     out
 }

@@ -196,3 +196,13 @@ async fn a_receiver_that_never_answers_is_given_up_in_time() {
     assert_eq!(error, DeliveryError::Retry { after: None, why: "webhook: no answer in time".to_owned() });
     assert_eq!(before.elapsed().as_secs(), DELIVERY_TIMEOUT.as_secs());
 }
+
+#[test]
+fn a_secret_is_hidden_in_whatever_form_it_stands() {
+    let key = "a\"b c/d\\e-012345678901234567890123";
+    let text = file("pagerduty").replace("chars = 32\n", "");
+    let text = text.replace("settings.url }}/v2", "settings.url }}/{{ settings.key }}/v2");
+    let sink = prepared("pagerduty", &text, &[("STOP_GUARD_PAGERDUTY_KEY", key)]).unwrap();
+    let shown = serde_json::to_string(&sink.show(&opened()).unwrap()).unwrap();
+    assert!(!shown.contains("0123456789012"), "{shown}");
+}

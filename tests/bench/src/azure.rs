@@ -77,6 +77,7 @@ impl Stage {
             .env("IDENTITY_ENDPOINT", format!("{}/msi/token", self.url))
             .env("IDENTITY_HEADER", Settings::default().identity_secret)
             .env("STOP_GUARD_SINKS", "webhook")
+            .env("STOP_GUARD_SINK_FILES", policies.with_file_name("sinks"))
             .env("STOP_GUARD_WEBHOOK_URL", format!("{}/webhook", self.url));
         match &self.blobs {
             None => command.env("STOP_GUARD_STATE", "memory"),

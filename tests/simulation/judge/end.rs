@@ -28,6 +28,7 @@ impl Judge {
             self.disturb(&guarded(&cluster.id).key(), now);
         }
         let mut all_over = self.check_found(world, now, calm);
+        all_over &= self.check_groups_end(now, calm);
         let mut late = None;
         for (key, known) in &self.clusters {
             let Some(record) = &known.record else { continue };
@@ -47,7 +48,9 @@ impl Judge {
                 let why = record.case().and_then(|case| case.timeline.last()).map(|line| &line.text);
                 late = Some(format!("{key} is still {phase} ({why:?}), deadline {deadline}"));
             }
-            let deadline = deadline.max(waits.unwrap_or(deadline) + self.sweep_every * 3);
+            // What waited behind another message goes out with the sweeps after that.
+            let waits_since = waits.max(known.told_at).unwrap_or(deadline);
+            let deadline = deadline.max(waits_since + self.sweep_every * 3);
             if waits.is_some() && now > deadline {
                 late = Some(format!("{key} has still messages, deadline {deadline}"));
             }

@@ -38,7 +38,10 @@ impl Judge {
         } else if path.starts_with("bulletins/") {
             if let Ok(outbox) = serde_json::from_slice::<Outbox>(bytes) {
                 self.note_messages(&outbox.outbox);
+                let old = self.bulletins.insert(path.to_owned(), outbox.outbox.clone()).unwrap_or_default();
+                self.check_messages_kept(&old, &outbox.outbox, now);
             }
+            self.on_group(path, bytes);
         } else if path == "discovery.json" || path.starts_with("baselines/") {
             self.on_discovery(path, bytes, now);
         } else if path.starts_with("dead-letters/")
@@ -79,6 +82,10 @@ impl Judge {
             }
             self.check_kept(old, &record, cases, now);
             self.check_messages_kept(&old.outbox, &record.outbox, now);
+            self.check_fallen_back(old, &record, now);
+            if waiting(&record) < waiting(old) {
+                self.known(key).told_at = Some(now);
+            }
         }
         self.note_messages(&record.outbox);
         if let Some(case) = record.case() {
@@ -137,6 +144,7 @@ impl Judge {
                     path.contains(&id)
                         && cases.get(path).is_some_and(|(bytes, _)| bytes == closing.body.as_bytes())
                 });
+                self.check_groups_know(closing, now);
                 if !archived {
                     self.breaks(Promise::ArchiveIsFinal, now, || format!("{id} was forgotten, not archived"));
                 }
@@ -258,6 +266,11 @@ impl Judge {
             });
         }
     }
+}
+
+/// How many deliveries a record waits for.
+fn waiting(record: &Record) -> usize {
+    record.outbox.iter().map(|message| message.pending.len()).sum()
 }
 
 /// The case that is suspected of ending sweeps.

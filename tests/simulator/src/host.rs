@@ -4,7 +4,8 @@
 //! the host 4.1037 with the Event Grid extension 3.3.0 was recorded to do (`tests/simulator/recorded`). Where it
 //! differs on purpose, a table in `tests/host_standin.rs` says so.
 //!
-//! Not here: retry policies, request forwarding and proxying, queue triggers, timers' memory across host restarts,
+//! Queue triggers are built from the host's source, not from a recording. Not here: retry policies, request forwarding
+//! and proxying, timers' memory across host restarts,
 //! reloading when `host.json` changes, and anything the Azure platform does around the host.
 
 pub mod answer;
@@ -23,6 +24,7 @@ pub mod json;
 mod keys;
 pub mod log;
 pub mod output;
+mod queues;
 mod server;
 mod timers;
 pub mod trace;
@@ -41,6 +43,7 @@ use tokio::sync::watch;
 
 pub use config::{EventDates, HandlerSource, HostConfig, TimingOverrides, Timings};
 pub use keys::Keys;
+pub use queues::Queues;
 
 use app::{App, AppError, Trigger};
 use in_flight::InFlight;
@@ -84,7 +87,9 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     pub(crate) address: SocketAddr,
     pub(crate) timer_clock: FastClock,
-    pub(crate) timer_calls: InFlight,
+    /// Calls that no HTTP caller waits for: those of timers and queues.
+    pub(crate) background_calls: InFlight,
+    pub(crate) queues: Queues,
     /// True once the host ends, by order or by itself.
     pub(crate) stopping: watch::Sender<bool>,
 }
@@ -93,7 +98,7 @@ pub(crate) struct Shared {
 pub struct Host {
     shared: Arc<Shared>,
     server: server::Server,
-    timers: tokio::task::JoinSet<()>,
+    listeners: tokio::task::JoinSet<()>,
 }
 
 impl Host {
@@ -117,16 +122,21 @@ impl Host {
             shared.log.warn(log::GENERAL, message);
         }
         let server = server::Server::start(listener, frontend::router(Arc::clone(&shared)), &shared.stopping);
-        let mut timers = tokio::task::JoinSet::new();
+        let mut listeners = tokio::task::JoinSet::new();
         for (name, function) in &shared.app.functions {
-            if let Trigger::Timer(timer) = &function.trigger
-                && !function.disabled
-            {
-                let binding = function.binding.clone();
-                timers.spawn(timers::fire(Arc::clone(&shared), name.clone(), binding, timer.clone()));
+            let (shared, name, binding) = (Arc::clone(&shared), name.clone(), function.binding.clone());
+            match &function.trigger {
+                _ if function.disabled => {}
+                Trigger::Timer(timer) => {
+                    drop(listeners.spawn(timers::fire(shared, name, binding, timer.clone())));
+                }
+                Trigger::Queue(queue) => {
+                    drop(listeners.spawn(queues::listen(shared, name, binding, queue.clone())));
+                }
+                Trigger::EventGrid(_) | Trigger::Http(_) => {}
             }
         }
-        Ok(Host { shared, server, timers })
+        Ok(Host { shared, server, listeners })
     }
 
     /// `http://127.0.0.1:<port>` of the host.
@@ -193,14 +203,15 @@ impl Host {
         self.shared.log.info(log::GENERAL, "Stopping host...");
         self.shared.stopping.send_replace(true);
         let drained = self.server.drain(self.shared.timings.shutdown).await;
-        let timers = tokio::time::timeout(self.shared.timings.timer_shutdown, self.shared.timer_calls.none());
+        let timers =
+            tokio::time::timeout(self.shared.timings.timer_shutdown, self.shared.background_calls.none());
         if timers.await.is_err() {
             self.shared.log.warn(log::GENERAL, "Host did not shutdown within its allotted time.");
             self.shared.worker.orphan().await;
             return Shutdown::HandlerLeftBehind;
         }
         self.shared.worker.stop().await;
-        self.timers.shutdown().await;
+        self.listeners.shutdown().await;
         if drained { Shutdown::Drained } else { Shutdown::CutOff }
     }
 
@@ -261,7 +272,8 @@ async fn share(config: HostConfig, app: App, address: SocketAddr) -> Result<Shar
         log,
         address,
         timer_clock: FastClock::new(wall_clock(), config.speed_up),
-        timer_calls: InFlight::default(),
+        background_calls: InFlight::default(),
+        queues: config.queues,
         stopping,
     })
 }

@@ -25,6 +25,7 @@ mod polling;
 mod power;
 mod put;
 mod refusals;
+mod rights;
 mod settle;
 mod target;
 mod throttle;
@@ -55,6 +56,7 @@ use fault::Faults;
 use guid::Guids;
 use identity::Tokens;
 use operation::Operation;
+use rights::Rights;
 use throttle::Buckets;
 
 /// What a world is like.
@@ -119,6 +121,7 @@ pub struct World {
     identities: Vec<AssignedIdentity>,
     tokens: Tokens,
     buckets: Buckets,
+    rights: Rights,
     journal: Journal,
     violations: Vec<Violation>,
 }
@@ -148,6 +151,7 @@ impl World {
             identities: Vec::new(),
             tokens: Tokens::default(),
             buckets: Buckets::default(),
+            rights: Rights::default(),
             journal: Journal::default(),
             violations: Vec::new(),
         }

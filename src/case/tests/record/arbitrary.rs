@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use super::super::super::CaseId;
 use super::super::super::model::{RestartAnswer, Told, Verdict};
-use super::super::super::outbox::{Message, Pending};
+use super::super::super::outbox::{Message, Pending, Receipt};
 use super::super::super::record::{AuthorisedStop, Closing, History};
+use super::super::super::routes::Audience;
 use super::super::*;
 use crate::domain::incident::{Affected, Link, TimelineEntry};
 use crate::domain::{Feature, HolderKind, Role, Scope, Setup, Severity, Situation, TenantId};
@@ -189,6 +190,7 @@ fn verdict() -> impl Strategy<Value = Verdict> {
             policies,
             errors,
             severity,
+            notify: Vec::new(),
             policy_hash,
             asked: None,
         },
@@ -197,17 +199,24 @@ fn verdict() -> impl Strategy<Value = Verdict> {
 
 fn restart_answer() -> impl Strategy<Value = RestartAnswer> {
     (any::<bool>(), vec(text(), 0..3), option::of(severity()), any::<bool>()).prop_map(
-        |(permitted, policies, severity, in_storm)| RestartAnswer { permitted, policies, severity, in_storm },
+        |(permitted, policies, severity, in_storm)| RestartAnswer {
+            permitted,
+            policies,
+            severity,
+            notify: Vec::new(),
+            in_storm,
+        },
     )
 }
 
 fn was_told() -> impl Strategy<Value = Told> {
-    (time(), severity(), any::<u32>(), any::<bool>()).prop_map(
-        |(opened_at, severity, next_sequence, in_storm)| Told {
+    (time(), severity(), any::<u32>(), any::<bool>(), audience()).prop_map(
+        |(opened_at, severity, next_sequence, in_storm, audience)| Told {
             opened_at,
             severity,
             next_sequence,
             in_storm,
+            audience,
         },
     )
 }
@@ -266,17 +275,47 @@ fn history() -> impl Strategy<Value = History> {
     )
 }
 
+fn group_row() -> impl Strategy<Value = GroupRow> {
+    (text(), vec(text(), 0..3), text(), severity(), any::<bool>()).prop_map(
+        |(incident, sinks, status, severity, ended)| GroupRow { incident, sinks, status, severity, ended },
+    )
+}
+
+fn receipt() -> impl Strategy<Value = Receipt> {
+    let states = vec![IncidentState::Opened, IncidentState::Updated, IncidentState::Resolved];
+    let state = proptest::sample::select(states);
+    (text(), text(), state, any::<u32>(), time(), option::of(text())).prop_map(
+        |(incident, sink, state, sequence, at, reference)| Receipt {
+            incident,
+            sink,
+            state,
+            sequence,
+            at,
+            reference,
+        },
+    )
+}
+
+/// Unknown, or with some sinks in it.
+fn audience() -> impl Strategy<Value = Audience> {
+    option::of(vec(text(), 0..3)).prop_map(|sinks| {
+        let mut audience = if sinks.is_some() { Audience::nobody() } else { Audience::default() };
+        sinks.into_iter().flatten().for_each(|sink| audience.add(&sink));
+        audience
+    })
+}
+
 fn episode() -> impl Strategy<Value = Episode> {
     let storm = (text(), any::<bool>()).prop_map(|(status, ended)| StormRow { status, ended });
-    let closing = (any::<u64>(), time(), outcome(), text(), option::of(storm)).prop_map(
-        |(generation, closed_at, outcome, body, storm)| Closing {
+    let closing = (any::<u64>(), time(), outcome(), text(), option::of(storm), vec(group_row(), 0..3))
+        .prop_map(|(generation, closed_at, outcome, body, storm, groups)| Closing {
             id: CaseId::new(&cluster_id().key(), generation),
             closed_at,
             outcome,
             body,
             storm,
-        },
-    );
+            groups,
+        });
     prop_oneof![
         Just(Episode::None),
         case().boxed().prop_map(|case| Episode::Open(Box::new(case))),
@@ -293,7 +332,8 @@ fn message() -> impl Strategy<Value = Message> {
     let link = (text(), text()).prop_map(|(label, url)| Link { label, url });
     let around = (vec(text(), 0..3), vec(link, 0..3));
     let pending = vec((text(), any::<u32>(), time(), option::of(text())), 0..3);
-    (what, who, left, around, pending, time()).prop_map(|(what, who, left, around, pending, queued_at)| {
+    let queued = (time(), any::<bool>());
+    (what, who, left, around, pending, queued).prop_map(|(what, who, left, around, pending, queued)| {
         let (id, state, sequence, severity, title, opened_at, at) = what;
         let (caller, stopped_at, correlation_id, verdict) = who;
         let (policies, mode, done, next, timeline) = left;
@@ -325,7 +365,8 @@ fn message() -> impl Strategy<Value = Message> {
             .into_iter()
             .map(|(sink, tries, next_at, failure)| Pending { sink, tries, next_at, failure })
             .collect();
-        Message { incident, queued_at, pending }
+        let (queued_at, fallen_back) = queued;
+        Message { incident, queued_at, pending, fallen_back }
     })
 }
 
@@ -337,8 +378,9 @@ pub(super) fn record() -> impl Strategy<Value = Record> {
         episode().boxed(),
         history().boxed(),
         vec(message().boxed(), 0..3),
+        vec(receipt(), 0..3),
     )
-        .prop_map(|(resource_uid, generation, writer, episode, history, outbox)| {
+        .prop_map(|(resource_uid, generation, writer, episode, history, outbox, receipts)| {
             let mut record = Record::new(cluster_id());
             record.resource_uid = resource_uid;
             record.generation = generation;
@@ -346,6 +388,7 @@ pub(super) fn record() -> impl Strategy<Value = Record> {
             record.episode = episode;
             record.history = history;
             record.outbox = outbox;
+            record.receipts = receipts;
             record
         })
 }

@@ -9,9 +9,9 @@ use crate::domain::{Hold, Scope};
 fn storm_of(rows: &[(&str, &str, bool)], mode: Mode) -> Bulletin {
     let subscription = crate::domain::SubscriptionId::parse(SUBSCRIPTION).unwrap();
     let mut storm = Bulletin::new(BulletinKey::Storm { subscription });
-    let (times, sinks) = (Times::default(), ["webhook".to_owned()]);
+    let (times, routes) = (Times::default(), Routes::to_all(["webhook"]));
     for (second, (name, status, ended)) in (0..).zip(rows) {
-        let teller = Teller { now: at(second), mode, sinks: &sinks, portal: Some(&PORTAL), times: &times };
+        let teller = Teller { now: at(second), mode, routes: &routes, portal: Some(&PORTAL), times: &times };
         let (cluster, row) = (cluster_named(name), StormRow { status: (*status).to_owned(), ended: *ended });
         let caller = person(
             &format!("{second:08}-1111-4111-8111-111111111111"),
@@ -19,11 +19,17 @@ fn storm_of(rows: &[(&str, &str, bool)], mode: Mode) -> Bulletin {
         );
         let policies = ["storm".to_owned()];
         storm.take_row(
-            StormReport { cluster: &cluster, row: &row, caller: Some(&caller), policies: &policies },
+            StormReport {
+                cluster: &cluster,
+                row: &row,
+                caller: Some(&caller),
+                policies: &policies,
+                notify: &[],
+            },
             teller,
         );
     }
-    let teller = Teller { now: at(700), mode, sinks: &sinks, portal: Some(&PORTAL), times: &times };
+    let teller = Teller { now: at(700), mode, routes: &routes, portal: Some(&PORTAL), times: &times };
     storm.look_after(teller);
     storm
 }
@@ -101,8 +107,9 @@ fn a_storm_is_told_in_a_line_from_its_first_cluster_to_its_end() {
 
 #[test]
 fn a_broken_guard_is_told_with_what_to_mend() {
-    let (times, sinks) = (Times::default(), ["webhook".to_owned()]);
-    let teller = Teller { now: at(0), mode: Mode::Act, sinks: &sinks, portal: Some(&PORTAL), times: &times };
+    let (times, routes) = (Times::default(), Routes::to_all(["webhook"]));
+    let teller =
+        Teller { now: at(0), mode: Mode::Act, routes: &routes, portal: Some(&PORTAL), times: &times };
     let mut degraded = Bulletin::new(BulletinKey::Degraded);
     degraded.take_faults(&["policies/more.cedar:3: `burts` is not an attribute".to_owned()], teller);
     degraded.take_faults(&[], teller);

@@ -12,7 +12,7 @@ use super::check::{self, Row};
 use super::narrator::{Narrator, Screen};
 use super::paint::{Ink, Paint};
 use super::scenes;
-use super::stage::{Plan, Stage, tail};
+use super::stage::{Plan, Stage, Way, tail};
 
 /// Lines of the guard's log that are shown if something went wrong.
 const LOG_TAIL_LINES: usize = 60;
@@ -80,6 +80,7 @@ fn plan(options: &Options, azurite: &Azurite) -> Plan {
         container: "demo".to_owned(),
         speed_up: options.speed_up,
         subscriptions: cast::subscriptions(),
+        way: Way::Webhook,
         policies: vec![("demo.cedar".to_owned(), cast::pipeline_policy())],
     }
 }

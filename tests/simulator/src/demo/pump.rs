@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use tokio::task::JoinHandle;
 
 use crate::delivery::{EventGrid, Schema};
+use crate::host::Queues;
 use crate::http::{Azure, now};
 use crate::world::{ClusterId, Deed, ResourceEvent};
 
@@ -16,8 +19,26 @@ const EVERY: Duration = Duration::from_millis(20);
 /// One event subscription: the events of an Azure subscription, in one schema.
 #[derive(Debug, Clone)]
 pub(super) struct Topic {
-    pub(super) grid: EventGrid,
+    pub(super) destination: Destination,
     pub(super) schema: Schema,
+}
+
+/// Where the events of a topic go.
+#[derive(Debug, Clone)]
+pub(super) enum Destination {
+    /// Deliveries to a webhook, again and again until they are taken.
+    Webhook(EventGrid),
+    /// Messages in a storage queue, one an event. Writing them never fails here.
+    Queue { queues: Queues, name: String, encoding: Encoding, copies: usize },
+}
+
+/// How Event Grid writes an event into a queue: both are reported (MicrosoftDocs/azure-docs issues 69702 and 102923).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// As it is.
+    Plain,
+    /// In base64.
+    Base64,
 }
 
 /// By lower-cased Azure subscription.
@@ -85,8 +106,18 @@ impl Drop for Pump {
 /// Does nothing if nobody subscribes to it.
 fn publish(topics: &Topics, event: &ResourceEvent) {
     let Some(topic) = topics.get(&event.cluster.subscription.to_ascii_lowercase()) else { return };
-    topic.grid.publish(vec![match topic.schema {
+    let written = match topic.schema {
         Schema::EventGrid => event.event_grid(),
         Schema::CloudEvents => event.cloud_event(),
-    }]);
+    };
+    match &topic.destination {
+        Destination::Webhook(grid) => grid.publish(vec![written]),
+        Destination::Queue { queues, name, encoding, copies } => {
+            let text = match encoding {
+                Encoding::Plain => written.to_string(),
+                Encoding::Base64 => BASE64_STANDARD.encode(written.to_string()),
+            };
+            (0..*copies).for_each(|_| queues.put(name, text.clone()));
+        }
+    }
 }

@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use tokio::process::Command;
 
 use super::app::AppFolder;
-use super::pump::{Pump, Topic, Topics};
+pub use super::pump::Encoding;
+use super::pump::{Destination, Pump, Topic, Topics};
 use crate::delivery::{Answer, Attempt, DeadLetter, Duplicates, EventGrid, Schema, Subscription};
 use crate::host::log::Level;
 use crate::host::{HandlerSource, Host, HostConfig, Keys};
@@ -19,8 +20,12 @@ use crate::world::{AssignedIdentity, Caller, ClusterId, ResourceEvent, Settings}
 
 /// The name under which the guard's identity appears in the world's journal.
 pub const GUARD: &str = "aks-stop-guard";
-/// The function that takes events.
+/// The function that Event Grid calls.
 const FUNCTION: &str = "StopActionHandler";
+/// The function that reads what Event Grid put into [`QUEUE`].
+const QUEUE_FUNCTION: &str = "StopActionQueue";
+/// The queue in its function.json.
+pub const QUEUE: &str = "aks-stop-events";
 /// Log categories of the timer's function.
 const SWEEP_CATEGORY: &str = "Function.Sweep";
 /// Secret of this run's webhook, in the form of Standard Webhooks: base64 of 24 bytes. It guards nothing.
@@ -41,6 +46,15 @@ pub struct Guarded {
     pub duplicates: Duplicates,
 }
 
+/// How events get from Event Grid to the guard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Event Grid calls the host.
+    Webhook,
+    /// Event Grid fills a queue that the host reads.
+    Queue(Encoding),
+}
+
 /// What to set up.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -56,6 +70,8 @@ pub struct Plan {
     pub speed_up: u32,
     /// The guarded subscriptions.
     pub subscriptions: Vec<Guarded>,
+    /// How all of their events come.
+    pub way: Way,
     /// Policy files beside (or, by the same name, instead of) the project's: name and text.
     pub policies: Vec<(String, String)>,
 }
@@ -119,6 +135,23 @@ impl Stage {
         self.host = Some(host);
         ensure!(ready, "the guard did not come up:\n{log}");
         Ok(())
+    }
+
+    /// What lies in the queue of stop events: texts, and how often each was handed out.
+    #[must_use]
+    pub fn queued(&self) -> Vec<(String, u64)> {
+        self.config.queues.messages(QUEUE)
+    }
+
+    /// What the host gave up of it.
+    #[must_use]
+    pub fn poisoned(&self) -> Vec<(String, u64)> {
+        self.config.queues.messages(&format!("{QUEUE}-poison"))
+    }
+
+    /// Puts a text into the queue of stop events, as somebody may who can write there.
+    pub fn put_into_queue(&self, text: &str) {
+        self.config.queues.put(QUEUE, text);
     }
 
     /// Starts another host beside the first, as when the platform scales out: a process of its own, on the same settings and
@@ -189,7 +222,11 @@ impl Stage {
     }
 
     fn grids(&self) -> impl Iterator<Item = &EventGrid> {
-        self.pump.iter().flat_map(|pump| pump.topics().values().map(|topic| &topic.grid))
+        let topics = self.pump.iter().flat_map(|pump| pump.topics().values());
+        topics.filter_map(|topic| match &topic.destination {
+            Destination::Webhook(grid) => Some(grid),
+            Destination::Queue { .. } => None,
+        })
     }
 
     /// Waits for a condition; false if it has not come by the end of `time`.
@@ -206,13 +243,27 @@ impl Stage {
         let url = self.host()?.webhook_url(FUNCTION);
         let mut topics = Topics::new();
         for guarded in &self.plan.subscriptions {
-            let grid = EventGrid::new(Subscription {
-                duplicates: guarded.duplicates,
-                speed_up: self.plan.speed_up,
-                ..Subscription::new(url.clone(), guarded.schema)
-            })?;
-            grid.handshake().await?;
-            topics.insert(guarded.id.to_ascii_lowercase(), Topic { grid, schema: guarded.schema });
+            let destination = match self.plan.way {
+                Way::Webhook => {
+                    let grid = EventGrid::new(Subscription {
+                        duplicates: guarded.duplicates,
+                        speed_up: self.plan.speed_up,
+                        ..Subscription::new(url.clone(), guarded.schema)
+                    })?;
+                    grid.handshake().await?;
+                    Destination::Webhook(grid)
+                }
+                Way::Queue(encoding) => Destination::Queue {
+                    queues: self.config.queues.clone(),
+                    name: QUEUE.to_owned(),
+                    encoding,
+                    copies: match guarded.duplicates {
+                        Duplicates::None => 1,
+                        Duplicates::Extra(extra) => 1 + extra,
+                    },
+                },
+            };
+            topics.insert(guarded.id.to_ascii_lowercase(), Topic { destination, schema: guarded.schema });
         }
         self.pump = Some(Pump::start(Arc::clone(&self.azure), topics));
         Ok(())
@@ -231,7 +282,7 @@ fn identity(plan: &Plan) -> Caller {
 fn app_settings(plan: &Plan, azure: &Azure) -> Vec<(String, String)> {
     let subscriptions: Vec<&str> = plan.subscriptions.iter().map(|guarded| guarded.id.as_str()).collect();
     let identity_header = azure.world().settings().identity_secret.clone();
-    [
+    let settings = [
         ("STOP_GUARD_MODE", "act".to_owned()),
         ("STOP_GUARD_EVALUATE", "explain".to_owned()),
         ("STOP_GUARD_SUBSCRIPTIONS", subscriptions.join(",")),
@@ -246,9 +297,15 @@ fn app_settings(plan: &Plan, azure: &Azure) -> Vec<(String, String)> {
         ("STOP_GUARD_WEBHOOK_URL", format!("{}/webhook", azure.url())),
         ("STOP_GUARD_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
         ("STOP_GUARD_SPEED_UP", plan.speed_up.to_string()),
+        ("StopActionQueue", "UseDevelopmentStorage=true".to_owned()),
     ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .to_vec()
+    .map(|(name, value)| (name.to_owned(), value));
+    let unused = match plan.way {
+        Way::Webhook => QUEUE_FUNCTION,
+        Way::Queue(_) => FUNCTION,
+    };
+    let off = (format!("AzureWebJobs.{unused}.Disabled"), "true".to_owned());
+    settings.into_iter().chain([off]).collect()
 }
 
 async fn init_state(guard: &std::path::Path, settings: &[(String, String)]) -> Result<()> {

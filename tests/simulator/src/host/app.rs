@@ -53,6 +53,23 @@ pub struct App {
     pub function_timeout: Duration,
     /// First segment of HTTP triggers' routes, `api` by default.
     pub route_prefix: String,
+    /// `extensions.queues`.
+    pub queues: QueueOptions,
+}
+
+/// How the host treats queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueOptions {
+    /// Whether messages are base64, which is the default, and are decoded before the handler sees them.
+    pub decodes_base64: bool,
+    /// Messages taken at once.
+    pub batch_size: usize,
+    /// More are taken as soon as no more than these are worked on.
+    pub new_batch_threshold: usize,
+    /// How long a message that failed stays invisible.
+    pub visibility_timeout: Duration,
+    /// A message that failed so often becomes poison.
+    pub max_dequeue_count: u64,
 }
 
 /// `customHandler.description`.
@@ -97,6 +114,8 @@ pub struct Function {
 pub enum Trigger {
     /// `eventGridTrigger`.
     EventGrid(Cardinality),
+    /// `queueTrigger`: the name of the queue.
+    Queue(String),
     /// `timerTrigger`.
     Timer(Timer),
     /// `httpTrigger`.
@@ -168,6 +187,7 @@ impl App {
                 .unwrap_or(DEFAULT_INITIALIZATION_TIMEOUT),
             function_timeout: span(host.get("functionTimeout")).unwrap_or(DEFAULT_FUNCTION_TIMEOUT),
             route_prefix: text(host.pointer("/extensions/http/routePrefix")).unwrap_or("api").to_owned(),
+            queues: queues(host.pointer("/extensions/queues").unwrap_or(&Value::Null)),
         };
         for (name, path) in function_files(root)? {
             match function(&name, &read_json(&path)?, settings) {
@@ -241,6 +261,7 @@ fn function(name: &str, file: &Value, settings: &BTreeMap<String, String>) -> Re
     };
     let trigger = match kind(binding).as_str() {
         "eventgridtrigger" => Trigger::EventGrid(cardinality(binding)?),
+        "queuetrigger" => Trigger::Queue(queue(name, binding, settings)?),
         "timertrigger" => Trigger::Timer(timer(binding, settings)?),
         "httptrigger" => Trigger::Http(route(name, binding)?),
         other => return Err(format!("this stand-in knows no `{other}`")),
@@ -261,6 +282,35 @@ fn cardinality(binding: &Value) -> Result<Cardinality, String> {
         "many" => Ok(Cardinality::Many),
         other => Err(format!("cardinality `{other}` is neither one nor many")),
     }
+}
+
+/// The host's defaults (`QueuesOptions`). The default of the threshold is half a batch for each processor.
+fn queues(section: &Value) -> QueueOptions {
+    let number = |name: &str| section.get(name).and_then(Value::as_u64);
+    let count = |name: &str| number(name).and_then(|number| usize::try_from(number).ok());
+    let batch_size = count("batchSize").unwrap_or(16);
+    QueueOptions {
+        decodes_base64: !text(section.get("messageEncoding"))
+            .is_some_and(|name| name.eq_ignore_ascii_case("none")),
+        batch_size,
+        new_batch_threshold: count("newBatchThreshold").unwrap_or(batch_size / 2),
+        visibility_timeout: span(section.get("visibilityTimeout")).unwrap_or_default(),
+        max_dequeue_count: number("maxDequeueCount").unwrap_or(5),
+    }
+}
+
+/// The queue's name. A function that is on needs a setting for its connection: a connection string, or where it is.
+fn queue(name: &str, binding: &Value, settings: &BTreeMap<String, String>) -> Result<String, String> {
+    let connection = text(binding.get("connection")).unwrap_or("AzureWebJobsStorage");
+    let has = |suffix: &str| settings.contains_key(&format!("{connection}{suffix}"));
+    let disabled = settings.get(&format!("AzureWebJobs.{name}.Disabled"));
+    let is_off = disabled.is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    if !is_off && !["", "__queueServiceUri", "__accountName", "__serviceUri"].into_iter().any(has) {
+        return Err(format!("the connection `{connection}` has no setting"));
+    }
+    text(binding.get("queueName"))
+        .map(str::to_owned)
+        .ok_or_else(|| "the trigger has no `queueName`".to_owned())
 }
 
 fn timer(binding: &Value, settings: &BTreeMap<String, String>) -> Result<Timer, String> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::app::{App, Command, Handler};
 use super::keys::Keys;
+use super::queues::Queues;
 use super::trace::Telemetry;
 use super::worker::Source;
 
@@ -74,12 +75,14 @@ pub struct HostConfig {
     pub keys: Keys,
     /// Times other than those of `host.json`.
     pub timings: TimingOverrides,
-    /// How many times as fast timers see time pass.
+    /// How many times as fast timers and queues see time pass.
     pub speed_up: u32,
     /// Trace headers.
     pub telemetry: Telemetry,
     /// Dates in events.
     pub event_dates: EventDates,
+    /// The storage account with the queues, whatever the connections' settings say. Outlives the host.
+    pub queues: Queues,
 }
 
 impl HostConfig {
@@ -96,6 +99,7 @@ impl HostConfig {
             speed_up: 1,
             telemetry: Telemetry::default(),
             event_dates: EventDates::default(),
+            queues: Queues::default(),
         }
     }
 }

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 
 use super::json::{Value, set};
+use super::output::dotnet_bool;
 use super::{chance, dates};
 
 /// A value by the encoding rule.
@@ -74,6 +75,68 @@ pub fn timer(binding: &str, adjusts_for_dst: bool, status: Option<TimerStatus>, 
         ("IsPastDue", Value::Bool(false)),
     ]);
     envelope(binding, info, Vec::new(), sys)
+}
+
+/// What the host knows of a message of a storage queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueMessage {
+    /// How often it was handed out, this time included.
+    pub dequeue_count: u64,
+    /// Its id.
+    pub id: String,
+    /// What it takes to delete it.
+    pub pop_receipt: String,
+    /// When it was put into the queue.
+    pub inserted: Timestamp,
+    /// When the queue drops it.
+    pub expires: Timestamp,
+    /// When it is handed out again unless it is deleted before.
+    pub next_visible: Timestamp,
+}
+
+/// The body for a message of a queue. Its text is told as text, so that JSON arrives as text in text. The members of a
+/// message that is an object are told once more in `Metadata`, over the host's own of the same name.
+#[must_use]
+pub fn queue(binding: &str, text: &str, message: &QueueMessage, sys: Value) -> Value {
+    let plain = |at: Timestamp| Value::text(at.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string());
+    let mut metadata = vec![
+        ("DequeueCount".to_owned(), Value::text(message.dequeue_count.to_string())),
+        ("ExpirationTime".to_owned(), plain(message.expires)),
+        ("Id".to_owned(), encode(Value::text(&message.id))),
+        ("InsertionTime".to_owned(), plain(message.inserted)),
+        ("NextVisibleTime".to_owned(), plain(message.next_visible)),
+        ("PopReceipt".to_owned(), encode(Value::text(&message.pop_receipt))),
+        ("sys".to_owned(), sys),
+    ];
+    for (name, value) in binding_data(text) {
+        match metadata.iter_mut().find(|(key, _)| key.eq_ignore_ascii_case(&name)) {
+            Some((_, old)) => *old = value,
+            None => metadata.push((name, value)),
+        }
+    }
+    Value::Object(vec![
+        ("Data".to_owned(), Value::Object(vec![(binding.to_owned(), encode(Value::text(text)))])),
+        ("Metadata".to_owned(), Value::Object(metadata)),
+    ])
+}
+
+/// The members of a JSON object as the host adds them to the metadata: scalars as text, lists and nulls left out.
+pub(crate) fn binding_data(text: &str) -> Vec<(String, Value)> {
+    let parsed = Value::parse(text).ok();
+    let members = parsed.as_ref().and_then(Value::members).unwrap_or_default();
+    let told = members.iter().filter_map(|(name, value)| {
+        let told = match value {
+            Value::Null | Value::Array(_) => return None,
+            Value::Bool(flag) => encode(Value::text(dotnet_bool(*flag))),
+            Value::Number(_) => encode(Value::Text(value.compact())),
+            Value::Text(text) => {
+                encode(Value::Text(dates::invariant_culture(text).unwrap_or_else(|| text.clone())))
+            }
+            object @ Value::Object(_) => object.clone(),
+        };
+        Some((name.clone(), told))
+    });
+    told.collect()
 }
 
 /// `Metadata.sys` of an invocation that starts now.

@@ -142,6 +142,7 @@ fn manual_body(shared: &Shared, name: &str, input: &str) -> Result<Value, String
         Trigger::Timer(timer) => {
             Ok(envelope::timer(&function.binding, timer.schedule.adjusts_for_dst(), None, sys))
         }
+        Trigger::Queue(_) => Err("this stand-in runs no queue function by hand".to_owned()),
         Trigger::Http(_) => Err("unable to bind a request".to_owned()),
     }
 }

@@ -7,14 +7,14 @@ use axum::response::Response;
 use base64::Engine as _;
 use http::StatusCode;
 
+use super::Shared;
 use super::app::{AuthLevel, Route, Segment, Trigger};
 use super::envelope::{self, encode, object};
 use super::frontend::{HOST_API, Incoming, from_function, percent_decode, status};
 use super::invocation::Call;
 use super::json::{Value, set};
 use super::keys::Caller;
-use super::output::{HttpAnswer, dotnet_bool, http_answer};
-use super::{Shared, dates};
+use super::output::{HttpAnswer, http_answer};
 
 /// Headers the web server knows: it writes them in this case and order, before all others.
 const KNOWN_HEADERS: [&str; 10] = [
@@ -72,7 +72,7 @@ fn find(shared: &Shared, incoming: &Incoming) -> Option<(String, AuthLevel, Para
             let parameters = fits(route, incoming.method.as_str(), &path)?;
             Some((name.clone(), route.level, parameters))
         }
-        Trigger::Http(_) | Trigger::EventGrid(_) | Trigger::Timer(_) => None,
+        Trigger::Http(_) | Trigger::EventGrid(_) | Trigger::Queue(_) | Trigger::Timer(_) => None,
     })
 }
 
@@ -175,23 +175,12 @@ fn body_text(incoming: &Incoming) -> Option<String> {
     Some(String::from_utf8_lossy(&incoming.body).into_owned())
 }
 
-/// The members of a JSON body as the host adds them to the metadata: scalars as text, lists and nulls left out.
+/// The members of a JSON body as the host adds them to the metadata.
 fn body_members(incoming: &Incoming) -> Vec<(String, Value)> {
     let text = body_text(incoming).unwrap_or_default();
-    let parsed = Value::parse(&text).ok();
-    let members = parsed.as_ref().and_then(Value::members).unwrap_or_default();
     let mut metadata = Vec::new();
-    for (name, value) in members {
-        let told = match value {
-            Value::Null | Value::Array(_) => continue,
-            Value::Bool(flag) => encode(Value::text(dotnet_bool(*flag))),
-            Value::Number(_) => encode(Value::Text(value.compact())),
-            Value::Text(text) => {
-                encode(Value::Text(dates::invariant_culture(text).unwrap_or_else(|| text.clone())))
-            }
-            object @ Value::Object(_) => object.clone(),
-        };
-        set(&mut metadata, name, told);
+    for (name, value) in envelope::binding_data(&text) {
+        set(&mut metadata, &name, value);
     }
     metadata
 }

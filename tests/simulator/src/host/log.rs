@@ -25,6 +25,8 @@ pub enum Level {
 pub const CONSOLE: &str = "Host.Function.Console";
 /// Category of what the host says of itself.
 pub const GENERAL: &str = "Host.General";
+/// Category of what the host says of messages that it gives up.
+pub const QUEUES: &str = "Host.Queues";
 /// Category of what the dispatcher says of the handler's process.
 pub const DISPATCHER: &str = "Microsoft.Azure.WebJobs.Script.Workers.HttpFunctionInvocationDispatcher";
 

@@ -31,6 +31,11 @@ impl FastClock {
         self.wall.checked_add(passed).unwrap_or(self.wall)
     }
 
+    /// How long this takes on the wall clock.
+    pub(crate) fn shortened(&self, span: Duration) -> Duration {
+        span / self.speed
+    }
+
     /// How long to sleep until the clock shows `at`.
     fn wait(&self, at: Timestamp) -> Duration {
         Duration::try_from(at.duration_since(self.now())).unwrap_or_default() / self.speed
@@ -59,7 +64,7 @@ pub(crate) async fn fire(shared: Arc<Shared>, function: String, binding: String,
         let body = envelope::timer(&binding, timer.schedule.adjusts_for_dst(), status, sys);
         let call =
             Call { function: function.clone(), reason: "Timer fired", body, trace: TraceContext::default() };
-        let _running = shared.timer_calls.enter();
+        let _running = shared.background_calls.enter();
         // A failure is in the log; a timer is not retried.
         let _ = shared.call(call).await;
         last = Some(shared.timer_clock.now());

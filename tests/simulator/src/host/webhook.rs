@@ -56,7 +56,7 @@ pub(crate) async fn event_grid(State(shared): State<Arc<Shared>>, request: Reque
 fn event_trigger(function: &Function) -> Option<(&Function, Cardinality)> {
     match &function.trigger {
         Trigger::EventGrid(cardinality) => Some((function, *cardinality)),
-        Trigger::Timer(_) | Trigger::Http(_) => None,
+        Trigger::Queue(_) | Trigger::Timer(_) | Trigger::Http(_) => None,
     }
 }
 

@@ -171,6 +171,7 @@ impl World {
             self.log_gateway_refusal(call, &caller, draft.status);
             return Err(draft);
         }
+        self.authorise(call, &caller)?;
         Ok(caller)
     }
 

@@ -76,6 +76,11 @@ pub enum Violation {
     NoToken,
     /// A token for somebody else was sent to ARM, or one that nobody issued.
     ForeignToken,
+    /// Something that the caller's custom role doesn't allow.
+    BeyondRole {
+        /// The missing action.
+        action: String,
+    },
     /// A polling URL that was not the one given, byte for byte.
     AlteredPollingUrl,
     /// A `$filter` outside the documented grammar, or a page token that was not given out.

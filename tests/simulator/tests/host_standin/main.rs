@@ -15,6 +15,8 @@ mod lifetime;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod queues;
+#[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 mod support;

@@ -1,0 +1,36 @@
+targetScope = 'subscription'
+
+import * as shared from 'types.bicep'
+
+// The one right that the guard has on what it guards. Name and id carry the environment: role names are unique in a tenant, and two
+// guards must not share a definition. A test holds the actions against the operations that the code sends.
+
+@description('Name of the environment, in the name and in the id of the role.')
+@minLength(1)
+@maxLength(64)
+param environmentName string
+
+@description('Where the role may be assigned: the guarded subscriptions or one management group, as resource ids. Whoever deploys this needs Microsoft.Authorization/roleDefinitions/write in each.')
+@minLength(1)
+param assignableScopes string[]
+
+resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: shared.roleName(tenant().tenantId, environmentName)
+  properties: {
+    roleName: 'AKS Stop Guard (${environmentName})'
+    description: 'Reads AKS clusters and their activity log, and starts clusters. Can not stop, change or delete anything.'
+    type: 'CustomRole'
+    permissions: [
+      {
+        actions: shared.roleActions
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+    assignableScopes: assignableScopes
+  }
+}
+
+@description('The GUID of the definition: the same in each of its scopes.')
+output ROLE_NAME string = role.name

@@ -1,0 +1,110 @@
+//! The guard's rights: what the code uses, and nothing else. That it uses all of them and no other is shown by
+//! `tests/scenarios/least_privilege.rs`.
+
+use std::collections::BTreeSet;
+
+use aks_stop_guard::azure::ACTIONS;
+use serde_json::{Value, json};
+
+use crate::snapshot::{Shape, guards, root, shape, shapes, text};
+
+#[test]
+fn the_role_allows_what_the_code_uses() {
+    let mut seen = 0;
+    for shape in shapes() {
+        for role in guard_roles(&shape) {
+            let permissions = role["properties"]["permissions"].as_array().unwrap();
+            assert_eq!(permissions.len(), 1);
+            let actions: BTreeSet<_> =
+                permissions[0]["actions"].as_array().unwrap().iter().map(text).collect();
+            assert_eq!(actions, BTreeSet::from(ACTIONS), "{}", shape.name);
+            for none in ["notActions", "dataActions", "notDataActions"] {
+                assert_eq!(permissions[0][none], json!([]));
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen >= 5, "{seen} roles");
+}
+
+/// The roles of guards; the identity of an Azure Policy has another one.
+fn guard_roles(shape: &Shape) -> Vec<&Value> {
+    let roles = shape.of("Microsoft.Authorization/roleDefinitions").into_iter();
+    roles.filter(|role| text(&role["properties"]["roleName"]).starts_with("AKS Stop Guard (")).collect()
+}
+
+/// Role names are unique in a tenant: two environments must not share one, and none may be another's by its id.
+#[test]
+fn each_environment_has_a_role_of_its_own() {
+    let guards = guards();
+    let of = |member: &str| -> BTreeSet<String> {
+        let roles = guards.iter().map(|shape| shape.only("Microsoft.Authorization/roleDefinitions"));
+        roles.map(|role| role.pointer(member).unwrap().to_string()).collect()
+    };
+    assert_eq!(of("/name").len(), guards.len());
+    assert_eq!(of("/properties/roleName").len(), guards.len());
+}
+
+#[test]
+fn each_guarded_subscription_gives_the_role_once() {
+    for shape in guards() {
+        let role = text(&shape.only("Microsoft.Authorization/roleDefinitions")["name"]).to_owned();
+        let given: Vec<_> = shape
+            .of("Microsoft.Authorization/roleAssignments")
+            .into_iter()
+            .filter(|assignment| text(&assignment["properties"]["roleDefinitionId"]).ends_with(&role))
+            .map(|assignment| text(&assignment["id"]).split("/providers/").next().unwrap().to_owned())
+            .collect();
+        let unique: BTreeSet<_> = given.iter().collect();
+        assert!(!given.is_empty() && unique.len() == given.len(), "{}: {given:?}", shape.name);
+        assert!(given.iter().all(|scope| scope.matches('/').count() == 2), "whole subscriptions: {given:?}");
+    }
+}
+
+/// Whoever can write the package is the guard, and whoever can write the records decides: neither is given to Event Grid.
+#[test]
+fn event_grid_may_write_where_it_delivers_and_nowhere_else() {
+    let mut seen = 0;
+    for shape in guards() {
+        for assignment in shape.of("Microsoft.Authorization/roleAssignments") {
+            let who = text(&assignment["properties"]["principalId"]);
+            if who.contains("Microsoft.EventGrid/systemTopics") {
+                let scope = text(&assignment["id"]);
+                assert!(scope.contains("/storageAccounts/stsgevents"), "{}: {scope}", shape.name);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 6, "{seen} rights of topics");
+}
+
+#[test]
+fn the_documents_name_the_same_rights() {
+    let text = std::fs::read_to_string(root().join("docs/DEPLOY.md")).unwrap();
+    for action in ACTIONS {
+        assert!(text.contains(action), "docs/DEPLOY.md does not name {action}");
+    }
+}
+
+/// Each topic that the policy makes may write where events go, and whoever makes them may give exactly these two rights.
+#[test]
+fn a_policy_of_a_management_group_gives_no_role_beyond_the_two_of_event_grid() {
+    let group = shape("management-group");
+    let roles = group.of("Microsoft.Authorization/roleAssignments");
+    let conditions: Vec<_> =
+        roles.iter().filter_map(|role| role["properties"]["condition"].as_str()).collect();
+    assert_eq!(conditions.len(), 1);
+    for role in ["ba92f5b4-2d11-453d-a403-e96b0029c9fe", "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a"] {
+        assert_eq!(conditions[0].matches(role).count(), 2);
+    }
+    let policy = &group.only("Microsoft.Authorization/policyDefinitions")["properties"]["policyRule"]["then"];
+    assert_eq!(policy["effect"], "deployIfNotExists");
+    assert_eq!(policy["details"]["deployment"]["properties"]["parameters"]["assignRole"]["value"], false);
+    let given = policy["details"]["deployment"]["properties"]["parameters"].as_object().unwrap();
+    let template = std::fs::read(root().join("infra/management-group/guarded-subscription.json")).unwrap();
+    let template: Value = serde_json::from_slice(&template).unwrap();
+    let taken = template["parameters"].as_object().unwrap();
+    assert!(given.keys().all(|name| taken.contains_key(name)), "{given:?}");
+    let needed = taken.iter().filter(|(_, parameter)| parameter["defaultValue"].is_null());
+    assert!(needed.into_iter().all(|(name, _)| given.contains_key(name)), "{given:?}");
+}
