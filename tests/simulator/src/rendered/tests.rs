@@ -28,6 +28,12 @@ fn strings(list: &[&str]) -> Vec<String> {
     list.iter().map(|one| (*one).to_owned()).collect()
 }
 
+/// The order of a JSON object's members depends on what else is built: serde_json keeps it only if some crate asks for that.
+fn sorted(mut list: Vec<String>) -> Vec<String> {
+    list.sort();
+    list
+}
+
 #[test]
 fn a_plain_text_becomes_a_link_by_scheme_address_or_domain_and_not_by_a_dot() {
     let links = |text: &str| {
@@ -135,7 +141,7 @@ fn a_mail_shows_elements_links_pictures_and_headers() {
 #[test]
 fn the_other_services_show_what_they_are_known_for() {
     let event = json!({"payload": {"summary": "a", "custom_details": {"who": "https://evil.example.com"}}, "links": [{"href": "https://portal.azure.com/", "text": "x"}]});
-    assert_eq!(pagerduty(&event).links, ["https://portal.azure.com/", EVIL]);
+    assert_eq!(sorted(pagerduty(&event).links), [EVIL, "https://portal.azure.com/"]);
     let note = servicenow(
         &json!({"work_notes": "[code]<a href='https://evil.example.com'>x</a>[/code]", "description": "[code]<b>[/code]"}),
     );
@@ -149,7 +155,7 @@ fn the_other_services_show_what_they_are_known_for() {
     );
     assert_eq!(sentinel_row(&json!([{"Title": "www.evil-example.com"}])).links, ["www.evil-example.com"]);
     let alerts = json!([{"annotations": {"summary": "https://evil.example.com", "who": "see http"}, "generatorURL": "https://portal.azure.com/"}]);
-    assert_eq!(alertmanager(&alerts).links, [EVIL, "https://portal.azure.com/"]);
+    assert_eq!(sorted(alertmanager(&alerts).links), [EVIL, "https://portal.azure.com/"]);
 }
 
 #[test]
