@@ -40,7 +40,10 @@ fn a_management_group_shows_its_subscriptions_to_the_guard() {
     assert_eq!(permissions[0]["actions"], json!([GROUP_ACTION]));
     let assignments = shape.of("Microsoft.Authorization/roleAssignments").into_iter();
     let of_guard = assignments
-        .filter(|assignment| text(&assignment["properties"]["description"]).starts_with("The AKS stop guard"))
+        .filter(|assignment| {
+            let description = assignment["properties"]["description"].as_str();
+            description.is_some_and(|description| description.starts_with("The AKS stop guard"))
+        })
         .map(|assignment| {
             text(&assignment["id"]).split("/providers/Microsoft.Authorization").next().unwrap()
         });

@@ -67,10 +67,8 @@ async fn stop_and_tell(sim: &Sim, process: &Process, cluster: &ClusterId) -> Ans
 async fn tell_again(sim: &Sim, process: &Process, cluster: &ClusterId) -> Answer {
     let event = {
         let events = sim.events.lock().unwrap();
-        let of = events.iter().filter(|event| event.deed == Deed::Stop);
-        let event =
-            of.map(|event| event.event_grid()).filter(|event| event.to_string().contains(&cluster.name));
-        event.last().unwrap()
+        let stops = events.iter().filter(|event| event.deed == Deed::Stop).map(|event| event.event_grid());
+        stops.rev().find(|event| event.to_string().contains(&cluster.name)).unwrap()
     };
     let delivery: Vec<RawEvent> =
         envelope::events(json!({ "Data": { "event": event }, "Metadata": {} }).to_string().as_bytes())
