@@ -31,6 +31,9 @@ param subscriptionIds string = ''
 @description('Subscriptions that are guarded too, and whose owners deploy guarded-subscription/main.bicep themselves; separated by commas.')
 param otherSubscriptionIds string = ''
 
+@description('Management groups whose subscriptions are guarded too, by their ids, separated by commas. Set them up by management-group/main.bicep.')
+param managementGroups string = ''
+
 @description('What the guard may do. Begin with dry-run.')
 param mode shared.mode = 'dry-run'
 
@@ -115,6 +118,7 @@ module guard 'guard/main.bicep' = {
     tags: allTags
     names: names
     guardedSubscriptionIds: union(own, others)
+    guardedManagementGroups: managementGroups
     mode: mode
     eventDelivery: eventDelivery
     sinks: sinks

@@ -8,6 +8,7 @@ mod azure;
 mod duration;
 mod environment;
 mod fault;
+mod guarded;
 mod permission;
 mod policies;
 mod reader;
@@ -23,7 +24,7 @@ use tracing::level_filters::LevelFilter;
 use crate::azure::Audience;
 use crate::case::times::TimesError;
 use crate::case::{Confirm, Mode, Routes, Times};
-use crate::domain::SubscriptionId;
+use crate::domain::{ManagementGroup, SubscriptionId};
 use crate::incident::{Azure, PreparedSink};
 use crate::store::{
     CONTAINER_SETTING, EMULATOR_SETTING, Location, LocationError, LocationSettings, STATE_SETTING,
@@ -43,6 +44,8 @@ pub const PORT_SETTING: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
 pub const MODE_SETTING: &str = "STOP_GUARD_MODE";
 /// The guarded subscriptions.
 pub const SUBSCRIPTIONS_SETTING: &str = "STOP_GUARD_SUBSCRIPTIONS";
+/// The management groups whose subscriptions are guarded.
+pub const MANAGEMENT_GROUPS_SETTING: &str = "STOP_GUARD_MANAGEMENT_GROUPS";
 /// The folder of Cedar policies.
 pub const POLICIES_SETTING: &str = "STOP_GUARD_POLICIES";
 /// The names of the sinks, and what each gets.
@@ -83,9 +86,10 @@ pub const GRANT_TENANTS_SETTING: &str = "STOP_GUARD_GRANT_TENANTS";
 pub const LOG_SETTING: &str = "STOP_GUARD_LOG";
 
 /// All settings of the guard itself whose names begin with `STOP_GUARD_`. Any other such name that is no sink's is a slip, and a fault.
-const OWN_SETTINGS: [&str; 23] = [
+const OWN_SETTINGS: [&str; 24] = [
     MODE_SETTING,
     SUBSCRIPTIONS_SETTING,
+    MANAGEMENT_GROUPS_SETTING,
     STATE_SETTING,
     CONTAINER_SETTING,
     POLICIES_SETTING,
@@ -113,8 +117,6 @@ const OWN_SETTINGS: [&str; 23] = [
 const PORT_DEFAULT: u16 = 8080;
 /// The folder of policies if no setting names one: the one that is published with the app.
 pub const POLICIES_DEFAULT: &str = "policies";
-/// Most guarded subscriptions: each may have a storm's bulletin, and a sweep looks after 2,000 of these.
-const SUBSCRIPTIONS_MAX: usize = 1_000;
 /// Most that times are divided by: the start request's 20 s become 200 ms, what one on loopback takes on a busy machine.
 const SPEED_UP_MAX: i32 = 100;
 
@@ -136,8 +138,11 @@ pub enum Evaluate {
 pub struct Settings {
     /// `STOP_GUARD_MODE`, `dry-run` by default. If broken: `notify`, so that people get to know.
     pub mode: Mode,
-    /// `STOP_GUARD_SUBSCRIPTIONS`. `None` if broken or missing: no event can be taken in, all come again.
+    /// `STOP_GUARD_SUBSCRIPTIONS`; empty if only management groups are guarded. `None` if this or the next is broken, or both are
+    /// missing: no event can be taken in, all come again.
     pub subscriptions: Option<BTreeSet<SubscriptionId>>,
+    /// `STOP_GUARD_MANAGEMENT_GROUPS`: their subscriptions are guarded too. None by default.
+    pub management_groups: BTreeSet<ManagementGroup>,
     /// `STOP_GUARD_STATE` and its relatives. `None` if broken or missing: as above. There is no default, since cases in
     /// memory are lost with the process.
     pub state: Option<Location>,
@@ -182,12 +187,14 @@ impl Settings {
         let arm = azure::read(&mut reader);
         let on_loopback = arm.as_ref().is_some_and(|arm| arm.endpoint.on_loopback());
         let blob_suffix = azure::blob_suffix(arm.as_ref());
-        let (mode, subscriptions) = (mode(&mut reader), subscriptions(&mut reader));
+        let mode = mode(&mut reader);
+        let guarded = guarded::read(&mut reader);
         let state = state(&mut reader, blob_suffix);
         let zone = zone(&mut reader);
         Self {
             mode,
-            subscriptions,
+            subscriptions: guarded.subscriptions,
+            management_groups: guarded.groups,
             state,
             policies: reader.get(POLICIES_SETTING).unwrap_or(POLICIES_DEFAULT).into(),
             sinks: sinks::read(&mut reader, &folder, &zone, &azure::for_sinks(arm.as_ref())),
@@ -239,40 +246,6 @@ fn log(reader: &mut Reader<'_>) -> LevelFilter {
         ("trace", LevelFilter::TRACE),
     ];
     reader.word(LOG_SETTING, &words, LevelFilter::INFO, LevelFilter::INFO)
-}
-
-fn subscriptions(reader: &mut Reader<'_>) -> Option<BTreeSet<SubscriptionId>> {
-    let Some(list) = reader.get(SUBSCRIPTIONS_SETTING) else {
-        reader.missing(
-            SUBSCRIPTIONS_SETTING,
-            "name the subscriptions to guard, by their ids, separated by commas",
-        );
-        return None;
-    };
-    let mut ids = BTreeSet::new();
-    let mut are_ids = true;
-    for word in reader::words(list) {
-        match SubscriptionId::parse(word) {
-            Ok(id) => {
-                ids.insert(id);
-            }
-            Err(_) => {
-                are_ids = false;
-                let problem = "is no subscription id: write ids like `00000000-0000-0000-0000-000000000000`, \
-                               separated by commas";
-                reader.invalid(SUBSCRIPTIONS_SETTING, word, problem);
-            }
-        }
-    }
-    if ids.is_empty() && are_ids {
-        reader.missing(SUBSCRIPTIONS_SETTING, "it names no subscription");
-    }
-    if ids.len() > SUBSCRIPTIONS_MAX {
-        are_ids = false;
-        let told = format!("names {} subscriptions, at most {SUBSCRIPTIONS_MAX} are guarded", ids.len());
-        reader.fault(Fault::about(SUBSCRIPTIONS_SETTING, FaultKind::Invalid, &told));
-    }
-    (are_ids && !ids.is_empty()).then_some(ids)
 }
 
 fn state(reader: &mut Reader<'_>, blob_suffix: &str) -> Option<Location> {

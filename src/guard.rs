@@ -15,6 +15,7 @@ mod heartbeat;
 mod holds;
 mod intake;
 mod marks;
+mod members;
 mod nonce;
 mod open_work;
 mod outbox;
@@ -34,7 +35,7 @@ use jiff::tz::TimeZone;
 use crate::azure::Arm;
 use crate::case::{BulletinKey, Confirm, Mode, Routes, Times};
 use crate::clock::Clock;
-use crate::domain::{ClusterKey, Portal, SubscriptionId};
+use crate::domain::{ClusterKey, ManagementGroup, Portal, SubscriptionId};
 use crate::incident::Sink;
 use crate::mutant::Mutant;
 use crate::policy::Policies;
@@ -61,9 +62,11 @@ use sweep::Due;
 pub struct Settings {
     /// What it may do.
     pub mode: Mode,
-    /// The guarded subscriptions. Events of others are refused. `None` if the setting is broken: then events can't be taken
-    /// in, and have to come again.
+    /// The guarded subscriptions. Events of others are refused, unless they are in the groups. `None` if the setting is broken: then
+    /// events can't be taken in, and have to come again.
     pub subscriptions: Option<BTreeSet<SubscriptionId>>,
+    /// Management groups whose subscriptions are guarded too.
+    pub management_groups: BTreeSet<ManagementGroup>,
     /// The zone of `context.local` in policies.
     pub zone: TimeZone,
     /// When the activity log is asked.
@@ -103,6 +106,7 @@ struct Inner {
     crowd: Crowd,
     pace: Pace,
     board: Board,
+    members: members::Board,
     mark_lists: Lists,
     foreign: Foreign,
     /// When each open case wants attention next, as far as this process knows.
@@ -150,6 +154,7 @@ impl Guard {
             crowd: Crowd::default(),
             pace: Pace::default(),
             board: Board::default(),
+            members: members::Board::default(),
             mark_lists: Lists::default(),
             foreign: Foreign::default(),
             due: Mutex::default(),

@@ -293,6 +293,17 @@ fn what_is_no_stop_is_ignored_and_says_why() {
 }
 
 #[test]
+fn with_a_management_group_any_subscription_may_be_guarded() {
+    let group = [("STOP_GUARD_MANAGEMENT_GROUPS", "mg-prod"), ("STOP_GUARD_STATE", "memory")];
+    let done = run(&["check"], &group);
+    let settings = "settings  ok: mode dry-run, 0 subscriptions and 1 management group, state in memory\n";
+    assert!(done.out.starts_with(settings), "{}", done.out);
+    let other = [group[0], ("STOP_GUARD_SUBSCRIPTIONS", "00000000-0000-0000-0000-000000000000")];
+    let done = run(&["evaluate", "--event", STOP], &other);
+    assert!(done.out.contains("\ndecision  "), "{}", done.out);
+}
+
+#[test]
 fn an_event_from_the_ends_of_time_is_decided_too() {
     let event = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(STOP)).unwrap();
     let mut event: serde_json::Value = serde_json::from_str(&event).unwrap();

@@ -14,10 +14,12 @@ param location string = resourceGroup().location
 param tags object = {}
 param names shared.names = {}
 
-@description('Ids of the subscriptions whose clusters are guarded.')
-@minLength(1)
+@description('Ids of the subscriptions whose clusters are guarded. May be empty where management groups are given.')
 @maxLength(1000)
 param guardedSubscriptionIds string[]
+
+@description('Management groups whose subscriptions are guarded too, by their ids, separated by commas. The guard needs its roles there: management-group/main.bicep.')
+param guardedManagementGroups string = ''
 
 @description('What the guard may do. Begin with dry-run.')
 param mode shared.mode = 'dry-run'
@@ -312,6 +314,7 @@ module app 'app.bicep' = {
       {
         STOP_GUARD_MODE: mode
         STOP_GUARD_SUBSCRIPTIONS: join(guardedSubscriptionIds, ',')
+        STOP_GUARD_MANAGEMENT_GROUPS: guardedManagementGroups
         STOP_GUARD_STATE: 'azure://${stateStorageName}/${stateContainer}'
         STOP_GUARD_SINKS: sinks
         STOP_GUARD_CREDENTIAL: 'managed-identity'

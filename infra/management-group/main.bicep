@@ -49,6 +49,31 @@ resource guardAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = 
   }
 }
 
+// Who is in the group: Resource Graph shows a subscription to whoever may read it. A role of its own, so that the one above is the same
+// wherever it is given.
+resource seeingRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: guid(shared.roleName(tenant().tenantId, environmentName), 'groups')
+  properties: {
+    roleName: 'AKS Stop Guard groups (${environmentName})'
+    description: 'Sees which subscriptions are in a management group.'
+    type: 'CustomRole'
+    permissions: [
+      { actions: ['Microsoft.Resources/subscriptions/read'], notActions: [], dataActions: [], notDataActions: [] }
+    ]
+    assignableScopes: [groupScope]
+  }
+}
+
+resource seeingAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(groupScope, functionAppId, seeingRole.name)
+  properties: {
+    description: 'The AKS stop guard of ${environmentName} sees which subscriptions it guards'
+    principalId: guardPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: seeingRole.id
+  }
+}
+
 // What the policy's deployments make below this group, and nothing else.
 resource deployerRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(shared.roleName(tenant().tenantId, environmentName), 'policy')

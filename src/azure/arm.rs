@@ -19,12 +19,12 @@ use super::endpoint::Endpoint;
 use super::error::ArmError;
 use super::headers;
 use super::managed_cluster;
-use super::resource_graph::{self, DownCluster, GraphReading, Unfinished};
+use super::resource_graph::{self, GraphReading, GroupReading, Page, PageError, Question, Unfinished};
 use super::secret::Secret;
 use super::throttle::Throttle;
 use super::transport::{Transport, TransportError};
 use crate::clock::Clock;
-use crate::domain::{ClusterId, Found, LogReading, Look, SubscriptionId};
+use crate::domain::{ClusterId, Found, LogReading, Look, ManagementGroup, SubscriptionId};
 
 /// The api-version of `Microsoft.ContainerService` that is asked for: the one of the AKS documentation's samples, and
 /// there in all clouds. Nothing that is read here differs in later ones.
@@ -161,7 +161,9 @@ impl Arm {
         let mut reading = GraphReading::default();
         let mut pages_left = resource_graph::PAGES_MAX;
         for asked in subscriptions.chunks(resource_graph::SUBSCRIPTIONS_PER_QUERY) {
-            if let Err(why) = self.read_graph(asked, &mut reading.down, &mut pages_left, deadline).await {
+            let read = |body: &[u8]| resource_graph::down_page(body, asked);
+            let bounds = (&mut pages_left, deadline);
+            if let Err(why) = self.read_graph(Question::Down(asked), read, &mut reading.down, bounds).await {
                 reading.unfinished = Some(why);
                 break;
             }
@@ -169,25 +171,36 @@ impl Arm {
         reading
     }
 
-    /// All pages of one query.
-    async fn read_graph(
+    /// Asks Resource Graph for the subscriptions in a management group and in those below it, page by page to the end. It shows those
+    /// that the guard's identity may read.
+    pub async fn subscriptions_in(&self, group: &ManagementGroup, budget: Duration) -> GroupReading {
+        let deadline = Instant::now() + budget;
+        let mut pages_left = resource_graph::PAGES_MAX;
+        let mut subscriptions = Vec::new();
+        let (read, bounds) = (resource_graph::subscriptions_page, (&mut pages_left, deadline));
+        let done = self.read_graph(Question::In(group), read, &mut subscriptions, bounds).await;
+        GroupReading { subscriptions, unfinished: done.err() }
+    }
+
+    /// All pages of one query, within so many pages and until then.
+    async fn read_graph<T>(
         &self,
-        asked: &[SubscriptionId],
-        down: &mut Vec<DownCluster>,
-        pages_left: &mut usize,
-        deadline: Instant,
+        question: Question<'_>,
+        read_page: impl Fn(&[u8]) -> Result<Page<T>, PageError>,
+        rows: &mut Vec<T>,
+        (pages_left, deadline): (&mut usize, Instant),
     ) -> Result<(), Unfinished> {
         let url = self.options().endpoint.resource_graph(resource_graph::RESOURCE_GRAPH_API_VERSION);
         let mut skip_token = None;
         loop {
             *pages_left = pages_left.checked_sub(1).ok_or(Unfinished::TooManyPages)?;
-            let body = resource_graph::body(asked, skip_token.as_deref());
+            let body = question.body(skip_token.as_deref());
             let read = Read { method: Method::POST, url: &url, body, subscription: None };
             let heard = self.read(&read, left_until(deadline)).await.map_err(Unfinished::Failed)?;
             let body = heard.body.map_err(Unfinished::Failed)?;
-            let page = resource_graph::page(&body, asked)
+            let page = read_page(&body)
                 .map_err(|error| Unfinished::Failed(ArmError::Malformed(error.to_string())))?;
-            down.extend(page.down);
+            rows.extend(page.rows);
             // Whoever asks next needs quota too, so the last page's word is not waited for.
             let Some(next) = page.skip_token else { return Ok(()) };
             skip_token = Some(next);

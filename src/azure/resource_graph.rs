@@ -1,4 +1,5 @@
-//! Which managed clusters are down, from Resource Graph. Pure: the client in [`super::arm`] asks.
+//! Which managed clusters are down, and which subscriptions are in a management group, from Resource Graph. Pure: the client in
+//! [`super::arm`] asks.
 //!
 //! The index is minutes behind (Azure doesn't say by how much), and it shows what the guard's identity may read and nothing
 //! else, without an error for the rest. So a row is a hint: a look decides.
@@ -10,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::ArmError;
-use crate::domain::{ClusterId, Power, Provisioning, SubscriptionId};
+use crate::domain::{ClusterId, ManagementGroup, Power, Provisioning, SubscriptionId};
 
 /// The api-version of `Microsoft.ResourceGraph/resources` (source: azure-rest-api-specs, `ResourcesBasicQuery.json`).
 pub const RESOURCE_GRAPH_API_VERSION: &str = "2021-03-01";
@@ -19,7 +20,7 @@ pub const RESOURCE_GRAPH_API_VERSION: &str = "2021-03-01";
 pub(super) const SUBSCRIPTIONS_PER_QUERY: usize = 1_000;
 /// Rows of one page: the most that are allowed (source: Resource Graph docs, "Paging results").
 const ROWS_PER_PAGE: u32 = 1_000;
-/// Pages that are read of one question at most: 20,000 clusters that are down.
+/// Pages that are read of one question at most: 20,000 clusters that are down, or subscriptions.
 pub(super) const PAGES_MAX: usize = 20;
 /// Longest skip token that is sent back, bytes. Real ones have some hundred.
 const SKIP_TOKEN_BYTES_MAX: usize = 16 * 1_024;
@@ -32,6 +33,13 @@ const QUERY: &str = "resources | where type =~ 'microsoft.containerservice/manag
     | extend powerState = tostring(properties.powerState.code), provisioningState = tostring(properties.provisioningState) \
     | where powerState =~ 'Stopped' or provisioningState =~ 'Stopping' \
     | project id, powerState, provisioningState | order by id asc";
+
+/// The subscriptions in the scope of the question, those of groups below it too (source: Resource Graph docs, "Starter queries" and
+/// "Sample queries by table", `resourcecontainers`).
+const SUBSCRIPTIONS_QUERY: &str =
+    "resourcecontainers | where type =~ 'microsoft.resources/subscriptions' | project id | order by id asc";
+/// What stands before the GUID in a subscription's resource id.
+const SUBSCRIPTION_PREFIX: &str = "/subscriptions/";
 
 /// A guarded cluster that was down when the index saw it last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +59,15 @@ pub struct GraphReading {
     pub unfinished: Option<Unfinished>,
 }
 
+/// Which subscriptions Resource Graph shows in a management group.
+#[derive(Debug, Default)]
+pub struct GroupReading {
+    /// The subscriptions, those of groups below it too.
+    pub subscriptions: Vec<SubscriptionId>,
+    /// Why there may be more. Without this, what is not in `subscriptions` is not in the group, or not the guard's to see.
+    pub unfinished: Option<Unfinished>,
+}
+
 /// Why a reading ended before its end.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfinished {
@@ -64,7 +81,7 @@ pub enum Unfinished {
         resets_after: Duration,
     },
     /// There are more pages than are read.
-    #[error("resource graph has more than {PAGES_MAX} pages of stopped clusters")]
+    #[error("resource graph has more than {PAGES_MAX} pages of them")]
     TooManyPages,
 }
 
@@ -79,10 +96,19 @@ impl Unfinished {
     }
 }
 
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Question<'a> {
+    /// The clusters of these subscriptions that are down.
+    Down(&'a [SubscriptionId]),
+    /// The subscriptions in a group.
+    In(&'a ManagementGroup),
+}
+
 /// One page.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Page {
-    pub(super) down: Vec<DownCluster>,
+pub(super) struct Page<T> {
+    pub(super) rows: Vec<T>,
     /// Where the next page begins.
     pub(super) skip_token: Option<String>,
 }
@@ -94,6 +120,8 @@ pub(super) enum PageError {
     NoRows,
     #[error("resource graph says that there is more, and not where")]
     NoToken,
+    #[error("resource graph shows something as a subscription that is none")]
+    OddRow,
     #[error("the skip token of resource graph has more than {SKIP_TOKEN_BYTES_MAX} bytes")]
     LongToken,
 }
@@ -117,23 +145,30 @@ struct Row {
     provisioning: Option<String>,
 }
 
-/// The body of a query.
-pub(super) fn body(subscriptions: &[SubscriptionId], skip_token: Option<&str>) -> Bytes {
-    let mut options = json!({ "resultFormat": "objectArray", "$top": ROWS_PER_PAGE });
-    if let (Some(token), Some(members)) = (skip_token, options.as_object_mut()) {
-        members.insert("$skipToken".to_owned(), json!(token));
+impl Question<'_> {
+    /// The body of the request.
+    pub(super) fn body(self, skip_token: Option<&str>) -> Bytes {
+        let mut options = json!({ "resultFormat": "objectArray", "$top": ROWS_PER_PAGE });
+        if let (Some(token), Some(members)) = (skip_token, options.as_object_mut()) {
+            members.insert("$skipToken".to_owned(), json!(token));
+        }
+        let body = match self {
+            Self::Down(asked) => json!({ "subscriptions": asked, "query": QUERY, "options": options }),
+            Self::In(group) => {
+                json!({ "managementGroups": [group], "query": SUBSCRIPTIONS_QUERY, "options": options })
+            }
+        };
+        Bytes::from(body.to_string())
     }
-    let body = json!({ "subscriptions": subscriptions, "query": QUERY, "options": options });
-    Bytes::from(body.to_string())
 }
 
-/// Reads a page. Rows that are no cluster of the asked subscriptions, or not down, are dropped with a line in the log: one odd
-/// row must not hide the others.
-pub(super) fn page(body: &[u8], asked: &[SubscriptionId]) -> Result<Page, PageError> {
-    let wire: Wire = serde_json::from_slice(body).map_err(|_| PageError::NoRows)?;
-    let mut down = Vec::with_capacity(wire.data.len());
+/// Reads a page of clusters. Rows that are no cluster of the asked subscriptions, or not down, are dropped with a line in the log: one
+/// odd row must not hide the others.
+pub(super) fn down_page(body: &[u8], asked: &[SubscriptionId]) -> Result<Page<DownCluster>, PageError> {
+    let Page { rows, skip_token } = page(body)?;
+    let mut down = Vec::with_capacity(rows.len());
     let mut odd = 0;
-    for row in wire.data {
+    for row in rows {
         match cluster(row, asked) {
             Ok(cluster) => down.push(cluster),
             Err(why) => {
@@ -147,6 +182,18 @@ pub(super) fn page(body: &[u8], asked: &[SubscriptionId]) -> Result<Page, PageEr
     if odd > ODD_ROWS_LOGGED_MAX {
         tracing::warn!(rows = odd, "rows of resource graph are dropped");
     }
+    Ok(Page { rows: down, skip_token })
+}
+
+/// Reads a page of subscriptions. A row that is none spoils the answer: to drop it could mean to stop guarding one.
+pub(super) fn subscriptions_page(body: &[u8]) -> Result<Page<SubscriptionId>, PageError> {
+    let Page { rows, skip_token } = page(body)?;
+    let rows = rows.iter().map(|row| subscription(row).ok_or(PageError::OddRow)).collect::<Result<_, _>>()?;
+    Ok(Page { rows, skip_token })
+}
+
+fn page(body: &[u8]) -> Result<Page<Value>, PageError> {
+    let wire: Wire = serde_json::from_slice(body).map_err(|_| PageError::NoRows)?;
     let is_cut = match &wire.result_truncated {
         Value::Bool(truncated) => *truncated,
         Value::String(truncated) => truncated.eq_ignore_ascii_case("true"),
@@ -154,10 +201,17 @@ pub(super) fn page(body: &[u8], asked: &[SubscriptionId]) -> Result<Page, PageEr
     };
     match wire.skip_token {
         Some(token) if token.len() > SKIP_TOKEN_BYTES_MAX => Err(PageError::LongToken),
-        Some(token) if !token.is_empty() => Ok(Page { down, skip_token: Some(token) }),
+        Some(token) if !token.is_empty() => Ok(Page { rows: wire.data, skip_token: Some(token) }),
         Some(_) | None if is_cut => Err(PageError::NoToken),
-        Some(_) | None => Ok(Page { down, skip_token: None }),
+        Some(_) | None => Ok(Page { rows: wire.data, skip_token: None }),
     }
+}
+
+fn subscription(row: &Value) -> Option<SubscriptionId> {
+    let id = row.get("id")?.as_str()?;
+    let prefix = id.get(..SUBSCRIPTION_PREFIX.len())?;
+    let guid = id.get(SUBSCRIPTION_PREFIX.len()..)?;
+    prefix.eq_ignore_ascii_case(SUBSCRIPTION_PREFIX).then(|| SubscriptionId::parse(guid).ok()).flatten()
 }
 
 fn cluster(row: Value, asked: &[SubscriptionId]) -> Result<DownCluster, String> {
@@ -192,17 +246,36 @@ mod tests {
         )
     }
 
-    fn read(value: &Value) -> Result<Page, PageError> {
-        page(value.to_string().as_bytes(), &asked())
+    fn read(value: &Value) -> Result<Page<DownCluster>, PageError> {
+        down_page(value.to_string().as_bytes(), &asked())
     }
 
     #[test]
     fn a_query_asks_for_the_clusters_that_are_stopped_or_being_stopped() {
-        let body: Value = serde_json::from_slice(&body(&asked(), Some("next"))).unwrap();
+        let body: Value = serde_json::from_slice(&Question::Down(&asked()).body(Some("next"))).unwrap();
         assert_eq!(body["subscriptions"], json!([SUBSCRIPTION]));
         let options = json!({ "resultFormat": "objectArray", "$top": 1_000, "$skipToken": "next" });
         assert_eq!(body["options"], options);
         insta::assert_snapshot!(body["query"].as_str().unwrap(), @"resources | where type =~ 'microsoft.containerservice/managedclusters' | extend powerState = tostring(properties.powerState.code), provisioningState = tostring(properties.provisioningState) | where powerState =~ 'Stopped' or provisioningState =~ 'Stopping' | project id, powerState, provisioningState | order by id asc");
+    }
+
+    #[test]
+    fn a_group_is_asked_for_its_subscriptions_and_one_odd_row_spoils_the_answer() {
+        let group = ManagementGroup::parse("mg-prod").unwrap();
+        let body: Value = serde_json::from_slice(&Question::In(&group).body(None)).unwrap();
+        assert_eq!(body["managementGroups"], json!(["mg-prod"]));
+        assert_eq!(body.get("subscriptions"), None, "both at once is no question");
+        insta::assert_snapshot!(body["query"].as_str().unwrap(), @"resourcecontainers | where type =~ 'microsoft.resources/subscriptions' | project id | order by id asc");
+
+        let read = |rows: Value| {
+            let page = json!({ "data": rows, "resultTruncated": "false" });
+            subscriptions_page(page.to_string().as_bytes()).map(|page| page.rows)
+        };
+        let row = json!({ "id": format!("/Subscriptions/{}", SUBSCRIPTION.to_uppercase()) });
+        assert_eq!(read(json!([row])), Ok(asked()));
+        for odd in [json!({}), json!(null), json!({ "id": id("aks") }), json!({ "id": SUBSCRIPTION })] {
+            assert_eq!(read(json!([row, odd])), Err(PageError::OddRow), "{odd}");
+        }
     }
 
     #[test]
@@ -221,7 +294,7 @@ mod tests {
             { "id": id("aks-stopping"), "powerState": null, "provisioningState": "Stopping" },
         ]);
         let page = read(&json!({ "data": rows, "resultTruncated": "false" })).unwrap();
-        let rows: Vec<_> = page.down.iter().map(|row| (row.cluster.name(), row.is_stopping)).collect();
+        let rows: Vec<_> = page.rows.iter().map(|row| (row.cluster.name(), row.is_stopping)).collect();
         assert_eq!(rows, [("aks-stopped", false), ("aks-stopping", true)]);
     }
 
@@ -239,8 +312,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_body_makes_the_reader_panic(body in proptest::collection::vec(any::<u8>(), 0..300), deep in 0usize..5_000) {
-            let _ = page(&body, &asked());
-            let _ = page("[".repeat(deep).as_bytes(), &asked());
+            let _ = (down_page(&body, &asked()), subscriptions_page(&body));
+            let _ = page("[".repeat(deep).as_bytes());
         }
     }
 }

@@ -1,10 +1,14 @@
 //! What the guard needs to be allowed to do in a guarded subscription.
 
 /// The actions of the custom role that `infra/role.bicep` defines: one GET, one POST and one list (source: Azure resource provider
-/// operations). Resource Graph takes none: it shows what an identity may read. The simulated Azure of the tests allows these and
+/// operations). Resource Graph takes none of its own: it shows what an identity may read. The simulated Azure of the tests allows these and
 /// nothing else.
 pub const ACTIONS: [&str; 3] = [
     "Microsoft.ContainerService/managedClusters/read",
     "Microsoft.ContainerService/managedClusters/start/action",
     "Microsoft.Insights/eventtypes/values/read",
 ];
+
+/// What the role has beside these where it is given on a management group: Resource Graph shows a subscription to whoever may read
+/// it, and who is in the group is learnt from that.
+pub const GROUP_ACTION: &str = "Microsoft.Resources/subscriptions/read";

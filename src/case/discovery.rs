@@ -4,6 +4,7 @@
 //! Only a case, or an authorised stop that the log's newest operation *is*, explains a cluster that is down; grants never do.
 //! What was down when its subscription was seen first (its [`Baseline`]) is left alone until it is seen running.
 
+mod members;
 mod stored;
 
 use jiff::tz::TimeZone;
@@ -20,6 +21,7 @@ use crate::domain::{
 use crate::mutant::Mutant;
 use crate::policy::{Counts, Policies, StopQuestion};
 
+pub use members::{GUARDED_MAX, GroupAnswer, Members};
 pub use stored::{Baseline, DiscoveryState, Failing, RunEnd, UNNAMED_MAX};
 
 /// The activity log keeps its records for 90 days (source: Azure Monitor, "Activity log retention"). Of an authorised stop before

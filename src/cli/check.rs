@@ -90,7 +90,12 @@ impl Findings {
         let count = self.settings.subscriptions.as_ref().map_or(0, std::collections::BTreeSet::len);
         let state = self.settings.state.as_ref().map(ToString::to_string).unwrap_or_default();
         let subscriptions = if count == 1 { "subscription" } else { "subscriptions" };
-        format!("mode {}, {count} {subscriptions}, state in {state}", self.settings.mode)
+        let groups = match self.settings.management_groups.len() {
+            0 => String::new(),
+            1 => " and 1 management group".to_owned(),
+            groups => format!(" and {groups} management groups"),
+        };
+        format!("mode {}, {count} {subscriptions}{groups}, state in {state}", self.settings.mode)
     }
 
     fn json(&self) -> Value {

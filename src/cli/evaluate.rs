@@ -132,7 +132,9 @@ pub(super) fn decide(
     offline: &Offline,
 ) -> anyhow::Result<Decided> {
     let text = offline::read(asked.event, offline::EVENT_BYTES_MAX)?;
-    let subscriptions = offline.settings.subscriptions.as_ref();
+    // Who is in a management group is not known offline: then every subscription counts as guarded.
+    let has_groups = !offline.settings.management_groups.is_empty();
+    let subscriptions = offline.settings.subscriptions.as_ref().filter(|_| !has_groups);
     let guarded = |id: &_| subscriptions.is_none_or(|guarded| guarded.contains(id));
     match parse(&text, &guarded) {
         Parsed::Stop(event) => {

@@ -20,12 +20,13 @@ use crate::store::{Location, Store};
 const LINE_CHARS_MAX: usize = 4_000;
 
 /// Settings that say where the state is and who asks for it. Faults in others don't matter here.
-const NEEDED: [&str; 12] = [
+const NEEDED: [&str; 13] = [
     "STOP_GUARD_STATE",
     "STOP_GUARD_STATE_CONTAINER",
     "STOP_GUARD_ARM_ENDPOINT",
     "STOP_GUARD_ARM_SCOPE",
     "STOP_GUARD_SUBSCRIPTIONS",
+    "STOP_GUARD_MANAGEMENT_GROUPS",
     "AZURITE_BLOB_STORAGE_URL",
     "STOP_GUARD_CLOUD",
     "STOP_GUARD_CREDENTIAL",
@@ -40,6 +41,7 @@ pub(super) struct Operator {
     pub(super) store: Store,
     arm: Option<(Arm, Arc<dyn TokenSource>)>,
     arm_scope: Option<String>,
+    /// The guarded ones, if the settings name them all.
     subscriptions: Option<BTreeSet<SubscriptionId>>,
 }
 
@@ -70,7 +72,9 @@ impl Operator {
         };
         let arm = wiring::arm(&settings, &http);
         let arm_scope = settings.arm.as_ref().map(|arm| arm.endpoint.scope().to_owned());
-        Ok(Ok(Self { store: store?, arm, arm_scope, subscriptions: settings.subscriptions }))
+        // Who is in a management group is not looked up here.
+        let subscriptions = settings.subscriptions.filter(|_| settings.management_groups.is_empty());
+        Ok(Ok(Self { store: store?, arm, arm_scope, subscriptions }))
     }
 
     /// Now, on Azure's clock as far as it was heard.

@@ -79,6 +79,7 @@ fn say_hello(settings: &Settings, port: u16) {
         version = env!("CARGO_PKG_VERSION"),
         mode = %settings.mode,
         subscriptions = settings.subscriptions.as_ref().map_or(0, std::collections::BTreeSet::len),
+        management_groups = settings.management_groups.len(),
         state = settings.state.as_ref().map(tracing::field::display),
         policies = %settings.policies.display(),
         sinks = settings.sink_names().join(","),

@@ -176,6 +176,7 @@ pub(super) fn guard(settings: Settings, http: &Arc<HttpTransport>) -> Guard {
     let settings = guard::Settings {
         mode: settings.mode,
         subscriptions,
+        management_groups: settings.management_groups,
         zone: settings.zone,
         confirm: settings.confirm,
         times: settings.times,

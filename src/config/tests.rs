@@ -166,7 +166,7 @@ fn all_faults_are_told_at_once_and_each_falls_back_to_what_does_no_harm() {
 #[test]
 fn what_is_missing_is_told_and_an_empty_value_counts_as_none() {
     insta::assert_snapshot!(told(&read(&[(STATE_SETTING, " "), (MODE_SETTING, ""), ("STOP_GUARD_OTHER", "")])), @r#"
-    STOP_GUARD_SUBSCRIPTIONS is missing: name the subscriptions to guard, by their ids, separated by commas
+    STOP_GUARD_SUBSCRIPTIONS is missing: name the subscriptions to guard, by their ids, separated by commas, or management groups in STOP_GUARD_MANAGEMENT_GROUPS
     STOP_GUARD_STATE is missing: write `azure://<account>/<container>`, a connection string, or `memory` to try the guard out
     "#);
     insta::assert_snapshot!(told(&with(&[(SUBSCRIPTIONS_SETTING, ", ,")])), @r#"STOP_GUARD_SUBSCRIPTIONS is missing: it names no subscription"#);
@@ -179,6 +179,30 @@ fn what_is_missing_is_told_and_an_empty_value_counts_as_none() {
     AZURE_CLIENT_ID is missing: STOP_GUARD_CREDENTIAL is `workload-identity`, which needs it
     AZURE_FEDERATED_TOKEN_FILE is missing: STOP_GUARD_CREDENTIAL is `workload-identity`, which needs it
     "#);
+}
+
+#[test]
+fn management_groups_are_enough_and_a_slip_in_one_guards_nothing_by_halves() {
+    let read = |groups: &str| read(&[(MANAGEMENT_GROUPS_SETTING, groups), (STATE_SETTING, "memory")]);
+    let settings = read("MG-Prod, /providers/Microsoft.Management/managementGroups/mg-prod,mg-dev");
+    assert_eq!(told(&settings), "");
+    assert_eq!(settings.subscriptions, Some(BTreeSet::new()));
+    let groups = ["mg-dev", "mg-prod"].map(|name| ManagementGroup::parse(name).unwrap());
+    assert_eq!(settings.management_groups, BTreeSet::from(groups));
+    let both = with(&[(MANAGEMENT_GROUPS_SETTING, "mg-prod")]);
+    assert_eq!((both.subscriptions.unwrap().len(), both.management_groups.len()), (1, 1));
+
+    let settings = read("mg-prod, Landing Zones, a/b");
+    insta::assert_snapshot!(told(&settings), @r#"
+    STOP_GUARD_MANAGEMENT_GROUPS: `Landing Zones` is no management group: write its id, like `mg-landing-zones`, not its display name; several are separated by commas
+    STOP_GUARD_MANAGEMENT_GROUPS: `a/b` is no management group: write its id, like `mg-landing-zones`, not its display name; several are separated by commas
+    "#);
+    assert_eq!(settings.subscriptions, None);
+    let slip = with(&[(MANAGEMENT_GROUPS_SETTING, "a/b")]);
+    assert_eq!(slip.subscriptions, None, "nor what the list names");
+    let many: Vec<String> = (0..11).map(|number| format!("mg-{number}")).collect();
+    insta::assert_snapshot!(told(&read(&many.join(","))), @r#"STOP_GUARD_MANAGEMENT_GROUPS names 11 management groups, at most 10 are asked about"#);
+    insta::assert_snapshot!(told(&read(" , ")), @r#"STOP_GUARD_SUBSCRIPTIONS is missing: name the subscriptions to guard, by their ids, separated by commas, or management groups in STOP_GUARD_MANAGEMENT_GROUPS"#);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The work behind the functions: the guard's, in the words of the Functions protocol.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,6 +72,27 @@ struct Durable {
     work: JoinHandle<Result<(), String>>,
 }
 
+impl Sorted {
+    fn ignore(&mut self, why: &Ignored, count: usize) {
+        let mut why = why.to_string();
+        if self.ignored.len() >= REASONS_MAX && !self.ignored.contains_key(&why) {
+            why = "other reasons".to_owned();
+        }
+        *self.ignored.entry(why).or_default() += count;
+    }
+
+    /// The subscriptions of its stops.
+    fn subscriptions(&self) -> BTreeSet<SubscriptionId> {
+        self.stops.values().map(|(cluster, _)| cluster.subscription().clone()).collect()
+    }
+
+    /// Takes out the stops in a subscription. Says how many there were.
+    fn take_out(&mut self, subscription: &SubscriptionId) -> usize {
+        let out = self.stops.extract_if(|_, (cluster, _)| cluster.subscription() == subscription);
+        out.map(|(_, (_, events))| events.len()).sum()
+    }
+}
+
 impl App {
     /// The functions over a guard. Without a way to check tokens, nobody can announce anything.
     pub fn new(guard: Guard, tokens: Option<AccessTokens>) -> Self {
@@ -130,6 +151,28 @@ impl App {
         }
     }
 
+    /// Leaves the stops in guarded subscriptions. Returns why it could not be told of others whether they are guarded.
+    async fn keep_guarded(&self, sorted: &mut Sorted) -> Vec<String> {
+        let mut unclear = Vec::new();
+        for subscription in sorted.subscriptions() {
+            match self.guard.is_guarded(&subscription).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    let count = sorted.take_out(&subscription);
+                    sorted.ignore(&Ignored::NotGuarded(subscription), count);
+                }
+                Err(unknown) => {
+                    sorted.take_out(&subscription);
+                    let why = unknown.to_string();
+                    if !unclear.contains(&why) {
+                        unclear.push(why);
+                    }
+                }
+            }
+        }
+        unclear
+    }
+
     async fn take_all(&self, sorted: Sorted, began: Instant) -> Outcome {
         let mut logs = self.degraded();
         logs.extend(sorted.ignored.iter().map(|(why, count)| ignored_line(why, *count)));
@@ -164,26 +207,17 @@ async fn ended(work: JoinHandle<Result<(), String>>) -> Result<(), String> {
     work.await.unwrap_or_else(|_| Err("the work on it panicked".to_owned()))
 }
 
-/// Sorts events by cluster, and what is none by reason.
-fn sort(events: &[RawEvent], guarded: &dyn Fn(&SubscriptionId) -> bool) -> Sorted {
+/// Sorts events by cluster, whoever guards it, and what is none by reason.
+fn sort(events: &[RawEvent]) -> Sorted {
     let mut sorted = Sorted::default();
     for event in events {
-        match parse(event.as_str(), guarded) {
+        match parse(event.as_str(), &|_| true) {
             Parsed::Stop(stop) => {
                 let entry = sorted.stops.entry(stop.cluster.key());
                 entry.or_insert_with(|| (stop.cluster.clone(), Vec::new())).1.push(*stop);
             }
-            Parsed::Ignored(why) => {
-                let mut why = why.to_string();
-                if sorted.ignored.len() >= REASONS_MAX && !sorted.ignored.contains_key(&why) {
-                    why = "other reasons".to_owned();
-                }
-                *sorted.ignored.entry(why).or_default() += 1;
-            }
+            Parsed::Ignored(why) => sorted.ignore(&why, 1),
         }
-    }
-    for (why, count) in &sorted.ignored {
-        tracing::warn!(why, count, "ignored events");
     }
     sorted
 }
@@ -196,21 +230,20 @@ fn ignored_line(why: &str, count: usize) -> String {
 impl Invocations for App {
     async fn stop_events(&self, events: Vec<RawEvent>) -> Outcome {
         let began = Instant::now();
-        let sorted = match self.guard.guarded() {
-            Ok(guarded) => sort(&events, &guarded),
-            Err(broken) => {
-                // Which stops are the guard's can't be told: all of them come again. What is no stop need not.
-                let sorted = sort(&events, &|_| true);
-                if !sorted.stops.is_empty() {
-                    let mut outcome = Outcome::redeliver(broken.to_string());
-                    outcome.logs.extend(self.degraded());
-                    return outcome;
-                }
-                sorted
-            }
-        };
+        let mut sorted = sort(&events);
         drop(events);
-        self.take_all(sorted, began).await
+        let unclear = self.keep_guarded(&mut sorted).await;
+        for (why, count) in &sorted.ignored {
+            tracing::warn!(why, count, "ignored events");
+        }
+        let outcome = self.take_all(sorted, began).await;
+        if unclear.is_empty() {
+            return outcome;
+        }
+        // Which of these stops are the guard's can't be told: they come again. What is no stop need not.
+        let mut again = Outcome::redeliver(unclear.join("; "));
+        again.logs.extend(outcome.logs);
+        again
     }
 
     async fn sweep(&self) -> Outcome {
@@ -250,14 +283,19 @@ impl Invocations for App {
                 "there is no body: send an event, with its Content-Length",
             );
         };
-        let parsed = match self.guard.guarded() {
-            Ok(guarded) => parse(body, &guarded),
-            Err(broken) => return refused(&broken),
-        };
-        let event = match parsed {
+        let event = match parse(body, &|_| true) {
             Parsed::Stop(event) => event,
             Parsed::Ignored(why) => return HttpOutput::error(status_of(&why), &why.to_string()),
         };
+        let subscription = event.cluster.subscription();
+        match self.guard.is_guarded(subscription).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let why = Ignored::NotGuarded(subscription.clone());
+                return HttpOutput::error(status_of(&why), &why.to_string());
+            }
+            Err(unknown) => return refused(&unknown),
+        }
         let told = match self.guard.evaluate_questions(&event).await {
             Ok((explanation, questions)) => match self.evaluate {
                 Evaluate::Off | Evaluate::Verdict => Ok(verdict(&event, &explanation)),
@@ -341,9 +379,10 @@ fn status_of(why: &Ignored) -> StatusCode {
 
 fn refused(error: &GuardError) -> HttpOutput {
     let status = match error {
-        GuardError::Store(_) | GuardError::Contended(_) | GuardError::Settings(_) => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        GuardError::Store(_)
+        | GuardError::Contended(_)
+        | GuardError::Settings(_)
+        | GuardError::Members(_) => StatusCode::SERVICE_UNAVAILABLE,
         GuardError::Record { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     };
     HttpOutput::error(status, &error.to_string())

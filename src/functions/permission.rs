@@ -197,9 +197,12 @@ fn refused(denied: &Denied) -> HttpOutput {
         Denied::NoCluster(_) => StatusCode::NOT_FOUND,
         Denied::TakenBack(_) => StatusCode::CONFLICT,
         Denied::NoLook(_)
-        | Denied::Guard(GuardError::Store(_) | GuardError::Contended(_) | GuardError::Settings(_)) => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        | Denied::Guard(
+            GuardError::Store(_)
+            | GuardError::Contended(_)
+            | GuardError::Settings(_)
+            | GuardError::Members(_),
+        ) => StatusCode::SERVICE_UNAVAILABLE,
         Denied::Guard(GuardError::Record { .. }) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     HttpOutput::error(status, &text::clean(&denied.to_string(), ERROR_CHARS_MAX))

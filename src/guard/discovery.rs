@@ -22,6 +22,7 @@ use crate::domain::{ClusterId, ClusterKey, SubscriptionId};
 use crate::store::StatePath;
 
 use super::Guard;
+use super::members::NotAnswered;
 use super::records::{Document, GuardError, Loaded, Saved, load};
 
 /// Nothing puts the next run off for longer: a later time was written by a clock that was wrong.
@@ -93,7 +94,7 @@ impl Document for DiscoveryState {
 impl Guard {
     /// Runs discovery if it is due and no other process runs it. Whatever goes wrong is returned, and breaks nothing else.
     pub(super) async fn discover_if_due(&self) -> Discovered {
-        let Some(subscriptions) = self.0.settings.subscriptions.clone() else { return Discovered::default() };
+        let Some(listed) = self.0.settings.subscriptions.clone() else { return Discovered::default() };
         let now = self.now();
         if self.discovery_memory(|memory| memory.next_at.is_some_and(|next| next > now)) {
             return Discovered::default();
@@ -104,7 +105,7 @@ impl Guard {
             Err(error) => return Discovered { found: 0, failed: vec![format!("discovery: {error}")] },
         };
         let (guard, unnamed) = (self.clone(), claimed.document.unnamed.clone());
-        let run = tokio::spawn(async move { guard.discover(subscriptions, unnamed).await }).await;
+        let run = tokio::spawn(async move { guard.discover(listed, unnamed).await }).await;
         let run =
             run.unwrap_or_else(|_| Run { failed: vec!["discovery panicked".to_owned()], ..Run::default() });
         let mut discovered = Discovered { found: run.found, failed: run.failed.clone() };
@@ -186,16 +187,21 @@ impl Guard {
     /// One run. `unnamed`: clusters whose stop the log had not named, since when.
     async fn discover(
         &self,
-        subscriptions: BTreeSet<SubscriptionId>,
+        listed: BTreeSet<SubscriptionId>,
         unnamed: BTreeMap<ClusterKey, Timestamp>,
     ) -> Run {
         let began = self.0.clock.since_boot();
         let mut run = Run::default();
-        let asked: Vec<SubscriptionId> = subscriptions.into_iter().collect();
+        let (guarded, not_answered) = self.all_guarded(&listed).await;
+        if let Some(NotAnswered { why, retry_after }) = not_answered {
+            run.retry_after = retry_after;
+            run.fail(why);
+        }
+        let asked: Vec<SubscriptionId> = guarded.iter().cloned().collect();
         let reading = self.0.arm.clusters_down(&asked, GRAPH_BUDGET).await;
         let is_whole = reading.unfinished.is_none();
         if let Some(why) = reading.unfinished {
-            run.retry_after = why.retry_after();
+            run.retry_after = run.retry_after.max(why.retry_after());
             run.fail(why);
         }
         let down: Down = reading.down.into_iter().map(|row| (row.cluster.key(), row)).collect();
@@ -206,7 +212,7 @@ impl Guard {
             open.sort_by_cached_key(|cluster| memory.examined.get(&cluster.key()).copied());
         });
         if is_whole {
-            self.look_at_listed(&down, &mut run).await;
+            self.look_at_listed(&down, &guarded, &mut run).await;
         }
         // What is not reached this time is not forgotten.
         run.unnamed = unnamed.into_iter().filter(|(key, _)| !is_whole || down.contains_key(key)).collect();

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::case::record::Record;
 use crate::case::{Episode, Stop, Taken, take_in};
-use crate::domain::{ClusterId, StopEvent, StopTime, SubscriptionId};
+use crate::domain::{ClusterId, StopEvent, StopTime};
 
 use super::Guard;
 use super::outbox::wait_a_while;
@@ -29,17 +29,6 @@ pub struct Intake {
 }
 
 impl Guard {
-    /// Whether a subscription is guarded.
-    ///
-    /// # Errors
-    /// While the setting is broken nobody can tell: the event has to come again.
-    pub fn guarded(&self) -> Result<impl Fn(&SubscriptionId) -> bool + '_, GuardError> {
-        let subscriptions = self.0.settings.subscriptions.as_ref();
-        let subscriptions =
-            subscriptions.ok_or_else(|| GuardError::Settings(self.0.settings.faults.join("; ")))?;
-        Ok(move |id: &SubscriptionId| subscriptions.contains(id))
-    }
-
     /// Takes in the stops of one cluster, then works on its case. `durable` is told as soon as the stops can't be lost any
     /// more; the work goes on after that.
     ///

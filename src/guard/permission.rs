@@ -119,7 +119,7 @@ impl Guard {
     pub async fn grant(&self, requester: &Caller, request: GrantRequest) -> Result<Made<Grant>, Denied> {
         let now = self.now();
         let scope = self.bound(&request.wanted).await?;
-        self.check_guarded(scope.subscription())?;
+        self.check_guarded(scope.subscription()).await?;
         let plan = Plan::new(
             scope,
             &request.caller,
@@ -139,7 +139,7 @@ impl Guard {
     pub async fn hold(&self, requester: &Caller, request: HoldRequest) -> Result<Made<Hold>, Denied> {
         let now = self.now();
         let HoldRequest { scope, until, reason, id } = request;
-        self.check_guarded(scope.subscription())?;
+        self.check_guarded(scope.subscription()).await?;
         let zone = &self.0.settings.zone;
         let question = HoldQuestion { requester, scope: &scope, until, reason: &reason, at: now, zone };
         permitted(&self.asked()?.may_hold(&question))?;
@@ -154,11 +154,10 @@ impl Guard {
         self.policies().ok_or_else(|| Denied::Guard(GuardError::Settings(self.faults().join("; "))))
     }
 
-    fn check_guarded(&self, subscription: Option<&SubscriptionId>) -> Result<(), Denied> {
-        let guarded = self.guarded()?;
-        match subscription.filter(|id| !guarded(id)) {
-            Some(other) => Err(Denied::NotGuarded(other.clone())),
-            None => Ok(()),
+    async fn check_guarded(&self, subscription: Option<&SubscriptionId>) -> Result<(), Denied> {
+        match subscription {
+            Some(id) if !self.is_guarded(id).await? => Err(Denied::NotGuarded(id.clone())),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -167,7 +166,7 @@ impl Guard {
         match wanted {
             Wanted::Scope(scope) => Ok(scope.clone()),
             Wanted::Cluster(id) => {
-                self.check_guarded(Some(id.subscription()))?;
+                self.check_guarded(Some(id.subscription())).await?;
                 bind(&self.0.arm, id).await
             }
         }

@@ -71,6 +71,9 @@ pub enum GuardError {
     /// The settings don't let the guard take events in.
     #[error("the settings are broken: {0}")]
     Settings(String),
+    /// Nobody can tell whether a subscription is in a guarded management group.
+    #[error("whether the subscription is guarded is not known: {0}")]
+    Members(String),
 }
 
 /// Reads the record of a cluster; `None` if there is none. `known` is the cluster, where the caller knows it from elsewhere: what

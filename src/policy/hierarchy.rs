@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::SubscriptionId;
+use crate::domain::management_group::ID_PREFIX;
+
+pub(super) use crate::domain::management_group::{is_name, name_in};
 
 /// Most groups above a subscription: six levels and the root (source: Azure docs, "What are Azure management groups?").
 const LEVELS_MAX: usize = 7;
-/// Longest name (id) of a management group (source: Azure naming rules, "managementGroups 1-90").
-const NAME_CHARS_MAX: usize = 90;
-/// What stands before the name in a management group's resource id, lower case.
-const ID_PREFIX: &str = "/providers/microsoft.management/managementgroups/";
 
 /// The known part of the tree of management groups. Without circles: [`Hierarchy::insert`] and [`Hierarchy::circles`] see to it.
 #[derive(Debug, Default, Clone)]
@@ -77,18 +76,4 @@ impl Hierarchy {
 /// The id of a group's entity.
 pub(super) fn entity_id(name: &str) -> String {
     format!("{ID_PREFIX}{name}")
-}
-
-/// The name in the id of a group's entity, in any case; `None` if it is none.
-pub(super) fn name_in(id: &str) -> Option<&str> {
-    let prefix = id.get(..ID_PREFIX.len())?;
-    let name = id.get(ID_PREFIX.len()..)?;
-    (prefix.eq_ignore_ascii_case(ID_PREFIX) && is_name(name)).then_some(name)
-}
-
-/// Whether a management group can have this name (source: Azure naming rules: "alphanumerics, hyphens, underscores, periods, and
-/// parentheses").
-pub(super) fn is_name(text: &str) -> bool {
-    (1..=NAME_CHARS_MAX).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'(' | b')'))
 }

@@ -105,6 +105,11 @@ impl StatePath {
         Self(Path::from(format!("baselines/{subscription}.json")))
     }
 
+    /// `management-groups.json`: which subscriptions are in the guarded management groups, as Resource Graph said last.
+    pub fn management_groups() -> Self {
+        Self(Path::from("management-groups.json"))
+    }
+
     /// `heartbeat.json`: the counts of a sweep of late.
     pub fn heartbeat() -> Self {
         Self(Path::from("heartbeat.json"))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aks_stop_guard::azure::{GraphReading, TransportError, Unfinished};
-use aks_stop_guard::domain::SubscriptionId;
+use aks_stop_guard::domain::{ManagementGroup, SubscriptionId};
 use bytes::Bytes;
 use http::Response;
 use serde_json::{Value, json};
@@ -81,6 +81,31 @@ async fn many_subscriptions_are_asked_about_in_several_questions() {
     let sizes: Vec<usize> =
         bodies(&script).iter().map(|body| body["subscriptions"].as_array().unwrap().len()).collect();
     assert_eq!(sizes, [1_000, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_management_group_is_asked_for_to_the_last_page_and_half_an_answer_says_so() {
+    let page = |number: u32, next: Option<&str>| {
+        let row = json!({ "id": format!("/subscriptions/{number:08}-0000-0000-0000-000000000000") });
+        let mut body =
+            json!({ "data": [row], "resultTruncated": if next.is_some() { "true" } else { "false" } });
+        if let Some(next) = next {
+            body["$skipToken"] = next.into();
+        }
+        Ok(answer(200, &[], &body))
+    };
+    let group = ManagementGroup::parse("mg-prod").unwrap();
+    let script = Script::of([page(1, Some("next")), page(2, None)]);
+    let reading = arm(&script).subscriptions_in(&group, BUDGET).await;
+    assert!(reading.unfinished.is_none());
+    assert_eq!(reading.subscriptions.len(), 2);
+    let bodies = bodies(&script);
+    assert_eq!((&bodies[0]["managementGroups"], bodies[0].get("subscriptions")), (&json!(["mg-prod"]), None));
+    assert_eq!(bodies[1]["options"]["$skipToken"], "next");
+
+    let script = Script::of([page(1, Some("next")), error("403_authorization_failed")]);
+    let reading = arm(&script).subscriptions_in(&group, BUDGET).await;
+    assert!(matches!(reading.unfinished, Some(Unfinished::Failed(_))), "{reading:?}");
 }
 
 #[tokio::test(start_paused = true)]

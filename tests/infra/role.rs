@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use aks_stop_guard::azure::ACTIONS;
+use aks_stop_guard::azure::{ACTIONS, GROUP_ACTION};
 use serde_json::{Value, json};
 
 use crate::snapshot::{Shape, guards, root, shape, shapes, text};
@@ -25,6 +25,30 @@ fn the_role_allows_what_the_code_uses() {
         }
     }
     assert!(seen >= 5, "{seen} roles");
+}
+
+/// Who is in a guarded management group is seen with one more action, in a role of its own, given where the first one is.
+#[test]
+fn a_management_group_shows_its_subscriptions_to_the_guard() {
+    let shape = shape("management-group");
+    let roles = shape.of("Microsoft.Authorization/roleDefinitions").into_iter();
+    let seeing: Vec<_> = roles
+        .filter(|role| text(&role["properties"]["roleName"]).starts_with("AKS Stop Guard groups ("))
+        .collect();
+    assert_eq!(seeing.len(), 1);
+    let permissions = &seeing[0]["properties"]["permissions"];
+    assert_eq!(permissions[0]["actions"], json!([GROUP_ACTION]));
+    let assignments = shape.of("Microsoft.Authorization/roleAssignments").into_iter();
+    let of_guard = assignments
+        .filter(|assignment| {
+            let description = assignment["properties"]["description"].as_str();
+            description.is_some_and(|description| description.starts_with("The AKS stop guard"))
+        })
+        .map(|assignment| {
+            text(&assignment["id"]).split("/providers/Microsoft.Authorization").next().unwrap()
+        });
+    let scopes: Vec<_> = of_guard.collect();
+    assert_eq!((scopes.len(), scopes.iter().collect::<BTreeSet<_>>().len()), (2, 1), "{scopes:?}");
 }
 
 /// The roles of guards; the identity of an Azure Policy has another one.

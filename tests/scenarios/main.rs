@@ -20,6 +20,7 @@ mod holds;
 mod inbox;
 mod least_privilege;
 mod main_loop;
+mod management_groups;
 mod modes;
 mod outage;
 mod policies;

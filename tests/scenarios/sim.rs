@@ -12,7 +12,9 @@ use aks_stop_guard::case::{Case, Confirm, Episode, Mode, Outcome, Record, Routes
 use aks_stop_guard::clock::Clock;
 use aks_stop_guard::domain::event::{Parsed, parse};
 use aks_stop_guard::domain::grant::{Author, Way};
-use aks_stop_guard::domain::{ClusterId, Hold, IncidentState, Portal, Scope, StopEvent, SubscriptionId};
+use aks_stop_guard::domain::{
+    ClusterId, Hold, IncidentState, ManagementGroup, Portal, Scope, StopEvent, SubscriptionId,
+};
 use aks_stop_guard::functions::envelope::http_request;
 use aks_stop_guard::functions::{Announced, App, HttpOutput, Invocations as _};
 use aks_stop_guard::guard::{Guard, GuardError, Holds, Made, Ports, Settings, SystemEntropy};
@@ -119,6 +121,8 @@ pub(crate) struct Process {
 pub(crate) struct Setup {
     pub(crate) mode: Mode,
     pub(crate) confirm: Confirm,
+    pub(crate) subscriptions: BTreeSet<SubscriptionId>,
+    pub(crate) management_groups: BTreeSet<ManagementGroup>,
     /// Policies beside the default set.
     pub(crate) extra: String,
     /// Which sinks get what; all of them everything if none is named.
@@ -131,6 +135,8 @@ impl Default for Setup {
         Self {
             mode: Mode::Act,
             confirm: Confirm::Prefer,
+            subscriptions: BTreeSet::from([SubscriptionId::parse(SUBSCRIPTION).unwrap()]),
+            management_groups: BTreeSet::new(),
             extra: String::new(),
             routes: Routes::default(),
             faults: Vec::new(),
@@ -204,7 +210,8 @@ impl Sim {
         let ports = Ports { arm, store, sinks: self.sinks(&probe), clock, entropy: Arc::new(SystemEntropy) };
         let settings = Settings {
             mode: self.setup.mode,
-            subscriptions: Some(BTreeSet::from([SubscriptionId::parse(SUBSCRIPTION).unwrap()])),
+            subscriptions: Some(self.setup.subscriptions.clone()),
+            management_groups: self.setup.management_groups.clone(),
             zone: jiff::tz::TimeZone::UTC,
             confirm: self.setup.confirm,
             times: Times::default(),

@@ -89,6 +89,7 @@ impl Process {
             subscriptions: Some(BTreeSet::from([
                 SubscriptionId::parse(SUBSCRIPTION).expect("it is a subscription")
             ])),
+            management_groups: BTreeSet::new(),
             zone: jiff::tz::TimeZone::UTC,
             confirm: stage.knobs.confirm,
             times: stage.knobs.times.clone(),

@@ -176,7 +176,7 @@ struct WireVersion {
     min_writer: u32,
 }
 
-fn decode<D: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<D, RecordError> {
+pub(super) fn decode<D: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<D, RecordError> {
     let damaged = |error: serde_json::Error| RecordError::Damaged(error.to_string());
     let version: WireVersion = serde_json::from_slice(bytes).map_err(damaged)?;
     if version.min_writer > VERSION {

@@ -127,6 +127,11 @@ async fn read(
             let window = Window { since: window.since.max(window.until - HISTORY_MAX), ..window };
             let guarded = settings.subscriptions.iter().flatten().cloned().map(LogScope::Subscription);
             let scopes = if args.scope.is_empty() { guarded.collect() } else { args.scope.clone() };
+            anyhow::ensure!(
+                !scopes.is_empty(),
+                "STOP_GUARD_SUBSCRIPTIONS names nothing, and who is in a management group is not looked up here: say with --scope what \
+                 to read"
+            );
             let reading = log::read(&arm, &scopes, window.since, window.until).await?;
             let past = PastStop::all(&reading).iter().map(Past::of_log).collect();
             let found = cases::Found { past, unreadable: reading.unusable, is_cut: reading.is_cut };

@@ -77,6 +77,7 @@ fn app(subscriptions: Option<&[&str]>, sinks: Vec<Arc<dyn Sink>>, faults: &[&str
     let settings = Settings {
         mode: Mode::Notify,
         subscriptions: subscriptions.map(ids),
+        management_groups: BTreeSet::new(),
         zone: TimeZone::UTC,
         confirm: Confirm::Prefer,
         times: Times::default(),
@@ -167,12 +168,27 @@ async fn while_nobody_knows_what_is_guarded_stops_come_again_and_junk_does_not()
     insta::assert_snapshot!(outcome.logs.join("\n"), @r#"
     the settings are broken: STOP_GUARD_SUBSCRIPTIONS is missing
     degraded: STOP_GUARD_SUBSCRIPTIONS is missing
+    ignored: not an event: not a JSON object
     "#);
     let junk = app.stop_events(delivery(&[json!(7)])).await;
     assert_eq!(junk.status, Status::Done);
     insta::assert_snapshot!(junk.logs.join("\n"), @r#"
     degraded: STOP_GUARD_SUBSCRIPTIONS is missing
     ignored: not an event: not a JSON object
+    "#);
+}
+
+#[tokio::test]
+async fn a_stop_in_another_subscription_is_refused_and_the_others_of_its_delivery_are_durable() {
+    let foreign = "00000000-0000-0000-0000-000000000000";
+    let mut other = stop("aks-9");
+    let moved = other["data"]["resourceUri"].as_str().unwrap().replace(SUBSCRIPTION, foreign);
+    other["data"]["resourceUri"] = moved.into();
+    let outcome = guarding().stop_events(delivery(&[other.clone(), stop("aks-1"), other])).await;
+    assert_eq!(outcome.status, Status::Done);
+    insta::assert_snapshot!(outcome.logs.join("\n"), @r#"
+    ignored 2 times: subscription `00000000-0000-0000-0000-000000000000` is not guarded
+    aks-1: stop by an unknown caller: opened a case
     "#);
 }
 

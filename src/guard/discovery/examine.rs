@@ -1,5 +1,6 @@
 //! Looks into one cluster that is down and that nothing stored explains: ARM decides whether it is, the activity log who did it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +10,7 @@ use crate::azure::ArmError;
 use crate::case::bulletin::DownReport;
 use crate::case::discovery::{Examination, Finding, Seen, UNNAMED_MAX};
 use crate::case::{AuthorisedStop, BulletinKey, Episode, Record, Stop};
-use crate::domain::{ClusterId, ClusterKey, Found, LogReading, Look};
+use crate::domain::{ClusterId, ClusterKey, Found, LogReading, Look, SubscriptionId};
 use crate::store::StatePath;
 
 use super::super::Guard;
@@ -148,13 +149,24 @@ impl Guard {
     }
 
     /// Clusters of the grouped incident that left the index: do they run, or are they gone?
-    pub(super) async fn look_at_listed(&self, down: &Down, run: &mut Run) {
+    /// One of a subscription that is not guarded any more is nobody's to look at.
+    pub(super) async fn look_at_listed(
+        &self,
+        down: &Down,
+        guarded: &BTreeSet<SubscriptionId>,
+        run: &mut Run,
+    ) {
         let listed = match load_bulletin(&self.0.store, &BulletinKey::Unexplained).await {
             Ok(loaded) => loaded.document.still_down(),
             Err(error) => return run.fail(error),
         };
-        let left = listed.into_iter().filter(|cluster| !down.contains_key(&cluster.key())).take(LOOKS_MAX);
-        for cluster in left {
+        let left = listed.into_iter().filter(|cluster| !down.contains_key(&cluster.key()));
+        let (left, foreign): (Vec<_>, Vec<_>) =
+            left.partition(|cluster| guarded.contains(cluster.subscription()));
+        for cluster in foreign {
+            run.report_ended(&cluster, "is not guarded any more");
+        }
+        for cluster in left.into_iter().take(LOOKS_MAX) {
             match self.0.arm.look(&cluster, LOOK_BUDGET).await {
                 Ok(look) if Seen::of(&look) == Seen::Up => run.report_ended(&cluster, up(&look)),
                 Ok(_) => {}

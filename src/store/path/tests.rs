@@ -31,6 +31,7 @@ fn paths_are_those_of_the_protocol() {
         StatePath::entry(&name).to_string(),
         StatePath::bulletin_marker(&name, 7).to_string(),
         StatePath::discovery().to_string(),
+        StatePath::management_groups().to_string(),
         StatePath::baseline(&subscription).to_string(),
         StatePath::heartbeat().to_string(),
         StatePath::hold(&name).to_string(),
@@ -49,6 +50,7 @@ fn paths_are_those_of_the_protocol() {
     open/0-entries/a-1.json
     open/0-bulletins/a-1/7
     discovery.json
+    management-groups.json
     baselines/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e.json
     heartbeat.json
     open/0-holds/a-1.json

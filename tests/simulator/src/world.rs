@@ -14,6 +14,7 @@ mod estate;
 mod event;
 mod fault;
 mod graph;
+mod groups;
 mod guid;
 mod id;
 mod identity;
@@ -113,6 +114,7 @@ pub struct World {
     /// Lower-cased subscriptions, and subscription and group, that ever held a cluster.
     subscriptions: BTreeSet<String>,
     groups: BTreeSet<(String, String)>,
+    groups_above: groups::Groups,
     operations: BTreeMap<String, Operation>,
     log: activity_log::ActivityLog,
     events: Vec<(Timestamp, ResourceEvent)>,
@@ -143,6 +145,7 @@ impl World {
             estate: Estate::default(),
             subscriptions: BTreeSet::new(),
             groups: BTreeSet::new(),
+            groups_above: groups::Groups::default(),
             operations: BTreeMap::new(),
             log: activity_log::ActivityLog::default(),
             events: Vec::new(),

@@ -222,7 +222,15 @@ impl World {
             Target::ActivityLog { subscription } => self.list_log(subscription, call.request.uri(), call.now),
             Target::ResourceGraph => {
                 let indexed = call.now - self.scaled(self.settings.graph_lag);
-                graph::answer(call.request.body(), self.clusters.values(), indexed)
+                let query = match graph::Query::read(call.request.body()) {
+                    Ok(query) => query,
+                    Err(bad) => return bad,
+                };
+                if query.is_of_subscriptions() {
+                    let sees = self.may(&caller, "Microsoft.Resources/subscriptions/read");
+                    return query.subscriptions_in(&self.groups_above, sees);
+                }
+                query.clusters(self.clusters.values(), &self.groups_above, indexed)
             }
             Target::Around(around) => self.around(around, call.request.uri()),
             Target::Token | Target::Unknown => Draft::empty(StatusCode::NOT_FOUND),

@@ -1,6 +1,7 @@
-//! Resource Graph, as little of it as finds stopped clusters.
+//! Resource Graph, as little of it as finds stopped clusters, and the subscriptions of management groups.
 //!
-//! No query language here: the query must name the type of managed clusters, and is then taken as "the clusters whose
+//! No query language here: the query must name the type of managed clusters or that of subscriptions, and is then taken as all
+//! subscriptions of its scope, or as "the clusters whose
 //! power state reads Stopped" if it says `Stopped`, "or that are being stopped" if it says `Stopping`, else as "all clusters".
 
 use http::StatusCode;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use super::answer::Draft;
 use super::caller::TENANT;
 use super::cluster::{Cluster, PowerState, ProvisioningState, State};
+use super::groups::Groups;
 
 /// How far the index is behind. That it is behind is common knowledge; by how much is not documented.
 pub const DEFAULT_GRAPH_LAG: SignedDuration = SignedDuration::from_secs(60);
@@ -18,10 +20,13 @@ pub const DEFAULT_GRAPH_LAG: SignedDuration = SignedDuration::from_secs(60);
 /// The most rows of one page (documented).
 const PAGE_ROWS_MAX: usize = 1000;
 
+/// A question. Its scope is subscriptions, or management groups, or all that there is.
 #[derive(Debug, Deserialize)]
-struct Query {
+pub(super) struct Query {
     #[serde(default)]
     subscriptions: Vec<String>,
+    #[serde(rename = "managementGroups", default)]
+    groups: Vec<String>,
     query: String,
     #[serde(default)]
     options: Options,
@@ -37,42 +42,80 @@ struct Options {
     result_format: Option<String>,
 }
 
-/// Answers a query over the clusters as the index knows them: as they were at `indexed`.
-pub(super) fn answer<'a>(
-    body: &[u8],
-    clusters: impl Iterator<Item = &'a Cluster>,
-    indexed: Timestamp,
-) -> Draft {
-    let query = match serde_json::from_slice::<Query>(body) {
-        Ok(query) => query,
-        Err(_) => return bad("InvalidRequest", "The request body is not a query."),
-    };
-    if !query.query.to_ascii_lowercase().contains("microsoft.containerservice/managedclusters") {
-        return bad("InvalidQuery", "Query validation error");
+impl Query {
+    /// Reads a question, or answers that it is none.
+    pub(super) fn read(body: &[u8]) -> Result<Self, Draft> {
+        let query = serde_json::from_slice::<Self>(body)
+            .map_err(|_| bad("InvalidRequest", "The request body is not a query."))?;
+        if !query.names("microsoft.containerservice/managedclusters") && !query.is_of_subscriptions() {
+            return Err(bad("InvalidQuery", "Query validation error"));
+        }
+        if query.options.result_format.as_deref().is_some_and(|format| format != "objectArray") {
+            return Err(bad("InvalidRequest", "Only objectArray is answered here."));
+        }
+        if !query.subscriptions.is_empty() && !query.groups.is_empty() {
+            return Err(bad(
+                "InvalidRequest",
+                "Subscriptions and management groups are not asked for together.",
+            ));
+        }
+        Ok(query)
     }
-    if query.options.result_format.as_deref().is_some_and(|format| format != "objectArray") {
-        return bad("InvalidRequest", "Only objectArray is answered here.");
+
+    /// It asks for subscriptions; else for clusters.
+    pub(super) fn is_of_subscriptions(&self) -> bool {
+        self.names("resourcecontainers") && self.names("microsoft.resources/subscriptions'")
     }
-    let Ok(offset) = query.options.skip_token.as_deref().map_or(Ok(0), str::parse::<usize>) else {
-        return bad("InvalidRequest", "The skip token is not one that was given out.");
-    };
-    let (only_stopped, stopping_too) = (query.query.contains("Stopped"), query.query.contains("Stopping"));
-    let is_down = |state: &State| {
-        let is_stopping = stopping_too && state.provisioning == ProvisioningState::Stopping;
-        is_stopping || state.power == PowerState::Stopped
-    };
-    let wanted = |cluster: &Cluster| {
-        query.subscriptions.is_empty()
-            || query.subscriptions.iter().any(|s| s.eq_ignore_ascii_case(&cluster.id.subscription))
-    };
-    let rows: Vec<Value> = clusters
-        .filter(|cluster| wanted(cluster))
-        .filter_map(|cluster| cluster.state_at(indexed).map(|state| (cluster, state)))
-        .filter(|(_, state)| !only_stopped || is_down(state))
-        .map(|(cluster, state)| row(cluster, state))
-        .collect();
-    let top = query.options.top.unwrap_or(PAGE_ROWS_MAX).clamp(1, PAGE_ROWS_MAX);
-    Draft::gateway(StatusCode::OK, &page(&rows, offset, top)).with("x-ms-user-quota-remaining", "14")
+
+    fn names(&self, word: &str) -> bool {
+        self.query.to_ascii_lowercase().contains(word)
+    }
+
+    /// Answers with the clusters as the index knows them: as they were at `indexed`.
+    pub(super) fn clusters<'a>(
+        &self,
+        clusters: impl Iterator<Item = &'a Cluster>,
+        groups: &Groups,
+        indexed: Timestamp,
+    ) -> Draft {
+        let (only_stopped, stopping_too) = (self.query.contains("Stopped"), self.query.contains("Stopping"));
+        let is_down = |state: &State| {
+            let is_stopping = stopping_too && state.provisioning == ProvisioningState::Stopping;
+            is_stopping || state.power == PowerState::Stopped
+        };
+        let rows: Vec<Value> = clusters
+            .filter(|cluster| self.covers(&cluster.id.subscription, groups))
+            .filter_map(|cluster| cluster.state_at(indexed).map(|state| (cluster, state)))
+            .filter(|(_, state)| !only_stopped || is_down(state))
+            .map(|(cluster, state)| row(cluster, state))
+            .collect();
+        self.page_of(&rows)
+    }
+
+    /// Answers with the subscriptions in its scope. Whoever may not read them is shown none, without an error.
+    pub(super) fn subscriptions_in(&self, groups: &Groups, sees_them: bool) -> Draft {
+        let rows: Vec<Value> = groups
+            .subscriptions()
+            .filter(|subscription| sees_them && self.covers(subscription, groups))
+            .map(|subscription| json!({ "id": format!("/subscriptions/{subscription}") }))
+            .collect();
+        self.page_of(&rows)
+    }
+
+    fn covers(&self, subscription: &str, groups: &Groups) -> bool {
+        let is_whole_tenant = self.subscriptions.is_empty() && self.groups.is_empty();
+        is_whole_tenant
+            || self.subscriptions.iter().any(|one| one.eq_ignore_ascii_case(subscription))
+            || self.groups.iter().any(|group| groups.has(group, subscription))
+    }
+
+    fn page_of(&self, rows: &[Value]) -> Draft {
+        let Ok(offset) = self.options.skip_token.as_deref().map_or(Ok(0), str::parse::<usize>) else {
+            return bad("InvalidRequest", "The skip token is not one that was given out.");
+        };
+        let top = self.options.top.unwrap_or(PAGE_ROWS_MAX).clamp(1, PAGE_ROWS_MAX);
+        Draft::gateway(StatusCode::OK, &page(rows, offset, top)).with("x-ms-user-quota-remaining", "14")
+    }
 }
 
 fn page(rows: &[Value], offset: usize, top: usize) -> Value {

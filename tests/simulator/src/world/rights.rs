@@ -31,6 +31,16 @@ impl World {
         self.rights.0.get(&caller.object_id).map(|role| role.used.clone()).unwrap_or_default()
     }
 
+    /// Whether somebody's role holds this action; then they used it.
+    pub(super) fn may(&mut self, caller: &Caller, action: &'static str) -> bool {
+        let Some(role) = self.rights.0.get_mut(&caller.object_id) else { return true };
+        let may = role.actions.contains(&action.to_lowercase());
+        if may {
+            role.used.insert(action);
+        }
+        may
+    }
+
     /// Refuses what the caller's role doesn't hold. Resource Graph takes no right: it shows what the caller may read (source: azure-docs,
     /// Resource Graph, "Permissions in Azure Resource Graph").
     pub(super) fn authorise(&mut self, call: &Call<'_>, caller: &Caller) -> Result<(), Draft> {
