@@ -49,6 +49,11 @@ impl Cidr {
     }
 }
 
+/// Whether an IPv4 range is most of the internet; `None` if the text is no such range.
+pub(crate) fn is_wide(text: &str) -> Option<bool> {
+    Cidr::parse(text).filter(|range| !range.is_v6).map(Cidr::is_internet)
+}
+
 fn mask(length: u8) -> u128 {
     u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0)
 }
