@@ -6,6 +6,7 @@
 mod authorized_ranges;
 mod cluster;
 mod defender_plan;
+mod defender_profile;
 mod item;
 mod judged;
 mod nsg_rule;
@@ -14,6 +15,7 @@ mod workspace;
 
 pub use authorized_ranges::AuthorizedRanges;
 pub use defender_plan::DefenderPlan;
+pub use defender_profile::DefenderProfile;
 pub use item::{HARDEN_ACTIONS, Item, ItemError};
 pub use judged::{Change, Judged, Verb};
 pub use nsg_rule::NsgRule;

@@ -20,7 +20,7 @@ mod table;
 mod version;
 mod workspace;
 
-pub(crate) use cidr::is_wide;
+pub(crate) use cidr::v4_range;
 pub use fact::{Fact, FactError, Page};
 pub use finding::{Check, Finding};
 pub(crate) use nsg::is_rule_of_aks;

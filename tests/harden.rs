@@ -267,6 +267,15 @@ async fn a_write_is_sent_once_and_what_came_of_it_is_read() {
     }
     assert!(theatre.has_ssh());
     assert_eq!(theatre.writes(), 7, "one for each command");
+
+    // The first read plans, the second one is just before the write.
+    let reads = theatre.azure.world().journal().requests(RequestKind::GetPlan, None);
+    let world = || theatre.azure.world();
+    world().estate_mut().set_plan(&format!("/subscriptions/{SUBSCRIPTION}"), "Free", &[]);
+    theatre.fault(Fault::AnswerLost, RequestKind::PutPlan);
+    let done = theatre.apply(&DEFENDER).await;
+    assert!(done.code == 0, "{}", done.out);
+    assert_eq!(world().journal().requests(RequestKind::GetPlan, None), reads + 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -382,10 +391,13 @@ async fn each_item_uses_the_rights_that_are_documented_for_it_and_none_that_only
     let ranges = ["authorized-ranges", "--cluster", &cluster, "--range", "203.0.113.0/24"];
     let remove = theatre.remove_ssh();
     let workspace = ["workspace", WORKSPACE, "--location", "northeurope"];
+    let sensor = ["defender-profile", "--cluster", &cluster, "--workspace", WORKSPACE];
     let docs = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/HARDEN.md")).unwrap();
     for (item, actions) in HARDEN_ACTIONS {
-        let arguments =
-            [&DEFENDER[..], &remove, &workspace, &ranges].into_iter().find(|one| one[0] == item).unwrap();
+        let arguments = [&DEFENDER[..], &remove, &workspace, &ranges, &sensor]
+            .into_iter()
+            .find(|one| one[0] == item)
+            .unwrap();
         theatre.azure.world().give_role(&operator(), actions);
         let done = theatre.apply(arguments).await;
         assert_eq!(done.code, 0, "{item}: {}", done.out);

@@ -52,6 +52,9 @@ pub enum HardenError {
     /// Azure called it done, and it reads otherwise.
     #[error("azure called it done, and it reads otherwise: {0}")]
     NotVerified(String),
+    /// It was sent, and what came of it can't be read.
+    #[error("it was sent, and can't be read back: look again before you repeat it ({0})")]
+    NotReadBack(String),
     /// It takes longer than people wait.
     #[error("azure is still at work on it: look again later")]
     StillBusy,
@@ -181,7 +184,8 @@ impl Arm {
         let mut pause = PAUSE_MIN;
         let settled = Instant::now() + SETTLING;
         loop {
-            match self.judge(item).await? {
+            let read = self.judge(item).await;
+            match read.map_err(|error| HardenError::NotReadBack(error.to_string()))? {
                 Judged::Already(told) => return Ok(told),
                 Judged::Busy(_) => {}
                 Judged::Change(_) if doubt.is_none() && Instant::now() < settled => {}

@@ -9,11 +9,13 @@ use super::item::ItemError;
 use super::judged::Judged;
 use super::raw::raw;
 use crate::domain::{ClusterId, text};
-use crate::posture::is_wide;
 use crate::posture::read::{truth, word, words};
+use crate::posture::v4_range;
 
 /// Most ranges that a cluster takes (source: AKS docs, "API server authorized IP ranges": 200).
 const RANGES_MAX: usize = 200;
+/// Longest part of an argument that an error quotes, in characters.
+const QUOTED_CHARS_MAX: usize = 60;
 const COST: &str = "Free. Everybody outside these ranges loses the API server, kubectl and pipelines included: have your own address and \
                     the nodes' outbound address among them. It takes minutes.";
 
@@ -33,19 +35,8 @@ impl AuthorizedRanges {
         if ranges.is_empty() || ranges.len() > RANGES_MAX {
             return Err(format!("give 1 to {RANGES_MAX} ranges"));
         }
-        for range in ranges {
-            let quoted = text::clean(range, 60);
-            match is_wide(range) {
-                None => {
-                    return Err(format!("`{quoted}` is not an IPv4 range: give one like `203.0.113.0/24`"));
-                }
-                Some(true) => {
-                    return Err(format!("`{quoted}` is so much of the internet that it keeps nobody out"));
-                }
-                Some(false) => {}
-            }
-        }
-        Ok(Self { cluster, ranges: ranges.iter().map(|range| whole(range)).collect() })
+        let ranges: Result<BTreeSet<String>, String> = ranges.iter().map(|range| checked(range)).collect();
+        Ok(Self { cluster, ranges: ranges? })
     }
 
     /// Whose they are.
@@ -65,7 +56,7 @@ impl AuthorizedRanges {
             return Ok(Judged::Refused(why.to_owned()));
         }
         let own: BTreeSet<String> =
-            words(&body, &of("authorizedIPRanges")).iter().map(|range| whole(range)).collect();
+            words(&body, &of("authorizedIPRanges")).iter().map(|range| spelt(range)).collect();
         let told = self.ranges.iter().cloned().collect::<Vec<_>>().join(", ");
         if own == self.ranges {
             let already = Judged::Already(format!("the authorised ranges are {told}"));
@@ -81,7 +72,17 @@ impl AuthorizedRanges {
     }
 }
 
-/// A range with its length: Azure writes `203.0.113.7` as `203.0.113.7/32`.
-fn whole(range: &str) -> String {
-    if range.contains('/') { range.trim().to_owned() } else { format!("{}/32", range.trim()) }
+/// A range of an argument.
+fn checked(range: &str) -> Result<String, String> {
+    let quoted = text::clean(range, QUOTED_CHARS_MAX);
+    match v4_range(range) {
+        None => Err(format!("`{quoted}` is not an IPv4 range: give one like `203.0.113.0/24`")),
+        Some((_, true)) => Err(format!("`{quoted}` is so much of the internet that it keeps nobody out")),
+        Some((range, false)) => Ok(range),
+    }
+}
+
+/// A range of an answer, so that two spellings of one range are equal; what is none stays as it is.
+fn spelt(range: &str) -> String {
+    v4_range(range).map_or_else(|| range.to_owned(), |(range, _)| range)
 }

@@ -2,6 +2,7 @@
 
 use super::authorized_ranges::AuthorizedRanges;
 use super::defender_plan::DefenderPlan;
+use super::defender_profile::DefenderProfile;
 use super::judged::Judged;
 use super::nsg_rule::NsgRule;
 use super::workspace::NewWorkspace;
@@ -12,7 +13,7 @@ use crate::posture::Question;
 const RULE_API: &str = "2024-05-01";
 
 /// What the person who hardens needs to be allowed to do, per item: what is read, then what is written. Never a part of the guard's role.
-pub const HARDEN_ACTIONS: [(&str, &[&str]); 4] = [
+pub const HARDEN_ACTIONS: [(&str, &[&str]); 5] = [
     ("defender-plan", &["Microsoft.Security/pricings/read", "Microsoft.Security/pricings/write"]),
     (
         "nsg-rule",
@@ -34,6 +35,14 @@ pub const HARDEN_ACTIONS: [(&str, &[&str]); 4] = [
             "Microsoft.ContainerService/locations/operations/read",
         ],
     ),
+    (
+        "defender-profile",
+        &[
+            "Microsoft.ContainerService/managedClusters/read",
+            "Microsoft.ContainerService/managedClusters/write",
+            "Microsoft.ContainerService/locations/operations/read",
+        ],
+    ),
 ];
 
 /// One thing to mend.
@@ -47,6 +56,8 @@ pub enum Item {
     Workspace(NewWorkspace),
     /// Say from where a cluster's API server can be reached.
     AuthorizedRanges(AuthorizedRanges),
+    /// Turn the Defender sensor of a cluster on.
+    DefenderProfile(DefenderProfile),
 }
 
 /// Why nothing can be said about an item.
@@ -71,6 +82,7 @@ impl Item {
             Self::RemoveRule(_) => "nsg-rule",
             Self::Workspace(_) => "workspace",
             Self::AuthorizedRanges(_) => "authorized-ranges",
+            Self::DefenderProfile(_) => "defender-profile",
         }
     }
 
@@ -85,6 +97,9 @@ impl Item {
             Self::AuthorizedRanges(ranges) => {
                 format!("{} in {}", ranges.cluster().name(), ranges.cluster().resource_group())
             }
+            Self::DefenderProfile(profile) => {
+                format!("{} in {}", profile.cluster().name(), profile.cluster().resource_group())
+            }
         }
     }
 
@@ -95,6 +110,7 @@ impl Item {
             Self::RemoveRule(rule) => Question::Nsg(rule.group().clone()),
             Self::Workspace(new) => Question::Workspace(new.id().clone()),
             Self::AuthorizedRanges(ranges) => Question::Cluster(ranges.cluster().clone()),
+            Self::DefenderProfile(profile) => Question::Cluster(profile.cluster().clone()),
         }
     }
 
@@ -107,9 +123,10 @@ impl Item {
                 path.extend(["securityRules".to_owned(), rule.name().to_owned()]);
                 (path, RULE_API)
             }
-            Self::DefenderPlan(_) | Self::Workspace(_) | Self::AuthorizedRanges(_) => {
-                (path, question.api_version())
-            }
+            Self::DefenderPlan(_)
+            | Self::Workspace(_)
+            | Self::AuthorizedRanges(_)
+            | Self::DefenderProfile(_) => (path, question.api_version()),
         }
     }
 
@@ -120,6 +137,7 @@ impl Item {
             Self::RemoveRule(rule) => rule.group().subscription(),
             Self::Workspace(new) => new.id().subscription(),
             Self::AuthorizedRanges(ranges) => ranges.cluster().subscription(),
+            Self::DefenderProfile(profile) => profile.cluster().subscription(),
         }
     }
 
@@ -133,6 +151,7 @@ impl Item {
             Self::RemoveRule(rule) => rule.judge(read),
             Self::Workspace(new) => new.judge(read),
             Self::AuthorizedRanges(ranges) => ranges.judge(read),
+            Self::DefenderProfile(profile) => profile.judge(read),
         }
     }
 }

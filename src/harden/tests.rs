@@ -30,6 +30,11 @@ fn workspace() -> Item {
     Item::Workspace(NewWorkspace::new(ResourceId::parse(WORKSPACE).unwrap(), "westeurope", 90).unwrap())
 }
 
+fn sensor() -> Item {
+    let workspace = ResourceId::parse(WORKSPACE).unwrap();
+    Item::DefenderProfile(DefenderProfile::new(ClusterId::parse(CLUSTER).unwrap(), workspace).unwrap())
+}
+
 fn judged(item: &Item, body: &Value) -> Judged {
     item.judge(Some(body.to_string().as_bytes())).unwrap()
 }
@@ -95,6 +100,28 @@ fn what_is_written_and_still_under_way_is_not_done() {
 }
 
 #[test]
+fn a_range_is_the_same_however_it_is_spelt() {
+    let told = RUNNING.replace("null", r#"["198.51.100.7","203.0.113.0/24"]"#);
+    let already = ranges(&["203.0.113.99/24", "198.51.100.7/32"]).judge(Some(told.as_bytes())).unwrap();
+    assert!(matches!(already, Judged::Already(_)), "{already:?}");
+}
+
+#[test]
+fn the_sensor_is_turned_on_once_and_moved_to_the_workspace_that_is_named() {
+    let off = r#"{"id":"/x","eTag":"e","properties":{"powerState":{"code":"Running"},"provisioningState":"Succeeded","securityProfile":{"imageCleaner":{"enabled":true,"intervalHours":168}}}}"#;
+    let on = sent(&sensor(), off);
+    insta::assert_snapshot!(on, @r#"{"id":"/x","eTag":"e","properties":{"powerState":{"code":"Running"},"provisioningState":"Succeeded","securityProfile":{"imageCleaner":{"enabled":true,"intervalHours":168},"defender":{"logAnalyticsWorkspaceResourceId":"/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/logs/providers/Microsoft.OperationalInsights/workspaces/main","securityMonitoring":{"enabled":true}}}}}"#);
+    let shouted = on.replace("resourceGroups/logs", "resourcegroups/LOGS");
+    assert!(matches!(sensor().judge(Some(shouted.as_bytes())).unwrap(), Judged::Already(_)));
+    let elsewhere = on.replace("workspaces/main", "workspaces/other");
+    assert_eq!(sent(&sensor(), &elsewhere), on);
+    let stopped = off.replace("Running", "Stopped");
+    assert!(refused(&sensor().judge(Some(stopped.as_bytes())).unwrap()).contains("the cluster is stopped"));
+    let nsg = ResourceId::parse(NSG).unwrap();
+    assert!(DefenderProfile::new(ClusterId::parse(CLUSTER).unwrap(), nsg).is_err());
+}
+
+#[test]
 fn a_plan_is_sent_whole_without_what_azure_computes() {
     let free = r#"{"name":"Containers","properties":{"pricingTier":"Free","freeTrialRemainingTime":"PT0S","enforce":"False","neu":{"z":1.0},"extensions":[{"name":"ContainerSensor","isEnabled":"False","additionalExtensionProperties":{"Q":"2.0"}}]}}"#;
     insta::assert_snapshot!(sent(&plan(&[]), free), @r#"{"properties":{"pricingTier":"Standard","enforce":"False","neu":{"z":1.0},"extensions":[{"name":"ContainerSensor","isEnabled":"False","additionalExtensionProperties":{"Q":"2.0"}}]}}"#);
@@ -134,7 +161,7 @@ fn a_workspace_that_is_being_made_is_waited_for_and_a_broken_one_is_told() {
 proptest! {
     #[test]
     fn no_answer_makes_a_judgement_panic(body in "\\PC{0,80}", key in "properties|id|eTag|name") {
-        let items = [plan(&["x"]), ranges(&["203.0.113.7"]), rule("ssh"), workspace()];
+        let items = [plan(&["x"]), ranges(&["203.0.113.7"]), rule("ssh"), workspace(), sensor()];
         for item in items {
             let _ = item.judge(Some(body.as_bytes()));
             let _ = item.judge(Some(json!({ key.clone(): body, "properties": { "securityRules": body } }).to_string().as_bytes()));

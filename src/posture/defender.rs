@@ -96,7 +96,10 @@ pub(super) fn of_cluster(
     if cluster.defender.is_on != Some(true) {
         let seen = "`securityProfile.defender.securityMonitoring` is not enabled";
         let on = command("az aks update --enable-defender", &cluster.az());
-        found.push(Finding::new(Check::DefenderProfileOff, &cluster.id, seen).command(on));
+        let id = cluster.id.to_string();
+        let arguments = ["--cluster", &id, "--workspace", "YOUR_WORKSPACE_ID"];
+        let own = command("aks-stop-guard harden defender-profile", &arguments);
+        found.push(Finding::new(Check::DefenderProfileOff, &cluster.id, seen).command(own).command(on));
     }
     found
 }

@@ -168,6 +168,7 @@ async fn people_read_what_is_open_the_worst_first_and_what_to_do() {
     defender-profile-off: no Defender sensor on the nodes
       why   What happens inside the cluster before a stop raises no alert.
       mend  Turn the Defender profile on.
+            aks-stop-guard harden defender-profile --cluster /subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-dev/providers/Microsoft.ContainerService/managedClusters/aks-open --workspace YOUR_WORKSPACE_ID
             az aks update --enable-defender --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group rg-dev --name aks-open
       see   https://learn.microsoft.com/azure/defender-for-cloud/defender-for-containers-enable
 

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::How;
 use crate::domain::{ClusterId, ResourceId, SubscriptionId};
-use crate::harden::{AuthorizedRanges, DefenderPlan, Item, NewWorkspace, NsgRule};
+use crate::harden::{AuthorizedRanges, DefenderPlan, DefenderProfile, Item, NewWorkspace, NsgRule};
 
 /// Days that a new workspace keeps logs: what `posture` looks for.
 const RETENTION_DAYS: u32 = 90;
@@ -21,6 +21,8 @@ pub(super) enum Wanted {
     Workspace(WorkspaceArgs),
     /// Say from where the API server of clusters can be reached
     AuthorizedRanges(RangesArgs),
+    /// Turn the Defender sensor of clusters on; it is a part of the plan
+    DefenderProfile(ProfileArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -80,6 +82,18 @@ pub(super) struct RangesArgs {
     how: How,
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct ProfileArgs {
+    /// Clusters, by their ids
+    #[arg(long, value_name = "ID", num_args = 1.., required = true, value_parser = ClusterId::parse)]
+    cluster: Vec<ClusterId>,
+    /// The Log Analytics workspace that they report to, by its id
+    #[arg(long, value_name = "ID", value_parser = ResourceId::parse)]
+    workspace: ResourceId,
+    #[command(flatten)]
+    how: How,
+}
+
 impl Wanted {
     /// The items, and how to treat them. Ends the process with clap's usage error where an argument can't be used.
     pub(super) fn items(self) -> (Vec<Item>, How) {
@@ -97,6 +111,10 @@ impl Wanted {
             Self::AuthorizedRanges(RangesArgs { cluster, range, how }) => {
                 let ranges = |cluster| or_usage(AuthorizedRanges::new(cluster, &range));
                 (cluster.into_iter().map(ranges).map(Item::AuthorizedRanges).collect(), how)
+            }
+            Self::DefenderProfile(ProfileArgs { cluster, workspace, how }) => {
+                let profile = |cluster| or_usage(DefenderProfile::new(cluster, workspace.clone()));
+                (cluster.into_iter().map(profile).map(Item::DefenderProfile).collect(), how)
             }
         }
     }

@@ -177,4 +177,4 @@ fn invalid(what: &str) -> Draft {
 }
 
 /// Members of a cluster's properties that a PUT changes here; others are as the world has them.
-pub(super) const WRITTEN: [&str; 1] = ["apiServerAccessProfile"];
+pub(super) const WRITTEN: [&str; 2] = ["apiServerAccessProfile", "securityProfile"];
