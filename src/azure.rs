@@ -11,6 +11,7 @@ pub mod credential;
 pub mod endpoint;
 pub mod error;
 pub mod failure;
+pub mod harden;
 mod headers;
 mod jwt_crypto;
 pub mod managed_cluster;

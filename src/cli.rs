@@ -7,6 +7,7 @@ mod check;
 mod describe;
 mod evaluate;
 mod grant;
+mod harden;
 mod hold;
 mod init_state;
 mod offline;
@@ -105,6 +106,8 @@ enum Command {
     Sink(sink::Args),
     /// See how exposed clusters are to being stopped; reads, never writes
     Posture(posture::Args),
+    /// Mend what posture finds: plan, then apply
+    Harden(harden::Args),
     /// Make the containers of the state, for local development
     InitState(init_state::Args),
 }
@@ -132,6 +135,7 @@ pub fn run() -> ExitCode {
         Some(Command::Hold(args)) => hold::run(args, &environment),
         Some(Command::Sink(args)) => sink::run(args, &environment),
         Some(Command::Posture(args)) => posture::run(&args, &environment),
+        Some(Command::Harden(args)) => harden::run(args, &environment),
         Some(Command::InitState(_)) => init_state::run(&environment),
     };
     let exit = done.unwrap_or_else(|error| {

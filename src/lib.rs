@@ -10,6 +10,7 @@ pub mod config;
 pub mod domain;
 pub mod functions;
 pub mod guard;
+pub mod harden;
 pub mod history;
 pub mod incident;
 pub mod mutant;

@@ -72,6 +72,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       hold        The red button: add, list, lift
       sink        Sinks: list them, see what they would send, try one out
       posture     See how exposed clusters are to being stopped; reads, never writes
+      harden      Mend what posture finds: plan, then apply
       init-state  Make the containers of the state, for local development
       help        Print this message or the help of the given subcommand(s)
 

@@ -87,7 +87,7 @@ pub(super) struct Read<'a> {
 /// The answer to a read, and when it was asked for on ARM's clock.
 pub(super) struct Heard {
     sent_at: Timestamp,
-    headers: HeaderMap,
+    pub(super) headers: HeaderMap,
     pub(super) body: Result<Bytes, ArmError>,
 }
 

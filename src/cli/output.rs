@@ -1,6 +1,6 @@
 //! What a command prints. A reader that is gone is no error: there is nobody left to tell.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{BufRead, IsTerminal as _, Write as _};
 
 /// Prints what the command was asked for.
 pub(super) fn print(text: &str) {
@@ -22,5 +22,36 @@ pub(super) fn progress(text: &str) {
     let mut error = std::io::stderr().lock();
     if error.is_terminal() {
         let _lost_if_closed = write!(error, "\r\u{1b}[K{text}").and_then(|()| error.flush());
+    }
+}
+
+/// Whether somebody is there to answer a question.
+pub(super) fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks a question; only `y` or `yes` is a yes.
+pub(super) fn agrees(question: &str) -> std::io::Result<bool> {
+    error(question);
+    is_yes(&mut std::io::stdin().lock())
+}
+
+fn is_yes(input: &mut dyn BufRead) -> std::io::Result<bool> {
+    let mut answer = String::new();
+    input.read_line(&mut answer)?;
+    Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_yes_is_a_yes() {
+        for (answer, agrees) in
+            [("y\n", true), ("Yes\n", true), ("\n", false), ("", false), ("no\n", false), ("yep\n", false)]
+        {
+            assert_eq!(is_yes(&mut answer.as_bytes()).unwrap(), agrees, "{answer:?}");
+        }
     }
 }

@@ -21,7 +21,10 @@ pub(super) fn reach(cluster: &ClusterFacts) -> Option<Finding> {
     };
     let arguments = [&cluster.az()[..], &["--api-server-authorized-ip-ranges", "YOUR_IP_RANGES"]].concat();
     let close = command("az aks update", &arguments);
-    Some(Finding::new(Check::ApiServerOpen, &cluster.id, &seen).command(close))
+    let id = cluster.id.to_string();
+    let own =
+        command("aks-stop-guard harden authorized-ranges", &["--cluster", &id, "--range", "YOUR_IP_RANGES"]);
+    Some(Finding::new(Check::ApiServerOpen, &cluster.id, &seen).command(own).command(close))
 }
 
 /// Whether `publicNetworkAccess` has a value that is neither of the documented ones.

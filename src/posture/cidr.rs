@@ -1,6 +1,6 @@
 //! Address ranges, as network rules and the API server's list write them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// IPv4 ranges this wide or wider count as the internet: a sixteenth of it and more. `0.0.0.0/1` twice is no better than `0.0.0.0/0`.
 const WIDE_V4_BITS: u8 = 4;
@@ -47,6 +47,14 @@ impl Cidr {
     pub(super) fn is_internet(self) -> bool {
         self.length <= if self.is_v6 { WIDE_V6_BITS } else { WIDE_V4_BITS }
     }
+}
+
+/// An IPv4 range as it is written once and for all (`203.0.113.9/24` is `203.0.113.0/24`), and whether it is most of the internet; `None`
+/// if the text is no such range.
+pub(crate) fn v4_range(text: &str) -> Option<(String, bool)> {
+    let range = Cidr::parse(text).filter(|range| !range.is_v6)?;
+    let address = Ipv4Addr::from_bits(u32::try_from(range.bits >> 96).ok()?);
+    Some((format!("{address}/{}", range.length), range.is_internet()))
 }
 
 fn mask(length: u8) -> u128 {

@@ -14,6 +14,9 @@ const ON: &str = "Standard";
 /// The word of a plan that is off.
 const OFF: &str = "Free";
 
+/// The command of this tool that turns the plan on.
+const HARDEN: &str = "aks-stop-guard harden defender-plan";
+
 /// A plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -43,7 +46,8 @@ pub(super) fn of_subscription(id: &SubscriptionId, plan: &Plan) -> Option<Findin
     if plan.is(OFF) {
         let seen = "the plan Containers is `Free`";
         let on = command("az security pricing create", &turn_on);
-        return Some(Finding::new(Check::DefenderPlanOff, &resource, seen).command(on));
+        let own = command(HARDEN, &["--subscription", id.as_str()]);
+        return Some(Finding::new(Check::DefenderPlanOff, &resource, seen).command(own).command(on));
     }
     if !plan.is(ON) {
         let seen = format!("the plan Containers has the tier `{}`", plan.tier);
@@ -58,7 +62,11 @@ pub(super) fn of_subscription(id: &SubscriptionId, plan: &Plan) -> Option<Findin
     let on = names.iter().flat_map(|name| ["--extensions", name, "isEnabled=True"]);
     let arguments: Vec<&str> = turn_on.into_iter().chain(on).collect();
     let on = command("az security pricing create", &arguments);
-    Some(Finding::new(Check::DefenderExtensionOff, &resource, &seen).command(on))
+    let off = plan.extensions_off.iter().map(String::as_str);
+    let arguments: Vec<&str> =
+        ["--subscription", id.as_str(), "--extension"].into_iter().chain(off).collect();
+    let own = command(HARDEN, &arguments);
+    Some(Finding::new(Check::DefenderExtensionOff, &resource, &seen).command(own).command(on))
 }
 
 /// What is found of a cluster.
@@ -88,7 +96,10 @@ pub(super) fn of_cluster(
     if cluster.defender.is_on != Some(true) {
         let seen = "`securityProfile.defender.securityMonitoring` is not enabled";
         let on = command("az aks update --enable-defender", &cluster.az());
-        found.push(Finding::new(Check::DefenderProfileOff, &cluster.id, seen).command(on));
+        let id = cluster.id.to_string();
+        let arguments = ["--cluster", &id, "--workspace", "YOUR_WORKSPACE_ID"];
+        let own = command("aks-stop-guard harden defender-profile", &arguments);
+        found.push(Finding::new(Check::DefenderProfileOff, &cluster.id, seen).command(own).command(on));
     }
     found
 }

@@ -279,7 +279,7 @@ pub struct Finding {
     pub why: &'static str,
     /// What to do, in words.
     pub mend: &'static str,
-    /// What to do, as commands of the Azure CLI. Words in capitals are for the reader to fill in.
+    /// What to do, as commands of this tool where it has one, and of the Azure CLI. Words in capitals are for the reader to fill in.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<String>,
     /// Where Azure's documentation tells more.

@@ -130,7 +130,7 @@ impl Nsg {
             rule.protocol,
             rule.destinations().first().copied().unwrap_or("*")
         );
-        if rule.is_of_aks() {
+        if is_rule_of_aks(&rule.name) {
             return Finding::new(Check::AksRule, &self.id, &seen);
         }
         let runs_machines = RUNNING_PORTS.iter().any(|port| open.ports.has(*port));
@@ -153,6 +153,10 @@ impl Nsg {
         ];
         Finding::new(Check::OpenRule, &self.id, &seen)
             .severity(severity)
+            .command(command(
+                "aks-stop-guard harden nsg-rule remove",
+                &[&rule.name, "--nsg", &self.id.to_string()],
+            ))
             .command(command("az network nsg rule delete", &place))
             .command(command(
                 "az network nsg rule update",
@@ -197,15 +201,6 @@ impl Rule {
             destinations,
             ports: all("destinationPortRange", "destinationPortRanges"),
         }
-    }
-
-    /// Whether AKS wrote it, by its name: today's form, or that of older versions, which begins with the Service's id
-    /// (`a<31 hexadecimal digits>-TCP-80-Internet`).
-    fn is_of_aks(&self) -> bool {
-        let old = self.name.split_once('-').is_some_and(|(id, _)| {
-            id.len() == 32 && id.starts_with('a') && id.bytes().all(|byte| byte.is_ascii_hexdigit())
-        });
-        old || self.name.starts_with(AKS_PREFIX)
     }
 
     fn is_deny_before(&self, other: &Self) -> bool {
@@ -275,6 +270,16 @@ impl Rule {
             .filter_map(|text| Ports::parse(text))
             .fold(Ports::default(), |all, one| all.with(&one))
     }
+}
+
+/// Whether AKS wrote a rule, by its name in any case: today's form, or that of older versions, which begins with the Service's id
+/// (`a<31 hexadecimal digits>-TCP-80-Internet`).
+pub(crate) fn is_rule_of_aks(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let old = name.split_once('-').is_some_and(|(id, _)| {
+        id.len() == 32 && id.starts_with('a') && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+    });
+    old || name.starts_with(AKS_PREFIX)
 }
 
 fn is_anybody(prefix: &str) -> bool {

@@ -11,7 +11,7 @@ const WORD_CHARS_MAX: usize = 400;
 const WORDS_MAX: usize = 4_000;
 
 /// The member at the end of a path.
-pub(super) fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
+pub(crate) fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
     path.iter().try_fold(value, |value, name| {
         let members = value.as_object()?;
         let same = || members.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value);
@@ -20,30 +20,30 @@ pub(super) fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
 }
 
 /// A text, if there is one that is not empty.
-pub(super) fn word(value: &Value, path: &[&str]) -> Option<String> {
+pub(crate) fn word(value: &Value, path: &[&str]) -> Option<String> {
     at(value, path).and_then(Value::as_str).and_then(clean)
 }
 
 /// The texts of a list.
-pub(super) fn words(value: &Value, path: &[&str]) -> Vec<String> {
+pub(crate) fn words(value: &Value, path: &[&str]) -> Vec<String> {
     let list = at(value, path).and_then(Value::as_array);
     list.into_iter().flatten().take(WORDS_MAX).filter_map(|item| item.as_str().and_then(clean)).collect()
 }
 
 /// The rows of a list.
-pub(super) fn rows<'a>(value: &'a Value, path: &[&str]) -> &'a [Value] {
+pub(crate) fn rows<'a>(value: &'a Value, path: &[&str]) -> &'a [Value] {
     at(value, path).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 /// A truth value, also where Azure writes it as a text (`"True"`).
-pub(super) fn truth(value: &Value, path: &[&str]) -> Option<bool> {
+pub(crate) fn truth(value: &Value, path: &[&str]) -> Option<bool> {
     let found = at(value, path)?;
     let text = || found.as_str().and_then(|text| text.to_ascii_lowercase().parse().ok());
     found.as_bool().or_else(text)
 }
 
 /// The id of a resource, if it is one of this type.
-pub(super) fn id_of(kind: &str, id: &str) -> Option<ResourceId> {
+pub(crate) fn id_of(kind: &str, id: &str) -> Option<ResourceId> {
     ResourceId::parse(id).ok().filter(|id| id.is_a(kind))
 }
 

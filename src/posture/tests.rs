@@ -197,7 +197,10 @@ fn plans_logs_workspaces_and_upgrades_are_judged_by_what_azure_answers() {
     let part = answered(|q| matches!(q, Question::Plan(_)), Ok(part));
     assert_eq!(found(&part)[0].2, "off in the plan Containers: ContainerSensor");
     let (_, _, part) = part.findings().next().unwrap();
-    insta::assert_snapshot!(part.commands.join("\n"), @"az security pricing create --name Containers --tier Standard --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --extensions name=ContainerSensor isEnabled=True");
+    insta::assert_snapshot!(part.commands.join("\n"), @"
+    aks-stop-guard harden defender-plan --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --extension ContainerSensor
+    az security pricing create --name Containers --tier Standard --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --extensions name=ContainerSensor isEnabled=True
+    ");
 
     let none = answered(|q| matches!(q, Question::Diagnostics(_)), Ok(json!({ "value": [] })));
     assert_eq!(checks(&none), [Check::AuditLogsOff, Check::GuardLogsOff]);

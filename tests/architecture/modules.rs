@@ -10,7 +10,7 @@ const ADAPTERS: [&str; 3] = ["azure", "store", "incident"];
 
 /// Each module with those it may use, from the bottom to the top; a module may only use what stands above it in this
 /// list. A new module gets its line here first.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
     // Wrong versions of single rules, for tests that must find them.
     ("mutant", &[]),
     // The words of the guard's world. Uses nothing of ours.
@@ -21,11 +21,13 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("history", &["domain", "policy", "case"]),
     // What Azure's answers say about how exposed a cluster is. Asks nothing itself.
     ("posture", &["domain"]),
+    // What would mend that: which request, and whether it is needed. Sends nothing itself.
+    ("harden", &["domain", "posture"]),
     // The one place that reads the system's time.
     ("clock", &[]),
     // How a line is written; says nothing about the guard's world but what is safe to print.
     ("telemetry", &["domain", "clock"]),
-    ("azure", &["domain", "policy", "case", "posture", "clock", "mutant"]),
+    ("azure", &["domain", "policy", "case", "posture", "harden", "clock", "mutant"]),
     ("store", &["domain", "policy", "case", "clock", "mutant"]),
     ("incident", &["domain", "policy", "case", "clock"]),
     // Settings, parsed once into values of the core and of the adapters: where they are, and what they are let in with.
@@ -45,6 +47,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
             "case",
             "history",
             "posture",
+            "harden",
             "clock",
             "config",
             "telemetry",
@@ -63,6 +66,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
             "case",
             "history",
             "posture",
+            "harden",
             "clock",
             "config",
             "telemetry",

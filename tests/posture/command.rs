@@ -133,6 +133,7 @@ async fn people_read_what_is_open_the_worst_first_and_what_to_do() {
     open-rule: network rule open to the internet
       why   Who gets onto a node from the internet can take its identity, and what that may do, from there.
       mend  Delete the rule if nothing needs it; else let it name the addresses that do.
+            aks-stop-guard harden nsg-rule remove ssh --nsg /subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/MC_rg-dev_aks-open_westeurope/providers/Microsoft.Network/networkSecurityGroups/aks-agentpool-12345678-nsg
             az network nsg rule delete --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group MC_rg-dev_aks-open_westeurope --nsg-name aks-agentpool-12345678-nsg --name ssh
             az network nsg rule update --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group MC_rg-dev_aks-open_westeurope --nsg-name aks-agentpool-12345678-nsg --name ssh --source-address-prefixes YOUR_IP_RANGES
       see   https://learn.microsoft.com/azure/virtual-network/network-security-groups-overview
@@ -147,6 +148,7 @@ async fn people_read_what_is_open_the_worst_first_and_what_to_do() {
     api-server-open: API server open to the internet
       why   A stolen credential works against the API server from anywhere: it can drain and delete what runs, without any stop event.
       mend  Name the addresses that may reach the API server, or make the cluster private.
+            aks-stop-guard harden authorized-ranges --cluster /subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-dev/providers/Microsoft.ContainerService/managedClusters/aks-open --range YOUR_IP_RANGES
             az aks update --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group rg-dev --name aks-open --api-server-authorized-ip-ranges YOUR_IP_RANGES
       see   https://learn.microsoft.com/azure/aks/api-server-authorized-ip-ranges
 
@@ -166,6 +168,7 @@ async fn people_read_what_is_open_the_worst_first_and_what_to_do() {
     defender-profile-off: no Defender sensor on the nodes
       why   What happens inside the cluster before a stop raises no alert.
       mend  Turn the Defender profile on.
+            aks-stop-guard harden defender-profile --cluster /subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-dev/providers/Microsoft.ContainerService/managedClusters/aks-open --workspace YOUR_WORKSPACE_ID
             az aks update --enable-defender --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group rg-dev --name aks-open
       see   https://learn.microsoft.com/azure/defender-for-cloud/defender-for-containers-enable
 

@@ -130,6 +130,7 @@ fn rules_that_aks_owns_are_told_apart_and_have_no_command() {
 fn the_commands_name_the_rule_and_nothing_in_a_name_gets_out_of_its_word() {
     let found = findings(&[rule("x; reboot", 100, "Allow", "*", "*")]);
     insta::assert_snapshot!(found[0].commands.join("\n"), @"
+    aks-stop-guard harden nsg-rule remove 'x; reboot' --nsg /subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/MC_rg_aks_westeurope/providers/Microsoft.Network/networkSecurityGroups/aks-agentpool-1-nsg
     az network nsg rule delete --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group MC_rg_aks_westeurope --nsg-name aks-agentpool-1-nsg --name 'x; reboot'
     az network nsg rule update --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group MC_rg_aks_westeurope --nsg-name aks-agentpool-1-nsg --name 'x; reboot' --source-address-prefixes YOUR_IP_RANGES
     ");

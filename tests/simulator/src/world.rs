@@ -4,6 +4,7 @@
 //! virtual time only ever says what time it is. Time never goes back: an earlier `now` counts as the latest seen.
 
 mod activity_log;
+mod amend;
 mod answer;
 mod arm;
 mod around;

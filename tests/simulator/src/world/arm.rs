@@ -214,6 +214,7 @@ impl World {
         if let Some(missing) = self.missing_scope(&call.target) {
             return missing;
         }
+        self.estate.settle(call.now);
         match &call.target {
             Target::Cluster { verb: Verb::Get, id } => self.get(id, call.now),
             Target::Cluster { verb: Verb::Put, id } => self.put(call, id, caller),
@@ -232,6 +233,7 @@ impl World {
                 }
                 query.clusters(self.clusters.values(), &self.groups_above, indexed)
             }
+            Target::Amend(amend) => self.amend(amend, call),
             Target::Around(around) => self.around(around, call.request.uri()),
             Target::Token | Target::Unknown => Draft::empty(StatusCode::NOT_FOUND),
         }

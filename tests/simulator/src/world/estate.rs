@@ -1,10 +1,11 @@
-//! What stands around the clusters: networks, plans, workspaces, settings, roles. A test turns its knobs; requests only read it.
+//! What stands around the clusters: networks, plans, workspaces, settings, roles. A test turns its knobs; a few requests write to it (`amend`).
 //!
 //! Bodies are as recorded (azure-cli `test_network_nsg`, `test_security_pricings`, `test_monitor_log_analytics_workspace_default`;
 //! azure-powershell `Get-AzAksUpgradeProfile`) or as in the REST specifications' examples.
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::id::ClusterId;
@@ -32,7 +33,7 @@ impl NetworkRule {
     }
 
     /// As Azure writes it: one value in the singular member, several in the plural one, and the other `""` or `[]`.
-    fn body(&self, group: &str) -> Value {
+    fn body(&self, group: &str, state: &str) -> Value {
         let one = |values: &[String]| match values {
             [only] => only.clone(),
             _ => String::new(),
@@ -43,7 +44,7 @@ impl NetworkRule {
             "id": format!("{group}/securityRules/{}", self.name),
             "type": "Microsoft.Network/networkSecurityGroups/securityRules",
             "properties": {
-                "provisioningState": "Succeeded", "protocol": "Tcp", "direction": "Inbound", "priority": self.priority,
+                "provisioningState": state, "protocol": "Tcp", "direction": "Inbound", "priority": self.priority,
                 "access": if self.allows { "Allow" } else { "Deny" },
                 "sourcePortRange": "*", "sourcePortRanges": [],
                 "sourceAddressPrefix": one(&self.sources), "sourceAddressPrefixes": many(&self.sources),
@@ -52,6 +53,16 @@ impl NetworkRule {
             },
         })
     }
+}
+
+/// A deletion of a rule.
+#[derive(Debug, Clone)]
+struct Deletion {
+    group: String,
+    rule: String,
+    ends: Timestamp,
+    fails: bool,
+    is_over: bool,
 }
 
 /// Everything around the clusters. Ids are kept in lower case.
@@ -68,6 +79,12 @@ pub struct Estate {
     /// Assignments with their scope in lower case.
     assignments: Vec<(String, Value)>,
     definitions: Vec<Value>,
+    /// Deletions of rules by the id of their operation.
+    deletions: BTreeMap<String, Deletion>,
+    /// How long the deletion of a rule takes, in Azure's time.
+    pub deletion_lasts: SignedDuration,
+    /// Whether deletions that begin from now on fail in the end.
+    pub deletions_fail: bool,
     /// Minor versions that a region offers, with the plans that support them.
     pub releases: Vec<(String, Vec<String>)>,
 }
@@ -83,6 +100,9 @@ impl Default for Estate {
             upgrades: BTreeMap::new(),
             assignments: Vec::new(),
             definitions: Vec::new(),
+            deletions: BTreeMap::new(),
+            deletion_lasts: SignedDuration::ZERO,
+            deletions_fail: false,
             releases: Vec::new(),
         };
         let official = || vec!["KubernetesOfficial".to_owned(), "AKSLongTermSupport".to_owned()];
@@ -124,6 +144,46 @@ impl Estate {
     /// Adds an inbound rule to a network security group.
     pub fn add_rule(&mut self, group: &str, rule: NetworkRule) {
         self.rules.entry(group.to_ascii_lowercase()).or_default().push(rule);
+    }
+
+    /// Whether a group has a rule, by its name in any case.
+    pub fn has_rule(&self, group: &str, rule: &str) -> bool {
+        let rules = self.rules.get(&group.to_ascii_lowercase());
+        rules.is_some_and(|rules| rules.iter().any(|own| own.name.eq_ignore_ascii_case(rule)))
+    }
+
+    pub(super) fn begin_deletion(&mut self, operation: &str, group: &str, rule: &str, ends: Timestamp) {
+        let (group, rule) = (group.to_ascii_lowercase(), rule.to_ascii_lowercase());
+        let deletion = Deletion { group, rule, ends, fails: self.deletions_fail, is_over: false };
+        self.deletions.insert(operation.to_owned(), deletion);
+    }
+
+    /// Ends the deletions whose time has come.
+    pub(super) fn settle(&mut self, now: Timestamp) {
+        let due = self.deletions.values_mut().filter(|one| !one.is_over && one.ends <= now);
+        for deletion in due {
+            deletion.is_over = true;
+            if let Some(rules) = self.rules.get_mut(&deletion.group).filter(|_| !deletion.fails) {
+                rules.retain(|rule| !rule.name.eq_ignore_ascii_case(&deletion.rule));
+            }
+        }
+    }
+
+    /// Whether a deletion is over, and then whether it succeeded.
+    pub(super) fn deletion(&self, operation: &str) -> Option<Option<bool>> {
+        self.deletions.get(operation).map(|one| one.is_over.then_some(!one.fails))
+    }
+
+    pub(super) fn put_plan(&mut self, scope: &str, properties: Value) {
+        self.plans.insert(scope.to_ascii_lowercase(), properties);
+    }
+
+    /// Says in which region a resource is.
+    pub(super) fn place(&mut self, id: &str, location: &str) {
+        let body = self.resources.get_mut(&id.to_ascii_lowercase());
+        if let Some(members) = body.and_then(Value::as_object_mut) {
+            members.insert("location".to_owned(), json!(location));
+        }
     }
 
     /// Makes a network security group without rules of its own.
@@ -242,7 +302,14 @@ impl Estate {
     /// A network security group with its rules and the six that all have.
     pub(super) fn group(&self, id: &str) -> Value {
         let rules = self.rules.get(&id.to_ascii_lowercase());
-        let rules: Vec<Value> = rules.into_iter().flatten().map(|rule| rule.body(id)).collect();
+        let shown = |rule: &NetworkRule| {
+            let is_it = |one: &&Deletion| {
+                one.group.eq_ignore_ascii_case(id) && one.rule.eq_ignore_ascii_case(&rule.name)
+            };
+            let is_going = self.deletions.values().filter(|one| !one.is_over).any(|one| is_it(&one));
+            rule.body(id, if is_going { "Deleting" } else { "Succeeded" })
+        };
+        let rules: Vec<Value> = rules.into_iter().flatten().map(shown).collect();
         json!({
             "name": id.rsplit('/').next(), "id": id, "type": "Microsoft.Network/networkSecurityGroups",
             "etag": "W/\"dae62ae7-96c6-4d10-839b-df3d27543c7b\"", "location": "westeurope",

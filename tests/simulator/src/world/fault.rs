@@ -26,6 +26,8 @@ pub enum Fault {
     Quota,
     /// 409 `OperationNotAllowed`: another operation is in progress.
     Conflict,
+    /// 412 `PreconditionFailed`: it changed since it was read.
+    Changed,
     /// 500 with plain text.
     ServerError,
     /// 503 `ServerTimeout` with `Retry-After: 10`.
@@ -75,6 +77,10 @@ pub enum RequestKind {
     GetWorkspace,
     GetUpgrades,
     ListSettings,
+    PutPlan,
+    PutWorkspace,
+    DeleteRule,
+    GetNetworkOperation,
     Token,
     Unknown,
 }
@@ -116,6 +122,7 @@ impl Fault {
             | Self::Locked
             | Self::PolicyDenied
             | Self::Conflict
+            | Self::Changed
             | Self::ServerError
             | Self::Unavailable
             | Self::AnswerLost
@@ -130,12 +137,18 @@ impl Fault {
     fn suits(&self, kind: RequestKind) -> bool {
         let write = matches!(
             kind,
-            RequestKind::Start | RequestKind::Stop | RequestKind::PutCluster | RequestKind::DeleteCluster
+            RequestKind::Start
+                | RequestKind::Stop
+                | RequestKind::PutCluster
+                | RequestKind::DeleteCluster
+                | RequestKind::PutPlan
+                | RequestKind::PutWorkspace
+                | RequestKind::DeleteRule
         );
         match self {
             Self::Quota | Self::StartFails { .. } => kind == RequestKind::Start,
             Self::StaleLook(_) => kind == RequestKind::GetCluster,
-            Self::Locked | Self::PolicyDenied | Self::Conflict => write,
+            Self::Locked | Self::PolicyDenied | Self::Conflict | Self::Changed => write,
             Self::IdentityDown => kind == RequestKind::Token,
             Self::Throttled { .. } | Self::Denied | Self::TokenRefused => kind != RequestKind::Token,
             Self::ServerError

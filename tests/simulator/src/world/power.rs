@@ -291,6 +291,7 @@ fn failing(fault: &Fault) -> Ending {
         | Fault::Locked
         | Fault::PolicyDenied
         | Fault::Conflict
+        | Fault::Changed
         | Fault::ServerError
         | Fault::Unavailable
         | Fault::AnswerLost

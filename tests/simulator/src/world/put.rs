@@ -1,13 +1,15 @@
 //! `PUT managedClusters`, as little of it as makes and retags clusters.
 //!
-//! Location and tags of the body count, the rest is not looked at. As documented, a stopped cluster takes no PUT.
+//! Location, tags and some properties of the body count, the rest is not looked at. `If-Match` is obeyed. As documented, a stopped cluster takes no PUT.
 
 use std::collections::BTreeMap;
 
 use http::StatusCode;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::World;
+use super::amend::WRITTEN;
 use super::answer::Draft;
 use super::arm::Call;
 use super::caller::Caller;
@@ -20,6 +22,8 @@ use super::wording::pending;
 struct Body {
     location: String,
     tags: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    properties: Map<String, Value>,
 }
 
 impl World {
@@ -77,6 +81,7 @@ impl World {
         if state.power == PowerState::Stopped {
             return Err(conflict("managed cluster is stopped: only start and delete are allowed"));
         }
+        self.precondition(call, id)?;
         self.enter(
             id,
             State { provisioning: ProvisioningState::Updating, error: None, ..state.clone() },
@@ -84,6 +89,8 @@ impl World {
         );
         let Some(cluster) = self.clusters.get_mut(id) else { return Ok(jiff::SignedDuration::ZERO) };
         cluster.tags = body.tags;
+        let written = body.properties.into_iter().filter(|(name, _)| WRITTEN.contains(&name.as_str()));
+        cluster.properties.extend(written);
         Ok(cluster.durations.put)
     }
 }

@@ -61,6 +61,7 @@ pub(super) fn ordered(fault: &Fault, call: &Call<'_>, object_id: &str) -> Option
             "Operation is not allowed: Another operation (Updating) is in progress, please wait for it to finish before \
              starting a new operation. See https://aka.ms/aks-pending-operation for more details",
         )),
+        Fault::Changed => Some(super::amend::changed()),
         Fault::ServerError => Some(Draft::text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")),
         Fault::Unavailable => Some(
             Draft::gateway_error(StatusCode::SERVICE_UNAVAILABLE, "ServerTimeout", "The request timed out.")

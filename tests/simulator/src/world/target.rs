@@ -2,6 +2,7 @@
 
 use http::{Method, Uri};
 
+use super::amend::Amend;
 use super::around::Around;
 use super::fault::RequestKind;
 use super::id::ClusterId;
@@ -16,6 +17,7 @@ pub(super) enum Target {
     ActivityLog { subscription: String },
     ResourceGraph,
     Around(Around),
+    Amend(Amend),
     Token,
     Unknown,
 }
@@ -102,7 +104,9 @@ impl Target {
                 let around = Around::of_cluster(method, rest, &id).map(Self::Around);
                 around.or_else(|| verb_of(method, rest).map(|verb| Self::Cluster { verb, id }))
             }
-            _ => Around::of(method, &lower, &segments).map(Self::Around),
+            _ => Around::of(method, &lower, &segments)
+                .map(Self::Around)
+                .or_else(|| Amend::of(method, &lower, &segments).map(Self::Amend)),
         };
         known.unwrap_or(Self::Unknown)
     }
@@ -115,6 +119,7 @@ impl Target {
             Self::ActivityLog { .. } => RequestKind::ListActivityLog,
             Self::ResourceGraph => RequestKind::QueryResourceGraph,
             Self::Around(around) => around.kind(),
+            Self::Amend(amend) => amend.kind(),
             Self::Token => RequestKind::Token,
             Self::Unknown => RequestKind::Unknown,
         }
@@ -135,6 +140,7 @@ impl Target {
             Self::ActivityLog { .. } => "Microsoft.Insights/eventtypes/values/read",
             Self::ResourceGraph => "Microsoft.ResourceGraph/resources/read",
             Self::Around(around) => around.action(),
+            Self::Amend(amend) => amend.action(),
             Self::Token | Self::Unknown => "*",
         }
     }
@@ -145,6 +151,7 @@ impl Target {
             Self::Around(around) => around.cluster(),
             Self::Poll { .. }
             | Self::ActivityLog { .. }
+            | Self::Amend(_)
             | Self::ResourceGraph
             | Self::Token
             | Self::Unknown => None,
@@ -155,6 +162,7 @@ impl Target {
         match self {
             Self::Cluster { id, .. } => Some(&id.subscription),
             Self::Around(around) => around.subscription(),
+            Self::Amend(amend) => Some(amend.subscription()),
             Self::Poll { subscription, .. } | Self::ActivityLog { subscription } => Some(subscription),
             Self::ResourceGraph | Self::Token | Self::Unknown => None,
         }

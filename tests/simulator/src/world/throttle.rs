@@ -71,11 +71,16 @@ fn gateway_limit(kind: RequestKind) -> Option<(Quota, Limit)> {
         | RequestKind::GetSubnet
         | RequestKind::GetWorkspace
         | RequestKind::GetUpgrades
-        | RequestKind::ListSettings => Some((Quota::Reads, Limit { burst: 250.0, per_second: 25.0 })),
-        RequestKind::Start | RequestKind::Stop | RequestKind::PutCluster => {
-            Some((Quota::Writes, Limit { burst: 200.0, per_second: 10.0 }))
+        | RequestKind::ListSettings
+        | RequestKind::GetNetworkOperation => Some((Quota::Reads, Limit { burst: 250.0, per_second: 25.0 })),
+        RequestKind::Start
+        | RequestKind::Stop
+        | RequestKind::PutCluster
+        | RequestKind::PutPlan
+        | RequestKind::PutWorkspace => Some((Quota::Writes, Limit { burst: 200.0, per_second: 10.0 })),
+        RequestKind::DeleteCluster | RequestKind::DeleteRule => {
+            Some((Quota::Deletes, Limit { burst: 200.0, per_second: 10.0 }))
         }
-        RequestKind::DeleteCluster => Some((Quota::Deletes, Limit { burst: 200.0, per_second: 10.0 })),
         RequestKind::QueryResourceGraph
         | RequestKind::ListSubscriptions
         | RequestKind::Token
@@ -106,6 +111,10 @@ fn provider_limit(kind: RequestKind) -> Option<(&'static str, Limit, bool)> {
         | RequestKind::GetWorkspace
         | RequestKind::GetUpgrades
         | RequestKind::ListSettings
+        | RequestKind::PutPlan
+        | RequestKind::PutWorkspace
+        | RequestKind::DeleteRule
+        | RequestKind::GetNetworkOperation
         | RequestKind::ListActivityLog
         | RequestKind::QueryResourceGraph
         | RequestKind::Token

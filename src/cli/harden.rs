@@ -1,0 +1,125 @@
+//! `harden`: mends what `posture` finds, one item at a time, with the operator's own rights.
+
+mod items;
+mod step;
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use self::items::Wanted;
+use self::step::{State, Step};
+use super::operator::block_on;
+use super::policy::{FOR_ARM, tell_faults};
+use super::{Exit, Format, output, wiring};
+use crate::azure::{Arm, HttpTransport};
+use crate::case::Mode;
+use crate::config::{Environment, MODE_SETTING, Settings};
+use crate::harden::{Change, Item, Judged};
+
+/// Longest time that one item may take: updates of a cluster take minutes.
+const ITEM_BUDGET: Duration = Duration::from_secs(30 * 60);
+
+/// Arguments of `harden`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Without --apply nothing is sent but reads: each item prints the request that it would send, and what it costs. --apply asks for each one;
+with --yes it does not. After a write the item is read back: `done` means that Azure shows it so. What is so already is left alone.
+
+It runs as whoever `az login` logged in (STOP_GUARD_CREDENTIAL=azure-cli), never as the guard. STOP_GUARD_MODE=dry-run, which is the
+default, refuses --apply. docs/HARDEN.md lists what each item writes and which rights it needs.
+
+Exit codes: 0 done or planned, 1 something was refused or failed, 2 wrong arguments, 3 settings are invalid.")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    wanted: Wanted,
+}
+
+/// How an item is treated.
+#[derive(Debug, clap::Args)]
+struct How {
+    /// Print what would be sent, and send nothing (the default)
+    #[arg(long, conflicts_with = "apply")]
+    plan: bool,
+    /// Send it, after a question for each item
+    #[arg(long)]
+    apply: bool,
+    /// Send it without a question
+    #[arg(long, requires = "apply")]
+    yes: bool,
+    /// The form of the answer
+    #[arg(short, long, value_enum, default_value = "human")]
+    output: Format,
+}
+
+pub(super) fn run(args: Args, environment: &Environment) -> anyhow::Result<Exit> {
+    let (items, how) = args.wanted.items();
+    let http = HttpTransport::new();
+    let settings = Settings::read(environment);
+    let mut needed = FOR_ARM.to_vec();
+    needed.extend(how.apply.then_some(MODE_SETTING));
+    if tell_faults(&settings, &needed) {
+        return Ok(Exit::Invalid);
+    }
+    let Some((arm, _)) = wiring::arm(&settings, &http) else { return Ok(Exit::Invalid) };
+    anyhow::ensure!(
+        !how.apply || settings.mode != Mode::DryRun,
+        "{MODE_SETTING} is `dry-run`, in which nothing is changed: set it to `act` for this command"
+    );
+    anyhow::ensure!(
+        !how.apply || how.yes || output::can_ask(),
+        "there is no terminal to ask on: look at the plan, then give --yes"
+    );
+    let steps = block_on(async { all(&arm, &items, &how).await })?;
+    if how.output == Format::Json {
+        output::print(&format!("{}\n", serde_json::to_string_pretty(&steps)?));
+    } else if !how.apply && steps.iter().any(|step| step.state == State::Planned) {
+        output::print("Nothing was sent. --apply sends it.\n");
+    }
+    let is_well = steps.iter().all(|step| step.state.is_well());
+    Ok(if is_well { Exit::Ok } else { Exit::Failure })
+}
+
+/// One item after the other, so that people see what came of the last one before they agree to the next.
+async fn all(arm: &Arm, items: &[Item], how: &How) -> anyhow::Result<Vec<Step>> {
+    let mut steps = Vec::new();
+    for item in items {
+        let mut step = Step::of(item);
+        match arm.judge(item).await {
+            Err(error) => step.ends(State::Failed, &error.to_string()),
+            Ok(Judged::Already(told)) => step.ends(State::Already, &told),
+            Ok(Judged::Busy(why)) => step.ends(State::Busy, &why),
+            Ok(Judged::Refused(why)) => step.ends(State::Refused, &why),
+            Ok(Judged::Change(change)) => {
+                step.plans(&change, &arm.written_url(item))?;
+                if how.apply {
+                    apply(arm, item, &change, how, &mut step).await?;
+                }
+            }
+        }
+        if how.output == Format::Human {
+            output::print(&step.told(!(how.apply && step.was_shown)));
+        }
+        steps.push(step);
+    }
+    Ok(steps)
+}
+
+async fn apply(arm: &Arm, item: &Item, change: &Change, how: &How, step: &mut Step) -> anyhow::Result<()> {
+    if !how.yes {
+        output::error(&step.told(true));
+        step.was_shown = true;
+        if !output::agrees("Send this? [y/N] ").context("the answer can't be read")? {
+            step.ends(State::Declined, "nothing was sent");
+            return Ok(());
+        }
+    }
+    output::progress(&format!("{}: waiting for Azure", item.subject()));
+    let mended = arm.mend(item, change, ITEM_BUDGET).await;
+    output::progress("");
+    match mended {
+        Ok(told) => step.ends(State::Done, &told),
+        Err(error) => step.ends(State::Failed, &error.to_string()),
+    }
+    Ok(())
+}

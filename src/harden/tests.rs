@@ -1,0 +1,170 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::domain::{ClusterId, ResourceId, SubscriptionId};
+
+const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
+const CLUSTER: &str = "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-prod/providers/Microsoft.ContainerService/managedClusters/aks-1";
+const NSG: &str = "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/mc/providers/Microsoft.Network/networkSecurityGroups/nodes";
+const WORKSPACE: &str = "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/logs/providers/Microsoft.OperationalInsights/workspaces/main";
+
+fn plan(extensions: &[&str]) -> Item {
+    let extensions = extensions.iter().map(|name| (*name).to_owned()).collect();
+    Item::DefenderPlan(DefenderPlan {
+        subscription: SubscriptionId::parse(SUBSCRIPTION).unwrap(),
+        extensions,
+    })
+}
+
+fn ranges(ranges: &[&str]) -> Item {
+    let ranges: Vec<String> = ranges.iter().map(|range| (*range).to_owned()).collect();
+    Item::AuthorizedRanges(AuthorizedRanges::new(ClusterId::parse(CLUSTER).unwrap(), &ranges).unwrap())
+}
+
+fn rule(name: &str) -> Item {
+    Item::RemoveRule(NsgRule::new(ResourceId::parse(NSG).unwrap(), name).unwrap())
+}
+
+fn workspace() -> Item {
+    Item::Workspace(NewWorkspace::new(ResourceId::parse(WORKSPACE).unwrap(), "westeurope", 90).unwrap())
+}
+
+fn sensor() -> Item {
+    let workspace = ResourceId::parse(WORKSPACE).unwrap();
+    Item::DefenderProfile(DefenderProfile::new(ClusterId::parse(CLUSTER).unwrap(), workspace).unwrap())
+}
+
+fn judged(item: &Item, body: &Value) -> Judged {
+    item.judge(Some(body.to_string().as_bytes())).unwrap()
+}
+
+fn sent(item: &Item, body: &str) -> String {
+    match item.judge(Some(body.as_bytes())).unwrap() {
+        Judged::Change(Change { body: Some(body), .. }) => body,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused(judged: &Judged) -> &str {
+    match judged {
+        Judged::Refused(why) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A cluster with what this version doesn't know, written as no serialiser would.
+const RUNNING: &str = r#"{ "id": "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-prod/providers/Microsoft.ContainerService/managedClusters/aks-1",
+ "eTag":"e-1","zukunft":{"b" : 1.50, "a":12345678901234567890123},"properties":{"powerState":{"code":"Running"},"provisioningState":"Succeeded","x":[ 1e2 ],"ApiServerAccessProfile":{"disableRunCommand":true,"authorizedIpRanges":null,"y":"\u00e9"}}}"#;
+
+#[test]
+fn a_cluster_is_written_as_it_was_read_but_for_the_one_member() {
+    let item = ranges(&["203.0.113.0/24"]);
+    insta::assert_snapshot!(sent(&item, RUNNING), @r#"{"id":"/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-prod/providers/Microsoft.ContainerService/managedClusters/aks-1","eTag":"e-1","zukunft":{"b" : 1.50, "a":12345678901234567890123},"properties":{"powerState":{"code":"Running"},"provisioningState":"Succeeded","x":[ 1e2 ],"ApiServerAccessProfile":{"disableRunCommand":true,"authorizedIpRanges":["203.0.113.0/24"],"y":"\u00e9"}}}"#);
+    let Judged::Change(change) = item.judge(Some(RUNNING.as_bytes())).unwrap() else { panic!("no change") };
+    assert_eq!(change.if_match.as_deref(), Some("e-1"));
+    assert_eq!(
+        item.judge(change.body.as_deref().map(str::as_bytes)).unwrap(),
+        Judged::Already("the authorised ranges are 203.0.113.0/24".to_owned()),
+        "what is sent is what is wanted"
+    );
+}
+
+#[test]
+fn a_cluster_is_written_only_while_it_runs_and_nothing_is_under_way() {
+    let item = ranges(&["203.0.113.0/24"]);
+    let with = |power: Value, provisioning: &str| {
+        let properties = json!({ "powerState": power, "provisioningState": provisioning });
+        judged(&item, &json!({ "id": CLUSTER, "eTag": "e", "properties": properties }))
+    };
+    assert!(matches!(with(json!({ "code": "Running" }), "Succeeded"), Judged::Change(_)));
+    assert!(refused(&with(json!({ "code": "Stopped" }), "Succeeded")).contains("the cluster is stopped"));
+    assert!(refused(&with(json!({ "code": "Stopped" }), "Stopping")).contains("the cluster is stopped"));
+    assert!(refused(&with(Value::Null, "Succeeded")).contains("doesn't say whether the cluster runs"));
+    for busy in ["Starting", "Upgrading", "Deleting", "Reticulating"] {
+        assert!(matches!(with(json!({ "code": "Running" }), busy), Judged::Busy(_)), "{busy}");
+    }
+    let no_etag = RUNNING.replace("\"eTag\":\"e-1\",", "");
+    assert!(refused(&item.judge(Some(no_etag.as_bytes())).unwrap()).contains("no etag"));
+    let private = json!({ "id": CLUSTER, "eTag": "e", "properties": { "apiServerAccessProfile": { "enablePrivateCluster": true } } });
+    assert!(refused(&judged(&item, &private)).contains("private"));
+    assert!(refused(&item.judge(None).unwrap()).contains("no cluster"));
+}
+
+#[test]
+fn what_is_written_and_still_under_way_is_not_done() {
+    let updating = RUNNING.replace("Succeeded", "Updating").replace("null", r#"["203.0.113.7"]"#);
+    assert!(matches!(ranges(&["203.0.113.7"]).judge(Some(updating.as_bytes())).unwrap(), Judged::Busy(_)));
+    let done = updating.replace("Updating", "Succeeded");
+    assert!(matches!(ranges(&["203.0.113.7/32"]).judge(Some(done.as_bytes())).unwrap(), Judged::Already(_)));
+}
+
+#[test]
+fn a_range_is_the_same_however_it_is_spelt() {
+    let told = RUNNING.replace("null", r#"["198.51.100.7","203.0.113.0/24"]"#);
+    let already = ranges(&["203.0.113.99/24", "198.51.100.7/32"]).judge(Some(told.as_bytes())).unwrap();
+    assert!(matches!(already, Judged::Already(_)), "{already:?}");
+}
+
+#[test]
+fn the_sensor_is_turned_on_once_and_moved_to_the_workspace_that_is_named() {
+    let off = r#"{"id":"/x","eTag":"e","properties":{"powerState":{"code":"Running"},"provisioningState":"Succeeded","securityProfile":{"imageCleaner":{"enabled":true,"intervalHours":168}}}}"#;
+    let on = sent(&sensor(), off);
+    insta::assert_snapshot!(on, @r#"{"id":"/x","eTag":"e","properties":{"powerState":{"code":"Running"},"provisioningState":"Succeeded","securityProfile":{"imageCleaner":{"enabled":true,"intervalHours":168},"defender":{"logAnalyticsWorkspaceResourceId":"/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/logs/providers/Microsoft.OperationalInsights/workspaces/main","securityMonitoring":{"enabled":true}}}}}"#);
+    let shouted = on.replace("resourceGroups/logs", "resourcegroups/LOGS");
+    assert!(matches!(sensor().judge(Some(shouted.as_bytes())).unwrap(), Judged::Already(_)));
+    let elsewhere = on.replace("workspaces/main", "workspaces/other");
+    assert_eq!(sent(&sensor(), &elsewhere), on);
+    let stopped = off.replace("Running", "Stopped");
+    assert!(refused(&sensor().judge(Some(stopped.as_bytes())).unwrap()).contains("the cluster is stopped"));
+    let nsg = ResourceId::parse(NSG).unwrap();
+    assert!(DefenderProfile::new(ClusterId::parse(CLUSTER).unwrap(), nsg).is_err());
+}
+
+#[test]
+fn a_plan_is_sent_whole_without_what_azure_computes() {
+    let free = r#"{"name":"Containers","properties":{"pricingTier":"Free","freeTrialRemainingTime":"PT0S","enforce":"False","neu":{"z":1.0},"extensions":[{"name":"ContainerSensor","isEnabled":"False","additionalExtensionProperties":{"Q":"2.0"}}]}}"#;
+    insta::assert_snapshot!(sent(&plan(&[]), free), @r#"{"properties":{"pricingTier":"Standard","enforce":"False","neu":{"z":1.0},"extensions":[{"name":"ContainerSensor","isEnabled":"False","additionalExtensionProperties":{"Q":"2.0"}}]}}"#);
+    insta::assert_snapshot!(sent(&plan(&["containersensor", "Other"]), free), @r#"{"properties":{"pricingTier":"Standard","enforce":"False","neu":{"z":1.0},"extensions":[{"name":"ContainerSensor","isEnabled":"True","additionalExtensionProperties":{"Q":"2.0"}},{"name":"Other","isEnabled":"True"}]}}"#);
+    let odd = json!({ "properties": { "pricingTier": "Premium" } });
+    insta::assert_snapshot!(refused(&judged(&plan(&[]), &odd)), @"the plan has the tier `Premium`, which is not known here");
+}
+
+#[test]
+fn a_rule_that_is_going_is_waited_for_and_one_that_is_gone_is_already_so() {
+    let group = |state: &str| {
+        let rule = json!({ "name": "SSH", "properties": { "provisioningState": state, "access": "Allow" } });
+        json!({ "properties": { "securityRules": [rule], "defaultSecurityRules": [] } })
+    };
+    assert!(matches!(judged(&rule("ssh"), &group("Deleting")), Judged::Busy(_)));
+    assert!(matches!(
+        judged(&rule("ssh"), &group("Succeeded")),
+        Judged::Change(Change { verb: Verb::Delete, .. })
+    ));
+    assert!(matches!(judged(&rule("rdp"), &group("Succeeded")), Judged::Already(_)));
+    for name in ["", "..", "a/b", "a?b", "a b", &"x".repeat(81)] {
+        assert!(NsgRule::new(ResourceId::parse(NSG).unwrap(), name).is_err(), "{name}");
+    }
+    assert!(NsgRule::new(ResourceId::parse(WORKSPACE).unwrap(), "ssh").is_err());
+}
+
+#[test]
+fn a_workspace_that_is_being_made_is_waited_for_and_a_broken_one_is_told() {
+    let in_state =
+        |state: &str| judged(&workspace(), &json!({ "properties": { "provisioningState": state } }));
+    assert!(matches!(in_state("Creating"), Judged::Busy(_)));
+    assert!(matches!(in_state("Succeeded"), Judged::Already(_)));
+    assert!(refused(&in_state("Failed")).contains("`Failed`"));
+    assert!(matches!(workspace().judge(None).unwrap(), Judged::Change(_)));
+}
+
+proptest! {
+    #[test]
+    fn no_answer_makes_a_judgement_panic(body in "\\PC{0,80}", key in "properties|id|eTag|name") {
+        let items = [plan(&["x"]), ranges(&["203.0.113.7"]), rule("ssh"), workspace(), sensor()];
+        for item in items {
+            let _ = item.judge(Some(body.as_bytes()));
+            let _ = item.judge(Some(json!({ key.clone(): body, "properties": { "securityRules": body } }).to_string().as_bytes()));
+        }
+    }
+}
