@@ -59,9 +59,9 @@ SIMULATION := cargo test --quiet --locked --profile simulation --features mutant
 
 .PHONY: soak
 soak: .tools/azurite/installed checkov ## the longest experiments: checkov, every pair of deaths, 200 kills, then a million seeds (SEEDS=…, FROM=…)
-	$(STEP) 'every pair of deaths' env STOP_GUARD_TEST_ALL_PAIRS=1 \
+	$(STEP) 'every pair of deaths' env GUARD_TEST_ALL_PAIRS=1 \
 	  cargo test --quiet --locked --profile simulation --test scenarios two_processes_killed
-	$(STEP) '200 kills of the real binary' env STOP_GUARD_TEST_KILLS=200 \
+	$(STEP) '200 kills of the real binary' env GUARD_TEST_KILLS=200 \
 	  cargo test --quiet --locked --profile simulation --test end_to_end killed_at_random
 	@SIMULATION_SEEDS=$(or $(SEEDS),1000000) SIMULATION_FROM=$(or $(FROM),0) \
 	  $(SIMULATION) runner::whatever_goes_wrong_the_promises_hold

@@ -4,6 +4,7 @@
 
 pub mod asked;
 pub mod bulletin;
+mod case_id;
 pub mod close;
 pub mod discovery;
 pub mod explain;

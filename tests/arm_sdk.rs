@@ -24,7 +24,7 @@ const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
 /// The interpreter with the packages of `tests/python-requirements.txt`.
 fn python() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = std::env::var_os("STOP_GUARD_TEST_PYTHON")
+    let python = std::env::var_os("GUARD_TEST_PYTHON")
         .map_or_else(|| root.join(".venv/bin/python"), |given| root.join(PathBuf::from(given)));
     assert!(python.exists(), "no Python with the Azure SDK at `{}`: run make tools", python.display());
     python

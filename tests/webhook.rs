@@ -31,7 +31,7 @@ const CLUSTER: &str = "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resou
 /// The Python that has the receivers' libraries.
 fn python() -> OsString {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
-    let python = std::env::var_os("STOP_GUARD_TEST_PYTHON").unwrap_or_else(|| project.into_os_string());
+    let python = std::env::var_os("GUARD_TEST_PYTHON").unwrap_or_else(|| project.into_os_string());
     assert!(Path::new(&python).exists(), "no Python at {}: run `make tools`", python.display());
     python
 }

@@ -16,6 +16,7 @@ SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTempl
 # Rules that do not hold, and why.
 NOT_HELD = {
     "CKV_AZURE_17": "Event Grid and operators have no client certificates",
+    "CKV_AZURE_87": "wants the plan for Key Vault from any template with a plan of Defender; the one here is that for containers",
     "CKV_AZURE_206": "wants a second region; records are kept in three zones, and storageSku offers two regions",
     "CKV_AZURE_212": "Flex Consumption scales by itself; alwaysReadyInstances is an option that costs",
     "CKV_AZURE_213": "Flex Consumption has no health check path; the alert `silent` tells",

@@ -126,6 +126,8 @@ pub fn conflict(record: &mut Record, closing: &Closing, teller: Teller<'_>) {
         timeline: Vec::new(),
     };
     let news = News { state: incident.state, severity: incident.severity, named: &[], crowded: &[] };
-    let hearers = Audience::nobody().hears(news, routes);
-    outbox::push(&mut record.outbox, Message::new(incident, &hearers.new, now));
+    let mut audience = Audience::nobody();
+    let hearers = audience.hears(news, routes);
+    let message = Message::new(incident, &hearers.new, now).for_audience(&audience, routes);
+    outbox::push(&mut record.outbox, message);
 }

@@ -1,21 +1,16 @@
 //! One case: a stop episode of one cluster, from the stop to its end.
 
-mod intent;
-
-use std::fmt;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::asked::Asked;
+pub use super::case_id::CaseId;
 use super::mode::Mode;
 use super::outbox::Receipt;
 use super::routes::Audience;
 use crate::domain::incident::TimelineEntry;
-use crate::domain::{Caller, ClusterKey, Scope, Setup, Severity, Situation};
-
-pub use intent::{Intent, IntentState};
+use crate::domain::{Caller, Scope, Setup, Severity, Situation};
 
 /// Stops that one case keeps: the first and the newest ones. More are one war, not more facts.
 pub const STOPS_MAX: usize = 16;
@@ -128,6 +123,70 @@ pub struct Verdict {
     pub asked: Option<Box<Asked>>,
 }
 
+/// What is known of a start that we meant to send. Nothing relies on it but caution (rule 15).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum IntentState {
+    /// Written; perhaps sent.
+    Planned,
+    /// ARM accepted it.
+    Sent {
+        /// ARM's request id.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
+    },
+    /// Sent, and no answer came: it may have landed.
+    Unanswered,
+    /// ARM refused it until people mend something.
+    Refused {
+        /// ARM's error code.
+        code: String,
+        /// What people should do, where the code alone doesn't say it.
+        advice: String,
+        /// The locked scope that ARM named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lock: Option<Scope>,
+    },
+    /// ARM refused it for now: throttled, or another operation was under way.
+    PutOff {
+        /// ARM's error code.
+        code: String,
+        /// Not before this, if ARM said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
+    /// It never left this process.
+    NotSent {
+        /// Why.
+        why: String,
+    },
+}
+
+/// A start that we are about to send, or sent: written before the POST (rule 13).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Which attempt of the episode, from 1.
+    pub n: u32,
+    /// Whose it is.
+    pub nonce: String,
+    /// The look it relies on.
+    pub look_at: Timestamp,
+    /// After this it is not sent any more.
+    pub expires_at: Timestamp,
+    /// What came of it.
+    pub state: IntentState,
+}
+
+impl IntentState {
+    /// Whether the start may have reached ARM and been accepted.
+    pub fn may_have_landed(&self) -> bool {
+        match self {
+            Self::Planned | Self::Sent { .. } | Self::Unanswered => true,
+            Self::Refused { .. } | Self::PutOff { .. } | Self::NotSent { .. } => false,
+        }
+    }
+}
+
 /// Why a case waits for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "why")]
@@ -210,28 +269,6 @@ pub struct Told {
     /// Which sinks hear of it.
     #[serde(default, skip_serializing_if = "Audience::is_unknown")]
     pub audience: Audience,
-}
-
-/// Names one case: `<cluster key>-<generation>`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct CaseId(String);
-
-impl CaseId {
-    /// The id of the case that `generation` of a cluster's record opened.
-    pub fn new(key: &ClusterKey, generation: u64) -> Self {
-        Self(format!("{key}-{generation}"))
-    }
-
-    /// As text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for CaseId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// One stop episode of one cluster.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::routes::{Audience, Routes};
 use crate::domain::text::clean;
 use crate::domain::{Incident, IncidentState};
 
@@ -36,7 +37,7 @@ pub struct Message {
     pub queued_at: Timestamp,
     /// The sinks that still lack it.
     pub pending: Vec<Pending>,
-    /// The fallback sink was told of this incident since a sink did not take this message.
+    /// The fallback sink hears of this incident, as one of its hearers or since a sink did not take this message: it is not told again.
     #[serde(default, skip_serializing_if = "is_false")]
     pub fallen_back: bool,
 }
@@ -121,6 +122,13 @@ impl Message {
     pub fn new(incident: Incident, sinks: &[String], now: Timestamp) -> Self {
         let pending = sinks.iter().map(|sink| Pending::new(sink.clone(), now)).collect();
         Self { incident, queued_at: now, pending, fallen_back: false }
+    }
+
+    /// Notes whether the fallback sink is among those who hear of the incident. When the case is closed nothing else tells.
+    #[must_use]
+    pub fn for_audience(self, audience: &Audience, routes: &Routes) -> Self {
+        let fallen_back = routes.fallback().is_some_and(|sink| audience.knows(sink));
+        Self { fallen_back, ..self }
     }
 
     fn waits_for(&self, sink: &str) -> bool {

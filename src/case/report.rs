@@ -2,30 +2,32 @@
 
 use super::mode::Mode;
 use super::model::{Case, Held, Outcome, Told};
-use super::outbox::{self, Message};
+use super::outbox::Message;
 use super::record::Record;
-use super::routes::{Audience, News};
+use super::routes::Audience;
 use super::step::{Context, StormRow};
+use super::times::ATTEMPTS_MAX;
 use crate::domain::incident::{Affected, TimelineEntry};
 use crate::domain::text::clean;
-use crate::domain::{Caller, ClusterId, Incident, IncidentState, Link, Scope, Severity};
+use crate::domain::{Caller, ClusterId, Incident, IncidentState, Link, Scope, Severity, Situation};
 use actions::{done, next};
-use words::title;
 
 mod actions;
 pub(super) mod commands;
 mod groups;
 mod now;
 mod remedy;
+mod send;
 mod warnings;
-mod words;
 
 pub(super) use groups::group_rows;
 pub use now::{NoIncident, incident_now};
-pub(super) use words::{held_sentence, outcome_sentence};
+use send::send;
 
 /// Longest name of a caller in a sentence, in characters. The whole one is beside it.
 const WHO_CHARS_MAX: usize = 80;
+/// Policies that a sentence names. All stand beside it.
+const POLICIES_NAMED: usize = 5;
 /// Timeline lines in one message.
 const TIMELINE_SHOWN: usize = 20;
 
@@ -156,39 +158,6 @@ fn tell(
     case.told = Some(told);
 }
 
-/// Puts a message into the outbox for those who know of the incident, and one for those who hear of it for the first time.
-fn send(
-    outbox: &mut Vec<Message>,
-    incident: Incident,
-    state: IncidentState,
-    told: &mut Told,
-    named: &[String],
-    context: &Context<'_>,
-) {
-    let news = News { state, severity: told.severity, named, crowded: context.crowded };
-    let hearers = told.audience.hears(news, context.routes);
-    for (state, sinks) in [(IncidentState::Opened, hearers.new), (state, hearers.known)] {
-        if !sinks.is_empty() {
-            let incident = Incident { state, sequence: told.next_sequence, ..incident.clone() };
-            told.next_sequence = told.next_sequence.saturating_add(1);
-            outbox::push(outbox, Message::new(incident, &sinks, context.now));
-        }
-    }
-}
-
-impl Case {
-    /// Id of the incident about claims that the log contradicts.
-    pub(super) fn forgery_id(&self) -> String {
-        format!("{}-claims", self.id)
-    }
-
-    /// The sinks that the determining policies name, of both answers.
-    pub fn named_sinks(&self) -> Vec<String> {
-        let verdict = self.verdict.iter().flat_map(|verdict| &verdict.notify);
-        verdict.chain(self.restart.iter().flat_map(|restart| &restart.notify)).cloned().collect()
-    }
-}
-
 fn tell_of_forgery(
     record: &mut Record,
     case: &Case,
@@ -272,6 +241,16 @@ fn links(cluster: &ClusterId, case: &Case, context: &Context<'_>) -> Vec<Link> {
     links
 }
 
+/// Names of policies in a sentence.
+fn names(policies: &[String]) -> String {
+    let named: Vec<String> =
+        policies.iter().take(POLICIES_NAMED).map(|id| clean(id, WHO_CHARS_MAX)).collect();
+    match policies.len().saturating_sub(POLICIES_NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
 /// A caller in a sentence.
 pub(super) fn who(caller: &Caller) -> String {
     clean(caller.label(), WHO_CHARS_MAX)
@@ -280,6 +259,145 @@ pub(super) fn who(caller: &Caller) -> String {
 /// A caller as people are shown: without the groups, of which there may be hundreds.
 pub(super) fn shown(caller: &Caller) -> Caller {
     Caller { groups: Vec::new(), ..caller.clone() }
+}
+
+/// One line: the cluster, who, the verdict, what the guard did.
+fn title(record: &Record, case: &Case) -> String {
+    let name = record.cluster.name();
+    let who = case.newest_stop().map_or_else(|| "an unknown caller".to_owned(), |stop| who(&stop.caller));
+    let stopped = format!("{name} was stopped by {who}{}", permission(case));
+    if let Some(outcome) = case.outcome {
+        return end(name, &who, case, outcome);
+    }
+    match (&case.held, &case.last_situation) {
+        (Some(Held::Unconfirmed), _) => format!(
+            "{name} was stopped by {who}, who may, says an event; but the activity log has no record of it"
+        ),
+        (Some(held @ Held::DamagedRecord), _) => format!("{name} needs somebody to look: {}", held.reason()),
+        (Some(held), _) => format!("{stopped} and does not run: {}", held.reason()),
+        (None, Some(Situation::Startable | Situation::FailedStopped)) if case.intent.is_some() => {
+            format!("{stopped}: the guard is restarting it")
+        }
+        (None, Some(Situation::Starting)) => format!("{stopped} and is starting again"),
+        (None, Some(Situation::Running)) => format!("{stopped}: Azure shows it running so far"),
+        (
+            None,
+            Some(
+                Situation::Startable
+                | Situation::FailedStopped
+                | Situation::FailedRunning
+                | Situation::Stopping
+                | Situation::Busy
+                | Situation::Deleting
+                | Situation::Unknown,
+            )
+            | None,
+        ) => format!("{stopped}: the guard restarts it as soon as it can"),
+    }
+}
+
+fn permission(case: &Case) -> &'static str {
+    match case.verdict.as_ref().map(|verdict| verdict.authorised) {
+        Some(true) => " with permission",
+        Some(false) => " without permission",
+        None => "",
+    }
+}
+
+/// The title of a case that is over.
+fn end(name: &str, who: &str, case: &Case, outcome: Outcome) -> String {
+    let authorised = case.verdict.as_ref().is_some_and(|verdict| verdict.authorised);
+    let permission = permission(case);
+    match outcome {
+        Outcome::Authorised if undid_it(case, outcome) => {
+            format!(
+                "{name} was stopped by {who} with permission, and the guard started it before it knew of that"
+            )
+        }
+        Outcome::Authorised => format!("{name} was stopped by {who} with permission"),
+        Outcome::Restored | Outcome::AlreadyRunning if authorised => {
+            format!("{name} runs; the activity log never showed that {who} stopped it")
+        }
+        Outcome::Gone if authorised => {
+            format!("{name} was deleted; the activity log never showed that {who} stopped it")
+        }
+        Outcome::Restored => {
+            format!("{name} runs again: the guard restarted it after {who} stopped it{permission}")
+        }
+        Outcome::AlreadyRunning => {
+            format!("{name} runs again without the guard's help, after {who} stopped it{permission}")
+        }
+        Outcome::Gone => format!("{name} was deleted after {who} stopped it{permission}"),
+    }
+}
+
+impl Held {
+    /// Why a case waits for people, in a few words.
+    pub fn reason(&self) -> String {
+        match self {
+            Held::Mode { mode } => format!("the guard is in mode {mode} and starts nothing"),
+            Held::NotPermitted { policies } => match policies.as_slice() {
+                [] => "no policy lets the guard restart it".to_owned(),
+                [_] => format!("policy {} forbids a restart", names(policies)),
+                policies => format!("policies {} forbid a restart", names(policies)),
+            },
+            Held::PolicyError => "a policy failed, so the guard may not restart it".to_owned(),
+            Held::Hold { reason } => format!("a hold forbids starts: {reason}"),
+            Held::AttemptsUsed => format!("{ATTEMPTS_MAX} attempts to start it failed"),
+            Held::Refused { code, .. } => format!("Azure refused the start ({code})"),
+            Held::FailedState => "it is in a failed state that another start does not mend".to_owned(),
+            Held::TooLong { situation } => match situation {
+                Some(situation) => format!("it did not come up in time, and {}", situation_words(*situation)),
+                None => "the guard can't look at it".to_owned(),
+            },
+            Held::UnknownCaller => "the activity log names nobody, so people decide".to_owned(),
+            Held::Unconfirmed => "the activity log has no record of its stop".to_owned(),
+            Held::DamagedRecord => {
+                "the guard's record of it was damaged, so it doesn't know what it did before".to_owned()
+            }
+        }
+    }
+}
+
+/// The timeline's line for it.
+pub(super) fn held_sentence(held: &Held) -> String {
+    match held {
+        Held::Mode { mode } => format!("would have started it, but the mode is {mode}"),
+        Held::NotPermitted { .. }
+        | Held::PolicyError
+        | Held::Hold { .. }
+        | Held::AttemptsUsed
+        | Held::Refused { .. }
+        | Held::FailedState
+        | Held::TooLong { .. }
+        | Held::UnknownCaller
+        | Held::Unconfirmed
+        | Held::DamagedRecord => format!("waiting for people: {}", held.reason()),
+    }
+}
+
+/// The timeline's line for an end.
+pub(super) fn outcome_sentence(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Authorised => "closed: the stop was authorised",
+        Outcome::AlreadyRunning => "closed: it runs, and the guard started nothing",
+        Outcome::Restored => "closed: it runs again, after the guard's start",
+        Outcome::Gone => "closed: the cluster is gone",
+    }
+}
+
+fn situation_words(situation: Situation) -> &'static str {
+    match situation {
+        Situation::Running => "it runs",
+        Situation::Startable => "it is stopped",
+        Situation::Stopping => "it is still stopping",
+        Situation::Starting => "it is still starting",
+        Situation::FailedStopped => "it is stopped, and its last operation failed",
+        Situation::FailedRunning => "its last operation failed half-way",
+        Situation::Busy => "another operation is under way",
+        Situation::Deleting => "it is being deleted",
+        Situation::Unknown => "Azure doesn't say what state it is in",
+    }
 }
 
 /// The newest lines of the story.

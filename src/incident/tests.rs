@@ -14,13 +14,22 @@ mod faults;
 mod formats;
 mod limits;
 mod lookups;
+mod mail;
 pub(super) mod samples;
 mod tokens;
 mod webhook;
 
 /// Sinks that are shipped, each with the settings that it needs.
-pub(super) const SHIPPED: [(&str, &[(&str, &str)]); 9] = [
+pub(super) const SHIPPED: [(&str, &[(&str, &str)]); 10] = [
     ("alertmanager", &[("STOP_GUARD_ALERTMANAGER_URL", "https://alertmanager.example/am/")]),
+    (
+        "email",
+        &[
+            ("STOP_GUARD_SMTP_URL", "smtps://guard:T0K3N@mail.example"),
+            ("STOP_GUARD_EMAIL_FROM", "guard@contoso.example"),
+            ("STOP_GUARD_EMAIL_TO", "soc@contoso.example"),
+        ],
+    ),
     ("opsgenie", &[("STOP_GUARD_OPSGENIE_KEY", "G3N13K3Y")]),
     ("pagerduty", &[("STOP_GUARD_PAGERDUTY_KEY", "R0UT1NGKEYR0UT1NGKEYR0UT1NGKEY12")]),
     (

@@ -1,13 +1,12 @@
 //! A report as SARIF 2.1.0, which code scanners' front ends read (source: OASIS, "Static Analysis Results Interchange Format").
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::finding::{Check, Finding};
 use super::report::{ClusterReport, Report, SubscriptionReport};
 use crate::domain::Severity;
+use crate::domain::text::percent_encoded;
 
 /// Where the schema of this version is.
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
@@ -58,7 +57,7 @@ fn result(
         "message": { "text": text },
         "locations": [{
             // Front ends want a file: the resource's id is taken for its path.
-            "physicalLocation": { "artifactLocation": { "uri": encoded(finding.resource.trim_start_matches('/')) } },
+            "physicalLocation": { "artifactLocation": { "uri": encoded(&finding.resource) } },
             "logicalLocations": [{ "fullyQualifiedName": about, "kind": "resource" }],
         }],
         "partialFingerprints": { "finding/v1": fingerprint(&about, finding) },
@@ -74,18 +73,9 @@ fn level(severity: Severity) -> &'static str {
     }
 }
 
-/// A relative reference: RFC 3986's path characters, all else as escapes.
+/// A resource's id as a relative reference: each part encoded.
 fn encoded(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/()".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a String can't fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
+    path.trim_start_matches('/').split('/').map(percent_encoded).collect::<Vec<_>>().join("/")
 }
 
 /// The same finding has the same one at each run, so that a front end does not show it as new.

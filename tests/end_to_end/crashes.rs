@@ -10,7 +10,7 @@ use crate::theatre::Theatre;
 /// How often a process is killed, unless [`KILLS_SETTING`] says otherwise.
 const KILLS: u32 = 42;
 /// The environment variable with another number of kills (`make soak`: 200).
-const KILLS_SETTING: &str = "STOP_GUARD_TEST_KILLS";
+const KILLS_SETTING: &str = "GUARD_TEST_KILLS";
 /// Times that one host's handler is killed: at three the host gives up. The third kill takes the host with it.
 const KILLS_OF_A_HOST: u32 = 3;
 /// Stopped clusters in one subscription: fewer than the default policies call a storm.

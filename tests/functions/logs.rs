@@ -77,7 +77,7 @@ async fn a_line_of_an_invocation_names_it_and_its_trace() {
 }
 
 /// The variable that makes this test binary play the process whose reader goes away.
-const ROLE: &str = "STOP_GUARD_TEST_LOGS_INTO_A_CLOSED_PIPE";
+const ROLE: &str = "GUARD_TEST_LOGS_INTO_A_CLOSED_PIPE";
 
 /// An exit code that neither a panic (101) nor a signal nor the test harness makes.
 const SURVIVED: i32 = 42;

@@ -1,5 +1,5 @@
 //! The real Bicep compiler, where there is one: `$BICEP`, `bicep` on the path, or the one that the Azure CLI installs. With
-//! `STOP_GUARD_TEST_BICEP=required` its absence is a failure.
+//! `GUARD_TEST_BICEP=required` its absence is a failure.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ fn bicep() -> Option<PathBuf> {
         .flat_map(|path| std::env::split_paths(&path).map(|folder| folder.join("bicep")).collect::<Vec<_>>());
     let by_azure_cli = std::env::home_dir().map(|home| home.join(".azure/bin/bicep"));
     let found = named.into_iter().chain(on_path).chain(by_azure_cli).find(|path| path.is_file());
-    let is_required = std::env::var_os("STOP_GUARD_TEST_BICEP") == Some(OsString::from("required"));
+    let is_required = std::env::var_os("GUARD_TEST_BICEP") == Some(OsString::from("required"));
     assert!(found.is_some() || !is_required, "the Bicep compiler is required here and was not found");
     if found.is_none() {
         println!(

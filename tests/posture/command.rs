@@ -246,7 +246,7 @@ async fn fail_on_ends_with_8_from_its_severity_on() {
 /// The interpreter with the packages of `tests/python-requirements.txt`.
 fn python() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = std::env::var_os("STOP_GUARD_TEST_PYTHON")
+    let python = std::env::var_os("GUARD_TEST_PYTHON")
         .map_or_else(|| root.join(".venv/bin/python"), |given| root.join(PathBuf::from(given)));
     assert!(python.exists(), "no Python with pydantic-sarif at `{}`: run make tools", python.display());
     python

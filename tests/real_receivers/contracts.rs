@@ -5,14 +5,34 @@ use std::time::Duration;
 
 use aks_stop_guard::incident::samples::Sample;
 use aks_stop_guard::incident::{Delivered, DeliveryError, HttpSink, Sink as _};
-use simulator::receivers::{Answer, Fault, PagerDuty, Served, Service, Slack, Teams, teams};
+use simulator::receivers::{
+    Answer, Fault, Opsgenie, PagerDuty, Sentinel, Served, Service, ServiceNow, Slack, Teams, teams,
+};
 
 use crate::over_http::OverHttp;
-use crate::sinks::{messages, names, now, sink};
+use crate::sinks::{ARM_TOKEN, WORKSPACE, logs_ingestion, messages, names, now, sink};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const SLACK_PATH: &str = "/services/T0/B0/T0K3N";
 const TEAMS_PATH: &str = "/workflows/1/triggers/manual/paths/invoke?api-version=2016-06-01&sig=T0K3N";
+
+/// A sink's name, the setting with its service's address, and its other settings.
+type Setup = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const OPSGENIE: Setup = ("opsgenie", "STOP_GUARD_OPSGENIE_URL", &[("STOP_GUARD_OPSGENIE_KEY", "k3y")]);
+const SERVICENOW: Setup = (
+    "servicenow",
+    "STOP_GUARD_SERVICENOW_URL",
+    &[("STOP_GUARD_SERVICENOW_USER", "guard"), ("STOP_GUARD_SERVICENOW_PASSWORD", "pass")],
+);
+const SENTINEL: Setup =
+    ("sentinel", "STOP_GUARD_SENTINEL_ENDPOINT", &[("STOP_GUARD_SENTINEL_RULE", "dcr-0")]);
+const SENTINEL_INCIDENT: Setup = ("sentinel-incident", "", &[("STOP_GUARD_SENTINEL_WORKSPACE", WORKSPACE)]);
+
+fn at((name, address, others): Setup, url: &str) -> HttpSink {
+    let settings: Vec<_> = others.iter().copied().chain([(address, url)]).collect();
+    sink(name, &settings, url, OverHttp::new())
+}
 
 /// Delivers the opening, the opening again, the update and the end, of one cluster, of a storm and of a fault of the guard.
 async fn live(sink: &HttpSink) {
@@ -45,7 +65,18 @@ fn teams_at(url: &str) -> HttpSink {
 
 #[test]
 fn every_shipped_sink_has_a_receiver_in_these_tests() {
-    let here = ["alertmanager", "email", "pagerduty", "slack", "teams", "webhook"];
+    let here = [
+        "alertmanager",
+        "email",
+        "opsgenie",
+        "pagerduty",
+        "sentinel",
+        "sentinel-incident",
+        "servicenow",
+        "slack",
+        "teams",
+        "webhook",
+    ];
     assert_eq!(names(), here);
 }
 
@@ -87,6 +118,53 @@ async fn teams_has_a_card_for_each_change() {
     assert_eq!(service.desk().service.cards().len(), 12);
 }
 
+#[tokio::test]
+async fn opsgenie_has_one_alert_with_a_note_for_each_change_and_closes_it() {
+    let service = served(Opsgenie::new("k3y")).await;
+    live(&at(OPSGENIE, service.url())).await;
+    let desk = service.desk();
+    assert_eq!(desk.violations(), [""; 0]);
+    let alerts: Vec<_> =
+        desk.service.alerts().iter().map(|alert| (alert.open, alert.count, alert.notes.len())).collect();
+    assert_eq!(alerts, [(false, 2, 2); 3]);
+}
+
+#[tokio::test]
+async fn servicenow_has_one_incident_that_is_noted_on_and_resolved() {
+    let service = served(ServiceNow::new("guard:pass")).await;
+    live(&at(SERVICENOW, service.url())).await;
+    let desk = service.desk();
+    assert_eq!(desk.violations(), [""; 0]);
+    let states: Vec<_> =
+        desk.service.records().iter().map(|record| (record.active(), record.text("state"))).collect();
+    assert_eq!(states, [(false, "6"); 3]);
+    assert!(desk.service.records().iter().all(|record| record.journal.len() >= 2));
+}
+
+#[tokio::test]
+async fn sentinel_gets_a_row_of_its_table_for_each_change() {
+    let service = served(logs_ingestion()).await;
+    live(&at(SENTINEL, service.url())).await;
+    let desk = service.desk();
+    assert_eq!(desk.violations(), [""; 0]);
+    assert_eq!(desk.service.rows().len(), 12);
+}
+
+#[tokio::test]
+async fn an_incident_of_sentinel_is_commented_on_and_closed_and_keeps_what_people_set() {
+    let service = served(Sentinel::new(WORKSPACE, ARM_TOKEN)).await;
+    live(&at(SENTINEL_INCIDENT, service.url())).await;
+    let desk = service.desk();
+    assert_eq!(desk.violations(), [""; 0]);
+    let incidents: Vec<_> = desk
+        .service
+        .incidents()
+        .values()
+        .map(|incident| (incident.open(), incident.comments.len()))
+        .collect();
+    assert_eq!(incidents, [(false, 2); 3]);
+}
+
 /// What a service that is not well says to a message, and then takes it: nothing is lost, and nothing counts as told before.
 async fn recovers<S: Service>(service: &Served<S>, sink: &HttpSink) {
     let [opened, ..] = messages(Sample::Stop);
@@ -121,6 +199,16 @@ async fn a_service_that_is_throttled_down_or_cut_off_is_tried_again_when_it_says
     recovers(&slack, &slack_at(slack.url())).await;
     let teams = served(Teams::new(TEAMS_PATH)).await;
     recovers(&teams, &teams_at(teams.url())).await;
+    let opsgenie = served(Opsgenie::new("k3y")).await;
+    recovers(&opsgenie, &at(OPSGENIE, opsgenie.url())).await;
+    let servicenow = served(ServiceNow::new("guard:pass")).await;
+    recovers(&servicenow, &at(SERVICENOW, servicenow.url())).await;
+    assert_eq!(servicenow.desk().service.records().len(), 1);
+    let sentinel = served(logs_ingestion()).await;
+    recovers(&sentinel, &at(SENTINEL, sentinel.url())).await;
+    let incidents = served(Sentinel::new(WORKSPACE, ARM_TOKEN)).await;
+    recovers(&incidents, &at(SENTINEL_INCIDENT, incidents.url())).await;
+    assert_eq!(incidents.desk().service.incidents().len(), 1);
 }
 
 #[tokio::test]

@@ -8,12 +8,12 @@ use aks_stop_guard::incident::samples::Sample;
 use aks_stop_guard::incident::{HttpSink, Sink as _};
 use serde_json::Value;
 use simulator::corpus::{Hostile, corpus};
-use simulator::receivers::{PagerDuty, Service, Slack, Teams};
+use simulator::receivers::{Opsgenie, PagerDuty, Sentinel, Service, ServiceNow, Slack, Teams};
 use simulator::rendered::{self, Shown};
 
 use crate::mailbox::Mailbox;
 use crate::over_http::OverHttp;
-use crate::sinks::{InProcess, Taker, messages, now, sink};
+use crate::sinks::{ARM_TOKEN, InProcess, Taker, WORKSPACE, logs_ingestion, messages, now, sink};
 
 /// The field's name, and how a text gets there.
 type Field = (&'static str, fn(&mut Incident, &str));
@@ -152,6 +152,36 @@ async fn pagerduty_shows_texts_as_texts() {
     const KEY: &str = "0123456789abcdef0123456789abcdef";
     let settings = [("STOP_GUARD_PAGERDUTY_KEY", KEY)];
     Judge::new("pagerduty", &settings, || PagerDuty::new(KEY), rendered::pagerduty).judge().await;
+}
+
+#[tokio::test]
+async fn opsgenie_shows_texts_as_texts() {
+    let settings = [("STOP_GUARD_OPSGENIE_KEY", "k3y")];
+    Judge::new("opsgenie", &settings, || Opsgenie::new("k3y"), rendered::opsgenie).judge().await;
+}
+
+#[tokio::test]
+async fn servicenow_shows_texts_as_texts() {
+    let settings = [
+        ("STOP_GUARD_SERVICENOW_URL", "https://x.service-now.com"),
+        ("STOP_GUARD_SERVICENOW_USER", "guard"),
+        ("STOP_GUARD_SERVICENOW_PASSWORD", "pass"),
+    ];
+    Judge::new("servicenow", &settings, || ServiceNow::new("guard:pass"), rendered::servicenow).judge().await;
+}
+
+#[tokio::test]
+async fn rows_of_sentinel_show_texts_as_texts() {
+    let settings =
+        [("STOP_GUARD_SENTINEL_ENDPOINT", "http://127.0.0.1"), ("STOP_GUARD_SENTINEL_RULE", "dcr-0")];
+    Judge::new("sentinel", &settings, logs_ingestion, rendered::sentinel_row).judge().await;
+}
+
+#[tokio::test]
+async fn incidents_of_sentinel_show_texts_as_texts() {
+    let settings = [("STOP_GUARD_SENTINEL_WORKSPACE", WORKSPACE)];
+    let make = || Sentinel::new(WORKSPACE, ARM_TOKEN);
+    Judge::new("sentinel-incident", &settings, make, rendered::sentinel_incident).judge().await;
 }
 
 #[tokio::test]

@@ -15,12 +15,47 @@ use bytes::Bytes;
 use http::{Request, Response};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use simulator::receivers::{Answer, Desk, Limit, Service};
+use simulator::receivers::logs_ingestion::Column;
+use simulator::receivers::{Answer, Desk, Limit, LogsIngestion, Service};
 
 /// What the guard has for ARM.
 pub(crate) const ARM_TOKEN: &str = "token-for-arm";
 /// What it has for Azure Monitor.
 pub(crate) const MONITOR_TOKEN: &str = "token-for-monitor";
+
+/// Where Sentinel's incidents are.
+pub(crate) const WORKSPACE: &str = "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-soc/providers/Microsoft.OperationalInsights/workspaces/law-soc";
+
+/// The data collection rule of Sentinel's table: the columns that the infrastructure declares.
+pub(crate) fn logs_ingestion() -> LogsIngestion {
+    let texts = [
+        "IncidentId",
+        "State",
+        "Severity",
+        "Title",
+        "ClusterId",
+        "ClusterName",
+        "CallerKind",
+        "CallerLabel",
+        "CallerObjectId",
+        "CallerAppId",
+        "CallerUpn",
+        "CallerIp",
+        "CorrelationId",
+        "Verdict",
+        "Mode",
+    ];
+    let lists = ["Policies", "Done", "Next", "Warnings", "Links", "Clusters", "Timeline"];
+    let mut columns = vec![
+        ("TimeGenerated", Column::DateTime),
+        ("StoppedAt", Column::DateTime),
+        ("Sequence", Column::Int),
+        ("ClusterCount", Column::Int),
+    ];
+    columns.extend(texts.map(|name| (name, Column::String)));
+    columns.extend(lists.map(|name| (name, Column::Dynamic)));
+    LogsIngestion::new("dcr-0", "Custom-AksStopGuard_CL", &columns, MONITOR_TOKEN)
+}
 
 /// Names of all that are shipped.
 pub(crate) fn names() -> Vec<String> {

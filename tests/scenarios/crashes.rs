@@ -14,7 +14,7 @@ use crate::sim::{Process, Setup, Sim, mallory, minutes};
 /// Every how many pairs of deaths one is tried, unless [`ALL_PAIRS`] is set: unoptimised, all of them take minutes.
 const PAIRS_STRIDE: usize = 9;
 /// The environment variable with which every pair is tried (`make soak`).
-const ALL_PAIRS: &str = "STOP_GUARD_TEST_ALL_PAIRS";
+const ALL_PAIRS: &str = "GUARD_TEST_ALL_PAIRS";
 /// The longest that a case takes whose processes die twice: two intents that have to expire, the log's lag, and a start.
 const LONGEST_CASE: SignedDuration = SignedDuration::from_mins(60);
 

@@ -20,7 +20,7 @@ use crate::probe::Noted;
 use crate::sim::{Setup, Sim, mallory, ops};
 
 /// The environment variable with which histories that are missing are written: for a new version of the record.
-const WRITE: &str = "STOP_GUARD_TEST_WRITE_HISTORIES";
+const WRITE: &str = "GUARD_TEST_WRITE_HISTORIES";
 /// Version of the records in the histories.
 const VERSION: u32 = 1;
 /// How long each case is played, and how much longer one may take whose process died in between.

@@ -80,8 +80,8 @@ fn listening(log: ChildStderr) -> mpsc::Receiver<String> {
     address
 }
 
-/// From `STOP_GUARD_TEST_ALERTMANAGER`, or where `make tools` puts it.
+/// From `GUARD_TEST_ALERTMANAGER`, or where `make tools` puts it.
 fn installed() -> PathBuf {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/alertmanager");
-    std::env::var_os("STOP_GUARD_TEST_ALERTMANAGER").map_or(project, PathBuf::from)
+    std::env::var_os("GUARD_TEST_ALERTMANAGER").map_or(project, PathBuf::from)
 }

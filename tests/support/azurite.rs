@@ -70,10 +70,10 @@ fn listening_url(output: ChildStdout) -> mpsc::Receiver<String> {
     url
 }
 
-/// From `STOP_GUARD_TEST_AZURITE`, or where `make tools` puts it.
+/// From `GUARD_TEST_AZURITE`, or where `make tools` puts it.
 fn program() -> PathBuf {
     #[expect(clippy::disallowed_methods, reason = "the tests' own setting")]
-    let named = std::env::var("STOP_GUARD_TEST_AZURITE").map(PathBuf::from);
+    let named = std::env::var("GUARD_TEST_AZURITE").map(PathBuf::from);
     let installed =
         Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/azurite/node_modules/.bin/azurite-blob");
     let program = named.unwrap_or(installed);

@@ -84,10 +84,10 @@ impl Mailbox {
     }
 }
 
-/// From `STOP_GUARD_TEST_PYTHON`, or where `make tools` puts it.
+/// From `GUARD_TEST_PYTHON`, or where `make tools` puts it.
 fn python() -> OsString {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
-    let python = std::env::var_os("STOP_GUARD_TEST_PYTHON").unwrap_or_else(|| project.into_os_string());
+    let python = std::env::var_os("GUARD_TEST_PYTHON").unwrap_or_else(|| project.into_os_string());
     assert!(Path::new(&python).exists(), "no Python at {}: run `make tools`", python.display());
     python
 }

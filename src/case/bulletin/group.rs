@@ -2,7 +2,7 @@
 
 use super::super::report;
 use super::{Bulletin, BulletinKey, CALLERS_MAX, OpenBulletin, ROWS_MAX, Row, Teller, note};
-use crate::case::outbox::{Keeper, Message, Receipt};
+use crate::case::outbox::{self, Keeper, Message, Receipt};
 use crate::case::routes::{Audience, News, Routes};
 use crate::case::step::GroupRow;
 use crate::domain::{Caller, ClusterId, Incident, IncidentState};
@@ -140,7 +140,8 @@ impl OpenBulletin {
             if !sinks.is_empty() || self.is_untold() {
                 let incident = Incident { state, sequence: self.next_sequence, ..incident.clone() };
                 self.next_sequence = self.next_sequence.saturating_add(1);
-                crate::case::outbox::push(outbox, Message::new(incident, &sinks, teller.now));
+                let message = Message::new(incident, &sinks, teller.now);
+                outbox::push(outbox, message.for_audience(&self.audience, teller.routes));
             }
         }
     }

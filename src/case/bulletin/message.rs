@@ -256,9 +256,9 @@ pub(super) fn group(
     let affected = affected.map(|row| Affected { id: row.id.clone(), status: row.status.clone() });
     let clusters: Vec<Affected> = affected.take(AFFECTED_MAX).collect();
     let severity = open.severity.unwrap_or(Severity::High);
+    let links = pages(&unsettled, teller);
     let incident = about_clusters(open, state, sequence, teller, severity, title, next);
     let over = ended.len() + open.dropped;
-    let links = pages(&unsettled, teller);
     Incident {
         clusters,
         cluster_count: all,

@@ -4,8 +4,7 @@ use super::super::model::{Case, Told};
 use super::super::record::Record;
 use super::super::routes::Audience;
 use super::super::step::Context;
-use super::words::title;
-use super::{base, first_severity, held_severity};
+use super::{base, first_severity, held_severity, title};
 use crate::domain::{Incident, IncidentState};
 
 /// Why a case has no incident of its own.

@@ -93,6 +93,26 @@ fn rule_32_an_end_alone_calls_nobody_and_who_hears_of_it_anyway_is_not_told_twic
 }
 
 #[test]
+fn rule_32_who_heard_of_an_incident_is_not_told_again_when_its_case_is_closed() {
+    let mut world = World {
+        routes: Routes::new(
+            Routes::to_all(["pager", "mail"]).iter().cloned().collect(),
+            Some("mail".to_owned()),
+        ),
+        ..world()
+    };
+    world.sees(Arm::Running, 400);
+    world.is_archived();
+    let id = world.record.outbox[0].incident.id.clone();
+    for sequence in [0, 1] {
+        let taken = Delivery::Delivered { reference: None };
+        settle(&mut world.record.outbox, (&id, sequence), "mail", taken, at(401), 0);
+    }
+    world.pager_fails(402);
+    assert!(!world.falls_back(100_000));
+}
+
+#[test]
 fn rule_32_what_waits_behind_a_failing_message_falls_back_too() {
     let mut world = world();
     world.sees(Arm::Running, 400);

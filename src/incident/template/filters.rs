@@ -11,6 +11,7 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("slack", |text: &str| slack(text));
     environment.add_filter("markdown", |text: &str| markdown(text));
     environment.add_filter("html", |text: &str| html(text));
+    environment.add_filter("plain", |text: &str| plain(text));
     environment.add_filter("journal", |text: &str| journal(text));
     environment.add_filter("label", |text: &str| label(text));
     environment.add_filter("uuid5", |text: &str| uuid5(text));
@@ -75,6 +76,48 @@ pub(super) fn markdown(text: &str) -> String {
             c => out.push(c),
         }
         is_number = c == '\n' || is_number && (c.is_ascii_digit() || c == ' ');
+    }
+    out
+}
+
+/// Lines for a tool of which nobody knows whether it reads Markdown or HTML: what could be markup becomes a look-alike, so that the text
+/// reads the same either way. A line may begin with `- `, as lists of the guard do; what follows is somebody's text.
+pub(super) fn plain(text: &str) -> String {
+    text.split('\n').map(plain_line).collect::<Vec<_>>().join("\n")
+}
+
+fn plain_line(line: &str) -> String {
+    let (mark, text) = line.strip_prefix("- ").map_or(("", line), |text| ("- ", text));
+    let mut out = String::with_capacity(line.len() + 16);
+    out.push_str(mark);
+    // Whether the text has had nothing but spaces and digits so far: a mark here would make a list, a heading or a quote.
+    let mut is_start = true;
+    let mut before = ' ';
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let is_within = before.is_alphanumeric() && chars.peek().is_some_and(|after| after.is_alphanumeric());
+        out.push(match c {
+            '<' => '‹',
+            '>' => '›',
+            '&' => '＆',
+            '[' => '［',
+            ']' => '］',
+            '*' => '∗',
+            '~' => '∼',
+            '`' => 'ˋ',
+            '|' => '∣',
+            '\\' => '＼',
+            '_' if !is_within => 'ˍ',
+            '-' if is_start => '‐',
+            '+' if is_start => '＋',
+            '#' if is_start => '＃',
+            '=' if is_start => '＝',
+            '.' if is_start => '․',
+            ')' if is_start => '）',
+            c => c,
+        });
+        is_start = is_start && (c.is_ascii_digit() || c == ' ');
+        before = c;
     }
     out
 }

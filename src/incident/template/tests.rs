@@ -39,6 +39,9 @@ fn filters_make_text_of_what_would_be_markup() {
     assert_eq!(filters::cut("äö", 2), "äö");
     assert_eq!(filters::slack("<!here> *b* & `c`"), "&lt;!here&gt; ∗b∗ &amp; ˋcˋ");
     assert_eq!(filters::markdown("[a](b) *c* <d>"), r"\[a\]\(b\) \*c\* &lt;d&gt;");
+    assert_eq!(filters::markdown("1. a\n2 b.c"), "1\\. a\n2 b.c");
+    assert_eq!(filters::slack("_b_ snake_case :fire: 18:04 > a"), "ˍbˍ snake_case ∶fire: 18:04 &gt; a");
+    assert_eq!(filters::plain("- - *a*\n- 1. [b](c)\n---\nd_e <f>"), "- ‐ ∗a∗\n- 1․ ［b］(c)\n‐--\nd_e ‹f›");
     assert_eq!(filters::html("<a b=\"'\">&"), "&lt;a b=&quot;&#39;&quot;&gt;&amp;");
     assert_eq!(filters::journal("[CoDe]<b>[/code] [[code]code]"), "(CoDe]<b>(/code] [(code]code]");
     assert_eq!(filters::label("a b\"c\u{1F525}"), "a_b_c_");

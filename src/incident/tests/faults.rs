@@ -22,7 +22,7 @@ fn each_fault_of_a_file_is_told_with_its_line() {
     insta::assert_snapshot!(faults("body = '{{ title'\n"), @"sinks/x.toml:9: syntax error: unexpected end of input, expected end of variable block");
     insta::assert_snapshot!(faults("body = '''\n\n{{ title | shout }}'''\n"), @"sinks/x.toml:11: unknown filter: filter shout is unknown");
     insta::assert_snapshot!(faults("when = 'title =='\n"), @"sinks/x.toml:9: syntax error: unexpected end of block");
-    insta::assert_snapshot!(faults("headers.x = \"{{ policies }}\"\n"), @"sinks/x.toml:9: invalid operation: a sequence can't be in a URL or a header");
+    insta::assert_snapshot!(faults("headers.x = \"{{ policies }}\"\n"), @"sinks/x.toml:9: invalid operation: a sequence can't be in a URL, a header or a text");
     insta::assert_snapshot!(faults("headers.'a b' = \"x\"\n"), @"sinks/x.toml:9: `a b` is no header");
     insta::assert_snapshot!(faults("auth = { basic = { user = \"a\", password = \"b\" } }\n"), @r#"
     sinks/x.toml:7: step `x` authenticates with a setting `a`, which there is not

@@ -91,7 +91,7 @@ fn nothing_in_a_name_changes_a_message_or_comes_alive_in_it() {
                 let is_ours = text == plain;
                 let portal = text.replace("https://portal.azure.com/#x", "");
                 assert!(is_ours || !portal.contains("://"), "{name}: {text}");
-                assert!(!text.contains("<!"), "{name}: {text}");
+                assert!(!text.replace("<!doctype html>", "").contains("<!"), "{name}: {text}");
                 assert!(!text.contains("@everyone") || text.contains("[@]everyone"), "{name}: {text}");
                 assert!(!text.contains("www."), "{name}: {text}");
                 assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{name}: {text:?}");

@@ -84,7 +84,9 @@ fn is_bare_domain(text: &str) -> bool {
     let top = top.to_lowercase();
     let two_letters = top.chars().count() >= 2 && !top.is_ascii()
         || top.len() == 2 && top.bytes().all(|b| b.is_ascii_lowercase());
-    !before.is_empty() && (two_letters || top.starts_with("xn--") || TOP_LEVEL.contains(&top.as_str()))
+    !before.is_empty()
+        && !top.contains('_')
+        && (two_letters || top.starts_with("xn--") || TOP_LEVEL.contains(&top.as_str()))
 }
 
 fn is_of_a_host(c: char) -> bool {
