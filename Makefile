@@ -40,6 +40,7 @@ bench: .tools/azurite/installed ## measure start, wire calls, CPU, memory and lo
 	$(STEP) 'build the minimal server the same way' cargo build --release --quiet --locked --package minimal-server
 	$(STEP) 'build what measures' cargo build --profile simulation --quiet --locked --package bench
 	$(STEP) 'measure policies' cargo bench --quiet --locked --profile simulation --bench policy
+	$(STEP) 'measure sinks' cargo bench --quiet --locked --profile simulation --bench sinks
 	@target/simulation/bench --guard target/release/aks-stop-guard --minimal target/release/minimal-server \
 	  --azurite $(AZURITE) --output $(or $(OUTPUT),human)
 

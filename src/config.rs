@@ -181,8 +181,7 @@ impl Settings {
     pub fn read(environment: &Environment) -> Self {
         let mut reader = Reader::new(environment);
         let folder = SinkFolder::of(environment);
-        let of_sinks = folder.all_settings();
-        let known: Vec<&str> = OWN_SETTINGS.into_iter().chain(of_sinks.iter().map(String::as_str)).collect();
+        let known: Vec<&str> = OWN_SETTINGS.into_iter().chain(folder.all_settings()).collect();
         reader.report_unknown(&known);
         let arm = azure::read(&mut reader);
         let on_loopback = arm.as_ref().is_some_and(|arm| arm.endpoint.on_loopback());

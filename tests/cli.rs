@@ -191,6 +191,51 @@ fn check_tells_all_faults_at_once_and_draws_those_in_policies() {
 }
 
 #[test]
+fn check_tells_what_each_sink_gets_and_where_it_goes() {
+    let mut environment = set();
+    environment.extend([
+        ("STOP_GUARD_SINKS", "slack:high, servicenow, pagerduty:critical, email:named, alertmanager"),
+        ("STOP_GUARD_FALLBACK_SINK", "email"),
+        ("STOP_GUARD_SLACK_URL", "https://hooks.slack.example/services/canary"),
+        ("STOP_GUARD_PAGERDUTY_KEY", "canarycanarycanarycanarycanaryca"),
+        ("STOP_GUARD_SERVICENOW_URL", "https://contoso.service-now.com"),
+        ("STOP_GUARD_SERVICENOW_USER", "guard"),
+        ("STOP_GUARD_SERVICENOW_PASSWORD", "canary"),
+        ("STOP_GUARD_SMTP_URL", "smtps://guard:canary@mail.example"),
+        ("STOP_GUARD_EMAIL_FROM", "guard@contoso.com"),
+        ("STOP_GUARD_EMAIL_TO", "ops@contoso.com"),
+        ("STOP_GUARD_ALERTMANAGER_URL", "http://alertmanager.example"),
+    ]);
+    let done = run(&["check"], &environment);
+    let sinks = done.out.find("sinks ").map(|at| &done.out[at..]).unwrap();
+    insta::assert_snapshot!(sinks, @"
+    sinks     slack         incidents from high on                   to a secret address
+              servicenow    all incidents                            to contoso.service-now.com
+              pagerduty     incidents from critical on               to events.pagerduty.com
+              email         what policies name it for; the fallback  to a secret address
+              alertmanager  all incidents                            broken: nothing is sent
+    ");
+    let json = run(&["check", "-o", "json"], &environment);
+    assert_eq!((done.code, json.code), (3, 3), "Alertmanager's address is not https");
+    let found: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    let sinks: Vec<String> = found
+        .get("sinks")
+        .and_then(|sinks| sinks.as_array())
+        .unwrap()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    insta::assert_snapshot!(sinks.join("\n"), @r#"
+    {"name":"slack","takes":"high","fallback":false,"ok":true,"hosts":[null]}
+    {"name":"servicenow","takes":"info","fallback":false,"ok":true,"hosts":["contoso.service-now.com"]}
+    {"name":"pagerduty","takes":"critical","fallback":false,"ok":true,"hosts":["events.pagerduty.com"]}
+    {"name":"email","takes":"named","fallback":true,"ok":true,"hosts":[null]}
+    {"name":"alertmanager","takes":"info","fallback":false,"ok":false,"hosts":[]}
+    "#);
+    assert!(!json.out.contains("canary") && !done.out.contains("canary"));
+}
+
+#[test]
 fn check_never_shows_a_secret() {
     let mut environment = set();
     environment.extend([

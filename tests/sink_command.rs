@@ -9,9 +9,19 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use aks_stop_guard::case::{Episode, Record};
+use aks_stop_guard::store::{
+    Archived, BLOB_SUFFIX_PUBLIC, CasePath, Location, LocationSettings, OpenMarker, StatePath, Store,
+    Transport, Written,
+};
+use azurite::Azurite;
 use serde_json::Value;
+
+#[path = "support/azurite.rs"]
+mod azurite;
 
 struct Done {
     code: i32,
@@ -172,4 +182,118 @@ fn a_sink_that_is_not_set_up_is_not_tested() {
     let done = run(&["sink", "test", "slak"], &[]);
     assert_eq!(done.code, 1);
     assert!(done.err.starts_with("error: `slak` is no sink: there are alertmanager, "), "{}", done.err);
+}
+
+/// A state in Azurite, with the records of the repository's fixtures in it.
+struct State {
+    azurite: Arc<Azurite>,
+    container: &'static str,
+    store: Store,
+}
+
+impl State {
+    async fn with(container: &'static str, record: &Record) -> Self {
+        // Another test may have been first: it is the same provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let azurite = Azurite::shared();
+        let location = Location::parse(LocationSettings {
+            state: "UseDevelopmentStorage=true",
+            container: Some(container),
+            emulator_url: Some(&azurite.url),
+            blob_suffix: BLOB_SUFFIX_PUBLIC,
+        });
+        let client = || reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
+        let http = Arc::new(move || client().map_err(|error| error.to_string()));
+        let store = Store::open(&location.unwrap(), Transport { http, tokens: None }).unwrap();
+        store.init().await.unwrap();
+        let path = StatePath::cluster(&record.cluster.key());
+        let written = store.create(&path, record.encode().unwrap()).await.unwrap();
+        assert!(matches!(written, Written::Done(_)));
+        Self { azurite, container, store }
+    }
+
+    /// `sink render slack --case`, as an operator runs it.
+    fn render(&self, case: &str, more: &[&str]) -> Done {
+        run(
+            &[&["sink", "render", "slack", "--case", case], more].concat(),
+            &[
+                ("STOP_GUARD_STATE", "UseDevelopmentStorage=true"),
+                ("STOP_GUARD_STATE_CONTAINER", self.container),
+                ("AZURITE_BLOB_STORAGE_URL", &self.azurite.url),
+                ("STOP_GUARD_TIMEZONE", "Europe/Berlin"),
+            ],
+        )
+    }
+}
+
+fn fixture(text: &str) -> Record {
+    Record::decode(text.as_bytes()).unwrap()
+}
+
+#[tokio::test]
+async fn a_stored_case_is_shown_as_it_would_be_told_now() {
+    let record = fixture(include_str!("records/v1_told.json"));
+    let state = State::with("sink-render-open", &record).await;
+    let id = record.case_id().unwrap().to_string();
+    let done = state.render(&id, &[]);
+    assert_eq!((done.code, done.err.as_str()), (0, ""), "{}", done.out);
+    let title =
+        "aks-prod-01 was stopped by mallory@contoso.com without permission: the guard is restarting it";
+    assert!(done.out.contains(title), "{}", done.out);
+    assert!(done.out.contains("2026-09-14 20:00:00 CEST"), "{}", done.out);
+    assert!(done.out.starts_with("# "), "{}", done.out);
+    let json = state.render(&id, &["-o", "json"]);
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    assert!(json[0]["body"].to_string().contains(title), "{json:#}");
+    assert_eq!(state.render(&id, &["--state", "resolved"]).code, 2, "a case tells its own state");
+}
+
+#[tokio::test]
+async fn a_closed_case_is_found_in_the_archive_and_shown_with_its_end() {
+    let closing = fixture(include_str!("records/v1_closing.json"));
+    let Episode::Closing(closing) = closing.episode else { panic!("it is closing") };
+    let none = fixture(include_str!("records/v1_none.json"));
+    let state = State::with("sink-render-closed", &none).await;
+    let (key, generation) = closing.id.as_str().rsplit_once('-').unwrap();
+    let marker = OpenMarker { key: none.cluster.key(), generation: generation.parse().unwrap() };
+    assert_eq!(key, marker.key.as_str());
+    let missing = state.render(closing.id.as_str(), &[]);
+    assert_eq!((missing.code, missing.out.as_str()), (1, ""));
+    let path = CasePath::new(&marker, closing.closed_at);
+    assert_eq!(state.store.archive(&path, closing.body).await.unwrap(), Archived::New);
+    let done = state.render(&closing.id.to_string(), &[]);
+    assert_eq!((done.code, done.err.as_str()), (0, ""), "{}", done.out);
+    assert!(done.out.contains("aks-prod-01 runs again"), "{}", done.out);
+}
+
+#[tokio::test]
+async fn a_case_that_cannot_be_shown_says_why() {
+    let record = fixture(include_str!("records/v1_open.json"));
+    let state = State::with("sink-render-no", &record).await;
+    let told = |case: &str| {
+        let done = state.render(case, &[]);
+        assert_eq!((done.code, done.out.as_str()), (1, ""), "{}", done.err);
+        done.err
+    };
+    let other = format!("{}-17", "0".repeat(32));
+    insta::assert_snapshot!(told(&other), @"error: case `00000000000000000000000000000000-17`: the state has no record of its cluster");
+    insta::assert_snapshot!(told(&format!("{}-17", record.cluster.key())), @"error: case `183dfd2ce3e81077fefbe09205c4ed44-17`: it is neither open nor among those that ended within 100 days after it began");
+    let mut undecided = record;
+    if let Episode::Open(case) = &mut undecided.episode {
+        case.verdict = None;
+        case.told = None;
+    }
+    let id = undecided.case_id().unwrap().to_string();
+    state
+        .store
+        .put(&StatePath::cluster(&undecided.cluster.key()), undecided.encode().unwrap())
+        .await
+        .unwrap();
+    insta::assert_snapshot!(told(&id), @"error: case `183dfd2ce3e81077fefbe09205c4ed44-1789408810` has no incident: its stop is not decided yet");
+    let unread = state.render("storm-17", &[]);
+    assert_eq!(unread.code, 2);
+    assert!(unread.err.contains("write a case's id as its incident has it"), "{}", unread.err);
+    let nowhere = run(&["sink", "render", "slack", "--case", &other], &[]);
+    assert_eq!((nowhere.code, nowhere.out.as_str()), (3, ""));
+    assert!(nowhere.err.contains("STOP_GUARD_STATE"), "{}", nowhere.err);
 }

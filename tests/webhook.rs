@@ -129,7 +129,7 @@ fn webhook(url: &str, secret: Option<&str>) -> HttpSink {
     };
     let file = SinkFile::parse(path, &text, &[]).unwrap();
     let (zone, azure) = (jiff::tz::TimeZone::UTC, Azure::default());
-    let parts = Parts { name: "webhook", path, text: &text, file, env: &env, zone, azure };
+    let parts = Parts { name: "webhook", path, text: &text, file: &file, env: &env, zone, azure };
     prepare(parts).unwrap().connect(OverHttp::new(), Arc::new(NoTokens))
 }
 

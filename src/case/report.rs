@@ -15,11 +15,13 @@ use actions::{done, next};
 mod actions;
 pub(super) mod commands;
 mod groups;
+mod now;
 mod remedy;
 mod send;
 mod warnings;
 
 pub(super) use groups::group_rows;
+pub use now::{NoIncident, incident_now};
 use send::send;
 
 /// Longest name of a caller in a sentence, in characters. The whole one is beside it.
@@ -34,8 +36,12 @@ pub(super) const DRY_RUN: &str = "dry-run:";
 
 /// A restart is on its way.
 pub(super) fn restarting(record: &mut Record, case: &mut Case, context: &Context<'_>) {
-    let severity = case.restart.as_ref().and_then(|restart| restart.severity).unwrap_or(Severity::Medium);
-    tell_first(record, case, severity, context);
+    tell_first(record, case, first_severity(case), context);
+}
+
+/// How bad a stop is that needs no people so far.
+fn first_severity(case: &Case) -> Severity {
+    case.restart.as_ref().and_then(|restart| restart.severity).unwrap_or(Severity::Medium)
 }
 
 /// The case waits for something that needs no people. Told once, if nobody was allowed to stop the cluster.
@@ -48,17 +54,22 @@ pub(super) fn waiting(record: &mut Record, case: &mut Case, context: &Context<'_
 
 /// People are needed.
 pub(super) fn held(record: &mut Record, case: &mut Case, context: &Context<'_>) {
-    let by_policy = case
-        .restart
-        .as_ref()
-        .and_then(|restart| restart.severity)
-        .max(case.verdict.as_ref().and_then(|verdict| verdict.severity));
-    let severity = by_policy.unwrap_or(Severity::High).max(Severity::High);
+    let severity = held_severity(case);
     if case.told.is_some() {
         tell(record, case, IncidentState::Updated, severity, context);
     } else {
         tell_first(record, case, severity, context);
     }
+}
+
+/// How bad a case is that needs people.
+fn held_severity(case: &Case) -> Severity {
+    let by_policy = case
+        .restart
+        .as_ref()
+        .and_then(|restart| restart.severity)
+        .max(case.verdict.as_ref().and_then(|verdict| verdict.severity));
+    by_policy.unwrap_or(Severity::High).max(Severity::High)
 }
 
 /// The log names another caller than the event did: somebody may forge events (rule 29).
@@ -81,8 +92,7 @@ pub(super) fn contradicted(record: &mut Record, case: &mut Case, context: &Conte
 pub(super) fn closed(record: &mut Record, case: &mut Case, outcome: Outcome, context: &Context<'_>) {
     let unauthorised = case.verdict.as_ref().is_some_and(|verdict| !verdict.authorised);
     if case.told.is_none() && unauthorised && outcome != Outcome::Authorised {
-        let severity = case.restart.as_ref().and_then(|restart| restart.severity).unwrap_or(Severity::Medium);
-        tell_first(record, case, severity, context);
+        tell_first(record, case, first_severity(case), context);
     }
     if undid_it(case, outcome) {
         if case.told.is_some() {

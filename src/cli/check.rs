@@ -1,4 +1,6 @@
-//! `check`: all faults at once.
+//! `check`: all faults at once, and what is told to whom.
+
+mod sinks;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -78,11 +80,7 @@ impl Findings {
         for fault in self.policies.as_ref().err().into_iter().flatten() {
             told.push_str(&picture(fault, colour));
         }
-        let sinks = self.settings.sink_names();
-        let _ = match sinks.is_empty() {
-            true => writeln!(told, "sinks     none: nobody is told of incidents"),
-            false => writeln!(told, "sinks     {}", sinks.join(", ")),
-        };
+        told.push_str(&sinks::human(&sinks::rows(&self.settings)));
         told
     }
 
@@ -106,7 +104,7 @@ impl Findings {
             "faults": settings.chain(policies).collect::<Vec<_>>(),
             "mode": self.settings.mode.as_str(),
             "policies": self.policies.as_ref().ok().map(Policies::len),
-            "sinks": self.settings.sink_names(),
+            "sinks": sinks::rows(&self.settings),
         })
     }
 }

@@ -11,7 +11,7 @@ use super::describe::{self, Situation};
 use super::offline::{self, Offline};
 use super::{Exit, Format, output};
 use crate::azure::managed_cluster;
-use crate::case::{Action, Context, Explanation, Facts, Mode, Record, Stop, explain_questions};
+use crate::case::{Action, Explanation, Facts, Mode, Record, Stop, explain_questions};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Environment, MODE_SETTING};
 use crate::domain::calendar::{EARLIEST, LATEST};
@@ -175,21 +175,7 @@ fn explained(
         }
         None => stopped(&event.cluster),
     };
-    let context = Context {
-        now,
-        mode,
-        times: &settings.times,
-        policies: Some(policies),
-        zone: &settings.zone,
-        confirm: settings.confirm,
-        hold: None,
-        skewed: false,
-        start_slot_at: now,
-        routes: &settings.routes,
-        crowded: &[],
-        portal: settings.arm.as_ref().map(|arm| &arm.portal),
-        nonce: "",
-    };
+    let context = offline::context(settings, Some(policies), mode, now);
     let look = Look { sent_at: now, found: Found::Cluster(Box::new(cluster)) };
     let facts = Facts { look: Ok(look), log: None, stops: None, grants: None };
     let stop = Stop::of_event(&event, now, context.times);

@@ -5,8 +5,10 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 
 use super::output;
+use crate::case::{Context, Mode};
 use crate::config::{
     CONFIRM_SETTING, Environment, FaultKind, GIVE_UP_AFTER_SETTING, LOOK_EVERY_SETTING, MODE_SETTING,
     PoliciesFault, RETRY_AFTER_SETTING, SUBSCRIPTIONS_SETTING, Settings, TIMEZONE_SETTING, load_policies,
@@ -63,6 +65,30 @@ fn usable(
             faults.extend(found.iter().map(ToString::to_string));
             (None, faults)
         }
+    }
+}
+
+/// What a case is looked at with by a command: nothing is held, nothing is sent.
+pub(super) fn context<'a>(
+    settings: &'a Settings,
+    policies: Option<&'a Policies>,
+    mode: Mode,
+    now: Timestamp,
+) -> Context<'a> {
+    Context {
+        now,
+        mode,
+        times: &settings.times,
+        policies,
+        zone: &settings.zone,
+        confirm: settings.confirm,
+        hold: None,
+        skewed: false,
+        start_slot_at: now,
+        routes: &settings.routes,
+        crowded: &[],
+        portal: settings.arm.as_ref().map(|arm| &arm.portal),
+        nonce: "",
     }
 }
 

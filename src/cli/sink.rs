@@ -1,5 +1,7 @@
 //! `sink`: what sinks there are, what they would send, and whether they work.
 
+mod stored;
+
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
@@ -12,9 +14,10 @@ use super::{Exit, Format, output, wiring};
 use crate::azure::HttpTransport;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Environment, Settings, SinkEntry, SinkFolder};
-use crate::domain::IncidentState;
+use crate::domain::{Incident, IncidentState};
 use crate::incident::samples::{self, Sample};
 use crate::incident::{Delivered, DeliveryError, Shown};
+use crate::store::OpenMarker;
 
 /// Arguments of `sink`.
 #[derive(Debug, ClapArgs)]
@@ -32,7 +35,7 @@ pub(super) struct Args {
 enum Command {
     /// List the sinks that there are files for, and the settings that each misses
     List(List),
-    /// Print what a sink would send for a sample incident; secrets are hidden, nothing is sent
+    /// Print what a sink would send for a sample or a stored case; secrets are hidden, nothing is sent
     Render(Render),
     /// Send a marked test incident over a sink and resolve it, in whatever mode the guard is
     Test(Test),
@@ -47,19 +50,26 @@ struct List {
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Example:
+Examples, for a sample and for a case of the state, as it is now:
   aks-stop-guard sink render slack --state resolved
+  aks-stop-guard sink render slack --case 183dfd2ce3e81077fefbe09205c4ed44-1789408810
 
-Settings that are missing are made up.")]
+Settings of the sink that are missing are made up. For a case the state is read with your own rights: see STOP_GUARD_STATE and
+STOP_GUARD_CREDENTIAL.
+
+Exit codes: 0 done, 1 it failed, 2 wrong arguments, 3 the sink's file or the settings are invalid.")]
 struct Render {
     /// The sink: its file's name without .toml
     name: String,
-    /// The state of the incident
-    #[arg(long, value_enum, default_value = "opened")]
+    /// The state of the sample
+    #[arg(long, value_enum, default_value = "opened", conflicts_with = "case")]
     state: State,
-    /// What the incident is about
-    #[arg(long, value_enum, default_value = "stop")]
+    /// What the sample is about
+    #[arg(long, value_enum, default_value = "stop", conflicts_with = "case")]
     sample: About,
+    /// A stored case, open or closed, by the id that its incident has
+    #[arg(long, value_name = "ID", value_parser = stored::case_id)]
+    case: Option<OpenMarker>,
     /// The form of the answer
     #[arg(short, long, value_enum, default_value = "human")]
     output: Format,
@@ -107,7 +117,9 @@ pub(super) fn run(args: Args, environment: &Environment) -> anyhow::Result<Exit>
             list(&args, environment, &settings, &folder);
             Ok(Exit::Ok)
         }
-        Command::Render(args) => render(&args, entry(&args.name, environment, &settings, &folder)?),
+        Command::Render(args) => {
+            render(&args, entry(&args.name, environment, &settings, &folder)?, environment, &settings)
+        }
         Command::Test(args) => test(&args, entry(&args.name, environment, &settings, &folder)?, &settings),
     }
 }
@@ -188,8 +200,30 @@ fn list_json(name: &str, entry: &SinkEntry, used: &[&str]) -> Value {
     })
 }
 
-fn render(args: &Render, entry: SinkEntry) -> anyhow::Result<Exit> {
+fn render(
+    args: &Render,
+    entry: SinkEntry,
+    environment: &Environment,
+    settings: &Settings,
+) -> anyhow::Result<Exit> {
     let Some(sink) = entry.sink else { return Ok(invalid(&entry.faults)) };
+    let incident = match &args.case {
+        Some(id) => match stored::incident(id, environment, settings)? {
+            Ok(incident) => incident,
+            Err(exit) => return Ok(exit),
+        },
+        None => sample(args),
+    };
+    let shown = sink.show(&incident);
+    let shown = shown.map_err(|(line, why)| anyhow::anyhow!("sinks/{}.toml:{line}: {why}", args.name))?;
+    match args.output {
+        Format::Human => output::print(&shown.iter().map(human).collect::<Vec<_>>().join("\n")),
+        Format::Json => output::print(&format!("{:#}\n", serde_json::to_value(&shown)?)),
+    }
+    Ok(Exit::Ok)
+}
+
+fn sample(args: &Render) -> Incident {
     let sample = match args.sample {
         About::Stop => Sample::Stop,
         About::Storm => Sample::Storm,
@@ -200,13 +234,7 @@ fn render(args: &Render, entry: SinkEntry) -> anyhow::Result<Exit> {
         State::Updated => IncidentState::Updated,
         State::Resolved => IncidentState::Resolved,
     };
-    let shown = sink.show(&samples::sample(sample, state));
-    let shown = shown.map_err(|(line, why)| anyhow::anyhow!("sinks/{}.toml:{line}: {why}", args.name))?;
-    match args.output {
-        Format::Human => output::print(&shown.iter().map(human).collect::<Vec<_>>().join("\n")),
-        Format::Json => output::print(&format!("{:#}\n", serde_json::to_value(&shown)?)),
-    }
-    Ok(Exit::Ok)
+    samples::sample(sample, state)
 }
 
 /// A request as it would go over the wire, its body spread out.

@@ -36,8 +36,26 @@ pub struct SinkFolder {
 #[derive(Debug)]
 struct ReadFile {
     path: String,
-    /// What is in it, or why it can't be read.
-    text: Result<String, String>,
+    text: String,
+    /// What the text says, read once: all files are asked for their settings' names, whichever are used.
+    file: Result<SinkFile, Vec<SinkFault>>,
+}
+
+impl ReadFile {
+    fn read(path: &Path) -> Self {
+        let shown = path.display().to_string();
+        match read_file(path) {
+            Ok(text) => {
+                let file = SinkFile::parse(&shown, &text, &OWN_SETTINGS);
+                Self { path: shown, text, file }
+            }
+            Err(error) => {
+                let reason = clean(&error.to_string(), REASON_CHARS_MAX);
+                let fault = SinkFault::new(&shown, None, &format!("can't be read ({reason})"));
+                Self { path: shown, text: String::new(), file: Err(vec![fault]) }
+            }
+        }
+    }
 }
 
 /// A sink of the folder, for people to look at.
@@ -76,9 +94,7 @@ impl SinkFolder {
             Ok(paths) => {
                 for path in paths {
                     let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
-                    let text = read_file(&path).map_err(|error| clean(&error.to_string(), REASON_CHARS_MAX));
-                    let file = ReadFile { path: path.display().to_string(), text };
-                    folder.files.insert(name.to_owned(), file);
+                    folder.files.insert(name.to_owned(), ReadFile::read(&path));
                 }
             }
             Err(error) => folder.unreadable = Some(clean(&error.to_string(), REASON_CHARS_MAX)),
@@ -92,23 +108,14 @@ impl SinkFolder {
     }
 
     /// The environment variables of a sink, or none if its file is broken.
-    fn settings(&self, name: &str) -> Vec<String> {
-        let file = self.parse(name).ok();
-        let settings = file.into_iter().flat_map(|file| file.settings.into_values());
-        settings.map(|setting| setting.env.into_inner()).collect()
+    fn settings(&self, name: &str) -> impl Iterator<Item = &str> {
+        let file = self.files.get(name).and_then(|read| read.file.as_ref().ok());
+        file.into_iter().flat_map(|file| file.settings.values()).map(|setting| setting.env.get_ref().as_str())
     }
 
     /// The environment variables of all sinks whose files are in order.
-    pub(super) fn all_settings(&self) -> Vec<String> {
-        self.names().flat_map(|name| self.settings(name)).collect()
-    }
-
-    fn parse(&self, name: &str) -> Result<SinkFile, Vec<SinkFault>> {
-        let Some(file) = self.files.get(name) else { return Err(Vec::new()) };
-        match &file.text {
-            Ok(text) => SinkFile::parse(&file.path, text, &OWN_SETTINGS),
-            Err(reason) => Err(vec![SinkFault::new(&file.path, None, &format!("can't be read ({reason})"))]),
-        }
+    pub(super) fn all_settings(&self) -> impl Iterator<Item = &str> {
+        self.names().flat_map(|name| self.settings(name))
     }
 
     /// One sink of the folder; `None` if there is no such file.
@@ -120,7 +127,7 @@ impl SinkFolder {
         azure: &Azure,
     ) -> Option<SinkEntry> {
         let read = self.files.get(name)?;
-        let file = match self.parse(name) {
+        let file = match &read.file {
             Ok(file) => file,
             Err(faults) => {
                 let faults = faults.iter().map(ToString::to_string).collect();
@@ -138,7 +145,7 @@ impl SinkFolder {
         let parts = Parts {
             name,
             path: &read.path,
-            text: read.text.as_deref().unwrap_or_default(),
+            text: &read.text,
             file,
             env: &get,
             zone: zone.clone(),
@@ -198,15 +205,13 @@ fn one(
         reader.invalid(SINKS_SETTING, name, &problem);
         return Err(Vec::new());
     };
-    let within = |faults: Vec<SinkFault>| {
-        faults.into_iter().map(|fault| Fault::within(SINKS_SETTING, fault)).collect::<Vec<_>>()
-    };
-    let file = folder.parse(name).map_err(within)?;
+    let within = |fault: &SinkFault| Fault::within(SINKS_SETTING, fault.clone());
+    let file = read.file.as_ref().map_err(|faults| faults.iter().map(within).collect::<Vec<_>>())?;
     let get = |env: &str| reader.get(env).map(str::to_owned);
     let parts = Parts {
         name,
         path: &read.path,
-        text: read.text.as_deref().unwrap_or_default(),
+        text: &read.text,
         file,
         env: &get,
         zone: zone.clone(),
@@ -228,14 +233,14 @@ fn fault_of(sink: &str, fault: PrepareFault) -> Fault {
 
 /// Settings of sinks that nobody named: somebody believes in them.
 fn report_unused(reader: &mut Reader<'_>, folder: &SinkFolder, names: &[&str]) {
-    let used: Vec<String> = names.iter().flat_map(|name| folder.settings(name)).collect();
+    let used: Vec<&str> = names.iter().flat_map(|name| folder.settings(name)).collect();
     for name in folder.names().filter(|name| !names.contains(name)) {
         for env in folder.settings(name) {
-            if reader.get(&env).is_some() && !used.contains(&env) {
+            if reader.get(env).is_some() && !used.contains(&env) {
                 let told = format!(
                     "is not used: {SINKS_SETTING} doesn't name `{name}`; add it there or remove this"
                 );
-                reader.fault(Fault::about(&env, FaultKind::Invalid, &told));
+                reader.fault(Fault::about(env, FaultKind::Invalid, &told));
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::request::{Material, Part, RenderError, context, fit, render};
-use super::sink::Shown;
+use super::request::{HIDDEN, Material, Part, RenderError, context, fit, render};
+use super::sink::{Receiver, Shown};
 use super::smtp::{Letter, MailServer};
 use super::view::{View, message_id};
 use super::{Delivered, DeliveryError};
@@ -85,7 +85,8 @@ impl Mail {
         Shown {
             step: "mail".to_owned(),
             method: "SMTP".to_owned(),
-            url: "***".to_owned(),
+            url: HIDDEN.to_owned(),
+            receiver: Receiver::Secret,
             headers: vec![
                 header("from", &self.from),
                 header("to", &self.to),

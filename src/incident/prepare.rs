@@ -54,7 +54,7 @@ pub struct Parts<'a> {
     /// What is in there.
     pub text: &'a str,
     /// The same, read.
-    pub file: SinkFile,
+    pub file: &'a SinkFile,
     /// Reads an environment variable; an empty one counts as none.
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// The zone of times that people read.

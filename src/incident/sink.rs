@@ -26,7 +26,7 @@ use crate::domain::Incident;
 mod shown;
 mod try_out;
 
-pub use shown::Shown;
+pub use shown::{Receiver, Shown};
 
 /// How long a receiver may take, and how long all requests of a message may together. Standard Webhooks advises 15 to 30 s; an
 /// invocation has 20 s in all.

@@ -99,7 +99,8 @@ fn prepared_of(
     let path = format!("sinks/{name}.toml");
     let settings: BTreeMap<&str, &str> = settings.iter().copied().collect();
     let env = |name: &str| settings.get(name).map(|value| (*value).to_owned());
-    let parts = Parts { name, path: &path, text, file, env: &env, zone: TimeZone::UTC, azure: azure() };
+    let parts =
+        Parts { name, path: &path, text, file: &file, env: &env, zone: TimeZone::UTC, azure: azure() };
     prepare(parts).map_err(|faults| {
         let line = |fault| match fault {
             PrepareFault::File(fault) => fault.to_string(),

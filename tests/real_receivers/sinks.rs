@@ -79,7 +79,7 @@ pub(crate) fn sink(name: &str, settings: &[(&str, &str)], arm: &str, http: Arc<d
         scope("monitor", "https://monitor.azure.com/.default"),
     ];
     let azure = Azure { arm: arm.to_owned(), scopes };
-    let parts = Parts { name, path: name, text: &text, file, env: &env, zone: TimeZone::UTC, azure };
+    let parts = Parts { name, path: name, text: &text, file: &file, env: &env, zone: TimeZone::UTC, azure };
     prepare(parts).unwrap_or_else(|faults| panic!("{name}: {faults:?}")).connect(http, Arc::new(Tokens))
 }
 

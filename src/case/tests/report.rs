@@ -1,6 +1,7 @@
 //! What people are told, as they read it.
 
 mod bulletin;
+mod now;
 mod remedy;
 mod warnings;
 

@@ -4,10 +4,20 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::super::request::{HIDDEN, Proof, RenderError, context};
+use super::super::samples::{STATES, Sample, sample};
 use super::super::template::value;
 use super::super::view::View;
 use super::PreparedSink;
 use crate::domain::Incident;
+
+/// Who gets a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Receiver {
+    /// This host.
+    Host(String),
+    /// The address is a secret, its host as well.
+    Secret,
+}
 
 /// One request as it would be sent.
 #[derive(Debug, Clone, Serialize)]
@@ -18,6 +28,9 @@ pub struct Shown {
     pub method: String,
     /// The URL, its secrets hidden.
     pub url: String,
+    /// Who gets it.
+    #[serde(skip)]
+    pub receiver: Receiver,
     /// The headers, their secrets hidden.
     pub headers: Vec<(String, String)>,
     /// The body, its secrets hidden.
@@ -32,6 +45,18 @@ impl PreparedSink {
     /// Why a request can't be written: the line of the file, and the reason.
     pub fn show(&self, incident: &Incident) -> Result<Vec<Shown>, (usize, String)> {
         self.shown(incident).map_err(|error| (error.line, self.hide(&error.message)))
+    }
+
+    /// Who gets its messages, each once.
+    pub fn receivers(&self) -> Vec<Receiver> {
+        let samples = STATES.map(|state| sample(Sample::Stop, state));
+        let mut receivers = Vec::new();
+        for shown in samples.iter().filter_map(|incident| self.shown(incident).ok()).flatten() {
+            if !receivers.contains(&shown.receiver) {
+                receivers.push(shown.receiver);
+            }
+        }
+        receivers
     }
 
     fn shown(&self, incident: &Incident) -> Result<Vec<Shown>, RenderError> {
@@ -71,6 +96,10 @@ impl PreparedSink {
                     false => self.hide(&rendered.address.uri().to_string()),
                 },
                 headers,
+                receiver: match request.is_url_secret {
+                    true => Receiver::Secret,
+                    false => Receiver::Host(self.hide(rendered.address.host())),
+                },
                 body: body.map(|body| serde_json::from_str(&body).unwrap_or(Json::String(body))),
             });
             answers.insert(&request.name, request.example.clone());
