@@ -25,9 +25,13 @@ pub(crate) fn make_clusters(stage: &Stage) {
     }
 }
 
+/// The longest that a start takes, seconds.
+pub(crate) const STARTING_SECONDS_MAX: i64 = 2_400;
+
 /// T2: a start takes longer than FRESH, LOOK_GAP and QUIET.
 fn make(world: &mut World, dice: &mut Dice, id: &ClusterId, now: Timestamp) {
-    let start = if dice.percent(80) { dice.between(192, 260) } else { dice.between(260, 2_400) };
+    let start =
+        if dice.percent(80) { dice.between(192, 260) } else { dice.between(260, STARTING_SECONDS_MAX) };
     let durations = Durations {
         stop: SignedDuration::from_secs(dice.between(20, 180)),
         start: SignedDuration::from_secs(start),

@@ -10,12 +10,15 @@ use jiff::{SignedDuration, Timestamp};
 use simulator::world::World;
 
 use super::end::is_down;
-use super::{Judge, Promise};
+use super::{Judge, Known, Promise};
+use crate::people::STARTING_SECONDS_MAX;
 use crate::seed::Knobs;
 use crate::stage::{cluster, guarded};
 
 /// How long a run of discovery may take.
 const RUN: SignedDuration = SignedDuration::from_secs(60);
+/// The longest that a start takes here (`people.rs`).
+const STARTING_MAX: SignedDuration = SignedDuration::from_secs(STARTING_SECONDS_MAX);
 
 /// What discovery has in the store.
 #[derive(Debug)]
@@ -38,10 +41,11 @@ impl Discovering {
         })
     }
 
-    /// It was down when the guard first looked, and so is left alone (rule 24). A stop after that counts, whatever is listed.
-    fn is_left_alone(&self, n: u32, stop: Timestamp, slack: SignedDuration) -> bool {
-        let of_then = |baseline: &&Baseline| stop <= baseline.taken_at() + slack;
-        self.baseline.as_ref().filter(of_then).is_some_and(|baseline| baseline.has(&guarded(&cluster(n))))
+    /// It was down when the guard first looked, and so is left alone (rule 24). A stop after that counts, but for the hole that
+    /// docs/RELIABILITY.md names: no run of discovery can be relied on to have seen it up in between.
+    fn is_left_alone(&self, n: u32, stop: Timestamp, slack: SignedDuration, seen_up: bool) -> bool {
+        let is_excused = |baseline: &&Baseline| stop <= baseline.taken_at() + slack || !seen_up;
+        self.baseline.as_ref().filter(is_excused).is_some_and(|baseline| baseline.has(&guarded(&cluster(n))))
     }
 }
 
@@ -72,7 +76,9 @@ impl Judge {
             let has_case =
                 known.record.as_ref().is_some_and(|record| !matches!(record.episode, Episode::None));
             let is_explained = known.is_over(stop.at) || known.is_explained(stop.at, self.times.quiet);
-            if has_case || is_explained || discovering.is_left_alone(n, stop.at, self.times.skew_max) {
+            let seen_up = stop.at > calm && known.up_before(stop.at) > self.discovery_period() + STARTING_MAX;
+            if has_case || is_explained || discovering.is_left_alone(n, stop.at, self.times.skew_max, seen_up)
+            {
                 continue;
             }
             none_left = false;
@@ -91,10 +97,23 @@ impl Judge {
     /// By when a cluster that is down without a word must be found, and by when it must have a case.
     fn found_by(&self, discovering: &Discovering, settled: Timestamp) -> (Timestamp, Timestamp) {
         // The run before may have been put down in the store by a clock that was wrong then.
-        let run = self.times.discover_every + self.sweep_every * 2 + RUN;
+        let run = self.discovery_period();
         let found_by = settled + discovering.graph_lag + run + self.skew * 2;
         // The log is asked each minute by whoever knows that it is waited for; others come a period later.
         let case_by = found_by.max(settled + self.log_lag) + run;
         (found_by, case_by)
+    }
+
+    /// In calm times a run of discovery comes at least this often, and is through.
+    fn discovery_period(&self) -> SignedDuration {
+        self.times.discover_every + self.sweep_every * 2 + RUN
+    }
+}
+
+impl Known {
+    /// For how long it had been up, or on its way there, when it was stopped.
+    fn up_before(&self, stop: Timestamp) -> SignedDuration {
+        let up = self.over.iter().filter(|at| **at <= stop).max();
+        up.map_or(SignedDuration::MAX, |up| stop.duration_since(*up))
     }
 }
