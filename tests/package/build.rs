@@ -57,7 +57,10 @@ impl Project {
     /// Runs the tool with nothing on the PATH but this project's commands: the machine may have zig.
     fn package(&self, arguments: &[&str]) -> Output {
         let tool = self.path("tools/package");
-        Command::new(python()).arg(tool).args(arguments).env("PATH", self.path("bin")).output().unwrap()
+        // The stand-in for cargo builds into the project, whatever this run's own target folder is.
+        let mut package = Command::new(python());
+        package.arg(tool).args(arguments).env("PATH", self.path("bin")).env_remove("CARGO_TARGET_DIR");
+        package.output().unwrap()
     }
 
     fn asked(&self) -> String {
