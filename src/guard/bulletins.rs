@@ -155,6 +155,10 @@ impl Guard {
         let key = BulletinKey::Hold { id: hold.id.clone() };
         for _ in 0..=CONFLICTS_MAX {
             let Loaded { mut document, etag } = load_bulletin(&self.0.store, &key).await?;
+            // Its bulletin goes with it: without one it is new, or another process got through with it since it was listed.
+            if etag.is_none() && self.holds().is_moved_away(hold).await? {
+                return Ok(self.holds().move_away(hold).await?);
+            }
             let before = Marked::of(&document);
             if document.take_hold(hold, self.teller()) {
                 if self.save_bulletin(&mut document, etag.as_ref(), before).await? {

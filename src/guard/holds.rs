@@ -130,6 +130,12 @@ impl Holds {
         self.0.delete(&path).await
     }
 
+    /// Whether a hold that was listed before has been told to its end and moved away since.
+    pub(super) async fn is_moved_away(&self, hold: &Hold) -> Result<bool, StoreError> {
+        let Some(name) = PathName::parse(&hold.id) else { return Ok(false) };
+        Ok(self.0.read(&StatePath::ended_hold(&name)).await?.is_some())
+    }
+
     async fn read(&self, path: &StatePath) -> Result<Option<Hold>, StoreError> {
         let stored = match self.0.read(path).await {
             // Too large to be one of ours: it counts as one that can't be read.

@@ -57,6 +57,25 @@ async fn a_hold_that_is_lifted_frees_its_cases_within_minutes_and_both_ends_are_
     );
 }
 
+/// A process listed the hold, and was slow: another one got through with it meanwhile (seed 2580 of the simulation).
+#[tokio::test(start_paused = true)]
+async fn a_hold_that_was_told_to_its_end_is_not_told_again_by_who_still_sees_it() {
+    let sim = Sim::new(Setup::default());
+    let guard = sim.process();
+    sim.hold("/", minutes(5), "audit").await;
+    sim.pass(&[&guard], minutes(15)).await;
+    let told = sim.told();
+    assert_eq!(told.len(), 2, "{told:#?}");
+    let [ended] = sim.paths("holds-ended").await.try_into().unwrap();
+    let (_, name) = ended.rsplit_once('/').unwrap();
+    let bytes = sim.state.get(&ended.as_str().into()).await.unwrap().bytes().await.unwrap();
+    let listed = object_store::path::Path::from(format!("open/0-holds/{name}"));
+    sim.state.put(&listed, bytes.into()).await.unwrap();
+    sim.pass(&[&guard], minutes(5)).await;
+    assert_eq!(sim.told(), told);
+    assert_eq!(sim.paths("open/0-holds").await, [""; 0], "nobody has to look at it any more");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_hold_that_comes_between_decision_and_start_stops_the_start() {
     let sim = Sim::new(Setup::default());
