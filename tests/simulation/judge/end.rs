@@ -1,6 +1,6 @@
 //! Promise 4: when faults are over, everything comes to its end.
 
-use aks_stop_guard::case::{Episode, outbox};
+use aks_stop_guard::case::{Case, Episode, StopSource, outbox};
 use jiff::{SignedDuration, Timestamp};
 use simulator::world::{ClusterId, PowerState, World};
 
@@ -43,7 +43,9 @@ impl Judge {
                 Episode::Closing(_) => (false, "closing"),
             };
             all_over &= is_settled && waits.is_none();
-            let deadline = self.deadline(known.disturbed, calm);
+            // What discovery found had no case until then; by when it finds it is another promise (`found.rs`).
+            let found = record.case().filter(|case| is_found(case)).map(|case| case.opened_at);
+            let deadline = self.deadline(known.disturbed.max(found), calm);
             if !is_settled && now > deadline {
                 let why = record.case().and_then(|case| case.timeline.last()).map(|line| &line.text);
                 late = Some(format!("{key} is still {phase} ({why:?}), deadline {deadline}"));
@@ -91,6 +93,11 @@ impl Judge {
             self.breaks(Promise::NobodyForgotten, now, || format!("{} is down since {at}", id.name));
         }
     }
+}
+
+/// Its stop was not heard of by an event.
+fn is_found(case: &Case) -> bool {
+    case.stops.first().is_some_and(|stop| stop.source == StopSource::Discovery)
 }
 
 /// It is stopped, and nothing is under way.
