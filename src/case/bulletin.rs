@@ -50,6 +50,9 @@ pub struct Bulletin {
     /// The incident at hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenBulletin>,
+    /// Of a hold: that it is over has been told. A number that was used up says nothing about that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    ended: bool,
     /// Messages that are not delivered yet.
     #[serde(default)]
     pub outbox: Vec<Message>,
@@ -161,6 +164,7 @@ impl Bulletin {
             key,
             generation: 0,
             open: None,
+            ended: false,
             outbox: Vec::new(),
             receipts: Vec::new(),
             unknown: Map::new(),
@@ -346,8 +350,7 @@ impl Bulletin {
     /// Tells that a hold began, and that it is over. Each is told once: the id of a hold never comes back. Returns false if there
     /// was nothing to do.
     pub fn take_hold(&mut self, hold: &Hold, teller: Teller<'_>) -> bool {
-        let is_told = self.open.is_none() && self.generation > 0;
-        if is_told {
+        if self.ended {
             return false;
         }
         let is_over = !hold.is_active(teller.now);
@@ -362,6 +365,7 @@ impl Bulletin {
         if is_over {
             self.tell_of(IncidentState::Resolved, Some(hold), teller);
             self.open = None;
+            self.ended = true;
         }
         is_new || is_over
     }

@@ -242,6 +242,18 @@ fn the_beginning_and_the_end_of_a_hold_are_told_once_each() {
     ");
 }
 
+/// A marker was written and its bulletin was not, so that its number was used up (seed 8238 of the simulation).
+#[test]
+fn a_hold_whose_number_was_used_up_is_not_over_and_is_told() {
+    let desk = Desk::new();
+    let hold = Hold::new("h-1".to_owned(), Scope::Everywhere, at(600), "audit", Author::by_cli(None), at(0))
+        .unwrap();
+    let mut bulletin = Bulletin::new(BulletinKey::Hold { id: "h-1".to_owned() });
+    bulletin.burn(1_000);
+    assert!(bulletin.take_hold(&hold, desk.teller(1)));
+    assert_eq!(states(&told(&bulletin)), [IncidentState::Opened]);
+}
+
 #[test]
 fn a_hold_that_nobody_saw_begin_is_told_with_its_end() {
     let desk = Desk::new();
