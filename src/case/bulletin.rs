@@ -295,20 +295,20 @@ impl Bulletin {
         });
     }
 
-    /// Time has passed: tell what changed, or that the storm is over. Returns false if there was nothing to do.
+    /// Time has passed: tell what changed, or that the storm or the group is over. Returns false if there was nothing to do.
     pub fn look_after(&mut self, teller: Teller<'_>) -> bool {
         let Some(open) = &self.open else { return false };
-        match self.key {
+        let over_after = match self.key {
             BulletinKey::Degraded
             | BulletinKey::Quarantine
             | BulletinKey::Unexplained
             | BulletinKey::Baseline
             | BulletinKey::Discovery
             | BulletinKey::Hold { .. } => return false,
-            BulletinKey::Group { .. } => return self.look_after_group(teller),
-            BulletinKey::Storm { .. } => {}
-        }
-        let quiet = teller.now.duration_since(open.joined_at) >= teller.times.storm_over_after;
+            BulletinKey::Group { .. } => teller.times.bulletin_every,
+            BulletinKey::Storm { .. } => teller.times.storm_over_after,
+        };
+        let quiet = teller.now.duration_since(open.joined_at) >= over_after;
         if quiet && open.rows.values().all(|row| row.ended) {
             self.tell(IncidentState::Resolved, teller);
             self.open = None;

@@ -81,23 +81,6 @@ impl Bulletin {
             open.changed = true;
         }
     }
-
-    /// Time has passed: tell what changed, or that all are over.
-    pub(super) fn look_after_group(&mut self, teller: Teller<'_>) -> bool {
-        let Some(open) = &self.open else { return false };
-        let quiet = teller.now.duration_since(open.joined_at) >= teller.times.bulletin_every;
-        if quiet && open.rows.values().all(|row| row.ended) {
-            self.tell(IncidentState::Resolved, teller);
-            self.open = None;
-            return true;
-        }
-        let is_due = teller.now.duration_since(open.told_at) >= teller.times.bulletin_every;
-        if (open.changed || open.is_to_be_told(teller)) && is_due {
-            self.tell(IncidentState::Updated, teller);
-            return true;
-        }
-        false
-    }
 }
 
 impl OpenBulletin {
