@@ -7,12 +7,16 @@
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aks_stop_guard::domain::{Caller, CallerKind, Cluster, ClusterId, Power, Provisioning, Setup};
 use aks_stop_guard::policy::{Counts, Policies, PolicyFile, StopQuestion};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use median::median;
+
+#[path = "support/median.rs"]
+mod median;
 
 const POLICIES: usize = 100;
 const LOAD_MAX: Duration = Duration::from_millis(10);
@@ -28,19 +32,6 @@ fn text() -> String {
         )
     };
     (0..POLICIES).map(policy).collect()
-}
-
-/// The median of so many runs.
-fn median(runs: usize, mut run: impl FnMut()) -> Duration {
-    let mut took: Vec<Duration> = (0..runs)
-        .map(|_| {
-            let began = Instant::now();
-            run();
-            began.elapsed()
-        })
-        .collect();
-    took.sort();
-    took.get(runs / 2).copied().unwrap_or_default()
 }
 
 fn main() {

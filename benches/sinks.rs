@@ -6,29 +6,20 @@
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aks_stop_guard::config::{Environment, Settings, SinkFolder};
 use aks_stop_guard::domain::IncidentState;
 use aks_stop_guard::incident::samples::{Sample, sample};
 use aks_stop_guard::incident::{Azure, PreparedSink};
 use jiff::tz::TimeZone;
+use median::median;
+
+#[path = "support/median.rs"]
+mod median;
 
 /// All requests of one incident to all sinks.
 const WRITE_MAX: Duration = Duration::from_millis(1);
-
-/// The median of so many runs.
-fn median(runs: usize, mut run: impl FnMut()) -> Duration {
-    let mut took: Vec<Duration> = (0..runs)
-        .map(|_| {
-            let began = Instant::now();
-            run();
-            began.elapsed()
-        })
-        .collect();
-    took.sort();
-    took.get(runs / 2).copied().unwrap_or_default()
-}
 
 /// Every shipped sink, with made-up settings.
 fn shipped() -> Vec<PreparedSink> {
