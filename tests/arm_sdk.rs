@@ -9,7 +9,7 @@
     reason = "a test fails by panicking, and so do the functions that tests share"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use simulator::http::Azure;
@@ -17,18 +17,14 @@ use simulator::sink::Receiver;
 use simulator::world::{AssignedIdentity, Caller, ClusterId, Deed, NetworkRule, NewCluster, Settings};
 use tokio::process::Command;
 
+use python::python;
+
+#[path = "support/python.rs"]
+mod python;
+
 /// Far more than the check needs, so that only a hang runs into it.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(120);
 const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
-
-/// The interpreter with the packages of `tests/python-requirements.txt`.
-fn python() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = std::env::var_os("GUARD_TEST_PYTHON")
-        .map_or_else(|| root.join(".venv/bin/python"), |given| root.join(PathBuf::from(given)));
-    assert!(python.exists(), "no Python with the Azure SDK at `{}`: run make tools", python.display());
-    python
-}
 
 /// A simulated Azure that knows who asks, with one cluster.
 async fn azure(settings: Settings) -> (Azure, ClusterId) {

@@ -9,15 +9,13 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use done::Done;
+
+#[path = "support/done.rs"]
+mod done;
+
 const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
 const STOP: &str = "tests/fixtures/events/eventgrid/stop_success_user_cli.json";
-
-/// How a command ended.
-struct Done {
-    code: i32,
-    out: String,
-    err: String,
-}
 
 /// Runs the binary in the project's folder, with no environment but this.
 fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Done {
@@ -34,11 +32,7 @@ fn run_in(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Do
         .stdin(Stdio::null())
         .output()
         .expect("the binary runs");
-    Done {
-        code: output.status.code().expect("it was not killed"),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
+    Done::of(output)
 }
 
 /// The settings that must be there.

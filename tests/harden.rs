@@ -20,18 +20,17 @@ use simulator::world::{
 };
 use tokio::process::Command;
 
+use done::Done;
+
+#[path = "support/done.rs"]
+mod done;
+
 const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
 const WORKSPACE: &str = "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/logs/providers/Microsoft.OperationalInsights/workspaces/main";
 const AKS_RULE: &str = "k8s-azure-lb_allow_IPv4_556f7044ec033071ec4dcb12345678ab";
 const ACT: (&str, &str) = ("STOP_GUARD_MODE", "act");
 const WRITES: [RequestKind; 4] =
     [RequestKind::PutPlan, RequestKind::PutWorkspace, RequestKind::DeleteRule, RequestKind::PutCluster];
-
-struct Done {
-    code: i32,
-    out: String,
-    err: String,
-}
 
 impl Done {
     fn json(&self) -> Value {
@@ -90,11 +89,7 @@ impl Theatre {
             .output()
             .await
             .expect("the binary runs");
-        Done {
-            code: output.status.code().expect("it was not killed"),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
+        Done::of(output)
     }
 
     async fn plan(&self, arguments: &[&str]) -> Done {

@@ -18,15 +18,13 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
+use done::Done;
+
+#[path = "support/done.rs"]
+mod done;
+
 /// The subscription of all clusters here.
 const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
-
-/// How a command ended.
-struct Done {
-    code: i32,
-    out: String,
-    err: String,
-}
 
 /// Runs the binary in the project's folder, with no environment but this.
 async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Done {
@@ -39,11 +37,7 @@ async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Done {
         .output()
         .await
         .expect("the binary runs");
-    Done {
-        code: output.status.code().expect("it was not killed"),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
+    Done::of(output)
 }
 
 /// The text with every time in it as `<time>`: these tests live in real time.

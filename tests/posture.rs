@@ -8,7 +8,11 @@
 
 #[path = "posture/command.rs"]
 mod command;
+#[path = "support/done.rs"]
+mod done;
 #[path = "posture/pace.rs"]
 mod pace;
+#[path = "support/python.rs"]
+mod python;
 #[path = "posture/virtual_azure.rs"]
 mod virtual_azure;

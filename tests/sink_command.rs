@@ -20,14 +20,13 @@ use aks_stop_guard::store::{
 use azurite::Azurite;
 use serde_json::Value;
 
+use done::Done;
+
+#[path = "support/done.rs"]
+mod done;
+
 #[path = "support/azurite.rs"]
 mod azurite;
-
-struct Done {
-    code: i32,
-    out: String,
-    err: String,
-}
 
 /// Runs the binary in the project's folder, with no environment but this.
 fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Done {
@@ -39,11 +38,7 @@ fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Done {
         .stdin(Stdio::null())
         .output()
         .expect("the binary runs");
-    Done {
-        code: output.status.code().expect("it was not killed"),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
+    Done::of(output)
 }
 
 /// Takes as many requests as there are answers, and gives back their bodies.

@@ -3,38 +3,32 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
 
-use std::ffi::OsString;
-use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
 use aks_stop_guard::clock::{Clock, SystemClock};
 use aks_stop_guard::domain::incident::{Affected, Incident, IncidentState, Severity, TimelineEntry};
 use aks_stop_guard::domain::{Caller, CallerKind, ClusterId};
 use aks_stop_guard::incident::{
-    Azure, Delivered, DeliveryError, HttpSend, HttpSink, Parts, SendError, Sink, SinkFile, SinkTokens,
-    prepare,
+    Azure, Delivered, DeliveryError, HttpSink, Parts, Sink, SinkFile, SinkTokens, prepare,
 };
 use async_trait::async_trait;
-use bytes::Bytes;
-use http::{Request, Response};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
+use over_http::OverHttp;
+use python::python;
+
+#[path = "support/over_http.rs"]
+mod over_http;
+#[path = "support/python.rs"]
+mod python;
+
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OTHER_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const CLUSTER: &str = "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks";
-
-/// The Python that has the receivers' libraries.
-fn python() -> OsString {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
-    let python = std::env::var_os("GUARD_TEST_PYTHON").unwrap_or_else(|| project.into_os_string());
-    assert!(Path::new(&python).exists(), "no Python at {}: run `make tools`", python.display());
-    python
-}
 
 struct Receiver {
     process: Child,
@@ -69,40 +63,6 @@ impl Receiver {
     /// Ends the process, so that nothing listens on its port any more.
     async fn stop(mut self) {
         self.process.kill().await.unwrap();
-    }
-}
-
-/// Sends over a real connection, with the HTTP client that the guard uses.
-struct OverHttp(reqwest::Client);
-
-impl OverHttp {
-    fn new() -> Arc<Self> {
-        static PROVIDER: OnceLock<()> = OnceLock::new();
-        PROVIDER.get_or_init(|| {
-            // Another test of this process may have been first, which is as good.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        });
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
-        Arc::new(Self(client.build().unwrap()))
-    }
-}
-
-#[async_trait]
-impl HttpSend for OverHttp {
-    async fn send(&self, request: Request<Bytes>, timeout: Duration) -> Result<Response<Bytes>, SendError> {
-        let request = reqwest::Request::try_from(request).unwrap();
-        let failed = |error: reqwest::Error| match (error.is_connect(), error.is_timeout()) {
-            (true, _) => SendError::NotConnected,
-            (false, true) => SendError::TimedOut,
-            (false, false) => SendError::Broken,
-        };
-        let answer = tokio::time::timeout(timeout, self.0.execute(request)).await;
-        let answer = answer.map_err(|_| SendError::TimedOut)?.map_err(failed)?;
-        let mut response = Response::new(Bytes::new());
-        *response.status_mut() = answer.status();
-        *response.headers_mut() = answer.headers().clone();
-        *response.body_mut() = answer.bytes().await.map_err(failed)?;
-        Ok(response)
     }
 }
 

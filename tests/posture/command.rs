@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -10,14 +10,11 @@ use simulator::world::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
+use crate::done::Done;
+use crate::python::python;
+
 const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
 const WORKSPACE: &str = "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/logs/providers/Microsoft.OperationalInsights/workspaces/main";
-
-struct Done {
-    code: i32,
-    out: String,
-    err: String,
-}
 
 /// Two clusters: `aks-safe` has everything on, `aks-open` is as `az aks create` makes one, with SSH open to the internet.
 struct Theatre {
@@ -97,12 +94,7 @@ impl Theatre {
     }
 
     async fn run(&self, arguments: &[&str]) -> Done {
-        let output = self.command(arguments).output().await.expect("the binary runs");
-        Done {
-            code: output.status.code().expect("it was not killed"),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
+        Done::of(self.command(arguments).output().await.expect("the binary runs"))
     }
 
     fn fault(&self, fault: Fault, on: RequestKind) {
@@ -244,15 +236,6 @@ async fn fail_on_ends_with_8_from_its_severity_on() {
     let odd = theatre.run(&["--fail-on", "terrible"]).await;
     assert_eq!(odd.code, 2);
     assert!(odd.err.contains("write info, low, medium, high or critical"), "{}", odd.err);
-}
-
-/// The interpreter with the packages of `tests/python-requirements.txt`.
-fn python() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = std::env::var_os("GUARD_TEST_PYTHON")
-        .map_or_else(|| root.join(".venv/bin/python"), |given| root.join(PathBuf::from(given)));
-    assert!(python.exists(), "no Python with pydantic-sarif at `{}`: run make tools", python.display());
-    python
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

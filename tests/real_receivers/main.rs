@@ -12,11 +12,14 @@
 mod alertmanager_process;
 #[path = "../support/mailbox.rs"]
 mod mailbox;
+#[path = "../support/over_http.rs"]
+mod over_http;
+#[path = "../support/python.rs"]
+mod python;
 
 mod alertmanager;
 mod contracts;
 mod email;
 mod injection;
-mod over_http;
 mod sinks;
 mod smtp;

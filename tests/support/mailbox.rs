@@ -1,7 +1,5 @@
 //! A mailbox behind a real SMTP server, `aiosmtpd` from PyPI: one for each test, killed when it is dropped.
 
-use std::ffi::OsString;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,6 +8,8 @@ use simulator::rendered::Mail;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
+
+use crate::python::python;
 
 /// Longest time that it may take to start or to read a message; usually well under a second.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -82,12 +82,4 @@ impl Mailbox {
         let line = tokio::time::timeout(TIMEOUT, self.letters.recv()).await.expect("a message in time");
         serde_json::from_str(&line.expect("the mailbox has ended")).expect("a report")
     }
-}
-
-/// From `GUARD_TEST_PYTHON`, or where `make tools` puts it.
-fn python() -> OsString {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
-    let python = std::env::var_os("GUARD_TEST_PYTHON").unwrap_or_else(|| project.into_os_string());
-    assert!(Path::new(&python).exists(), "no Python at {}: run `make tools`", python.display());
-    python
 }
