@@ -5,6 +5,7 @@
 
 mod baselines;
 mod examine;
+mod stopped_again;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::PoisonError;
@@ -59,6 +60,8 @@ pub(super) struct Memory {
     failing: Option<Failing>,
     /// When each cluster was looked into.
     examined: HashMap<ClusterKey, Timestamp>,
+    /// When the activity log was asked about each baseline.
+    asked: BTreeMap<SubscriptionId, Timestamp>,
 }
 
 /// One run, as it goes.
