@@ -1,0 +1,46 @@
+//! `cases`: what the guard is doing, and what it did. Reads only.
+
+mod age;
+mod list;
+mod row;
+
+use clap::{Args as ClapArgs, Subcommand};
+
+use super::{Exit, output};
+use crate::config::Environment;
+use crate::domain::text;
+
+/// Longest warning, in characters.
+const WARNING_CHARS_MAX: usize = 1_000;
+
+/// Arguments of `cases`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples, as whoever `az login` logged in:
+  export STOP_GUARD_STATE=azure://<account>/<container> STOP_GUARD_CREDENTIAL=azure-cli
+  aks-stop-guard cases list --open
+
+What can't be read is named on stderr, and the rest shown. docs/CASES.md has the rights that are needed.
+
+Exit codes: 0 done, 1 something could not be read, 2 wrong arguments, 3 invalid settings.")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List cases: the open ones, then the closed ones, the newest days first
+    List(list::Args),
+}
+
+pub(super) fn run(args: Args, environment: &Environment) -> anyhow::Result<Exit> {
+    match args.command {
+        Command::List(args) => list::run(args, environment),
+    }
+}
+
+/// Tells of something that could not be read.
+fn warn(what: &str) {
+    output::error(&format!("warning: {}\n", text::clean(what, WARNING_CHARS_MAX)));
+}
