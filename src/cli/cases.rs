@@ -3,6 +3,8 @@
 mod age;
 mod list;
 mod row;
+mod show;
+mod story;
 
 use clap::{Args as ClapArgs, Subcommand};
 
@@ -19,6 +21,7 @@ const WARNING_CHARS_MAX: usize = 1_000;
 Examples, as whoever `az login` logged in:
   export STOP_GUARD_STATE=azure://<account>/<container> STOP_GUARD_CREDENTIAL=azure-cli
   aks-stop-guard cases list --open
+  aks-stop-guard cases show 183dfd2ce3e81077fefbe09205c4ed44-1789408810
 
 What can't be read is named on stderr, and the rest shown. docs/CASES.md has the rights that are needed.
 
@@ -32,11 +35,14 @@ pub(super) struct Args {
 enum Command {
     /// List cases: the open ones, then the closed ones, the newest days first
     List(list::Args),
+    /// Tell the whole story of a case, what it waits for and what to do
+    Show(show::Args),
 }
 
 pub(super) fn run(args: Args, environment: &Environment) -> anyhow::Result<Exit> {
     match args.command {
         Command::List(args) => list::run(args, environment),
+        Command::Show(args) => show::run(&args, environment),
     }
 }
 

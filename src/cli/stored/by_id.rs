@@ -28,29 +28,52 @@ pub(in crate::cli) fn case_id(given: &str) -> Result<OpenMarker, String> {
     })
 }
 
+/// A case that was found.
+pub(in crate::cli) struct Found {
+    pub(in crate::cli) case: Case,
+    /// The record of its cluster; an archived case may be read without it.
+    pub(in crate::cli) record: anyhow::Result<Record>,
+}
+
 /// The case, and the record of its cluster.
 pub(in crate::cli) async fn read(
     store: &Store,
     id: &OpenMarker,
     now: Timestamp,
 ) -> anyhow::Result<(Record, Case)> {
+    let found = find(store, id, now).await?;
+    Ok((found.record?, found.case))
+}
+
+/// The case, and the record of its cluster as far as that can be read.
+pub(in crate::cli) async fn find(store: &Store, id: &OpenMarker, now: Timestamp) -> anyhow::Result<Found> {
+    let wanted = CaseId::new(&id.key, id.generation);
+    let record = record(store, id).await;
+    if let Ok(read) = &record {
+        let of_record = match &read.episode {
+            Episode::Open(case) | Episode::Held(case) => Some(case.as_ref().clone()),
+            Episode::Closing(closing) => Some(serde_json::from_str(&closing.body)?),
+            Episode::None => None,
+        };
+        if let Some(case) = of_record.filter(|case: &Case| case.id == wanted) {
+            return Ok(Found { case, record });
+        }
+    }
+    match archived(store, id, now).await? {
+        Some(case) => Ok(Found { case, record }),
+        None => {
+            record?;
+            anyhow::bail!(
+                "it is neither open nor among those that ended within {DAYS_SEARCHED} days after it began"
+            )
+        }
+    }
+}
+
+async fn record(store: &Store, id: &OpenMarker) -> anyhow::Result<Record> {
     let stored = store.read(&StatePath::cluster(&id.key)).await?;
     let stored = stored.context("the state has no record of its cluster")?;
-    let record = Record::decode(&stored.bytes)?;
-    let of_record = match &record.episode {
-        Episode::Open(case) | Episode::Held(case) => Some(case.as_ref().clone()),
-        Episode::Closing(closing) => Some(serde_json::from_str(&closing.body)?),
-        Episode::None => None,
-    };
-    let wanted = CaseId::new(&id.key, id.generation);
-    if let Some(case) = of_record.filter(|case: &Case| case.id == wanted) {
-        return Ok((record, case));
-    }
-    let case = archived(store, id, now).await?;
-    let case = case.with_context(|| {
-        format!("it is neither open nor among those that ended within {DAYS_SEARCHED} days after it began")
-    })?;
-    Ok((record, case))
+    Ok(Record::decode(&stored.bytes)?)
 }
 
 /// The case in the archive, whose folders are the days on which cases ended. When it began is told by its generation: the
