@@ -17,12 +17,12 @@ pub(super) fn age(at: Timestamp, now: Timestamp) -> String {
     };
     match seconds {
         ..120 => format!("{seconds}s"),
-        ..600 => both(minutes, "m", seconds % MINUTE, "s"),
-        ..10_800 => format!("{minutes}m"),
-        ..28_800 => both(hours, "h", minutes % 60, "m"),
-        ..172_800 => format!("{hours}h"),
-        ..691_200 => both(days, "d", hours % 24, "h"),
-        ..63_072_000 => format!("{days}d"),
+        120..600 => both(minutes, "m", seconds % MINUTE, "s"),
+        600..10_800 => format!("{minutes}m"),
+        10_800..28_800 => both(hours, "h", minutes % 60, "m"),
+        28_800..172_800 => format!("{hours}h"),
+        172_800..691_200 => both(days, "d", hours % 24, "h"),
+        691_200..63_072_000 => format!("{days}d"),
         _ => both(seconds / YEAR, "y", days % 365, "d"),
     }
 }
