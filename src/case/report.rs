@@ -21,7 +21,7 @@ mod send;
 mod warnings;
 
 pub(super) use groups::group_rows;
-pub use now::{NoIncident, incident_now};
+pub use now::{NoIncident, Sentences, incident_now, sentences_now};
 use send::send;
 
 /// Longest name of a caller in a sentence, in characters. The whole one is beside it.

@@ -5,7 +5,7 @@ mod cases;
 mod explain;
 mod junit;
 mod learn;
-mod log;
+pub(super) mod log;
 mod replay;
 mod test;
 mod words;
