@@ -17,6 +17,7 @@ mod policy;
 mod posture;
 mod serve;
 mod sink;
+mod stored;
 mod wiring;
 
 use std::process::ExitCode;

@@ -1,0 +1,3 @@
+//! What the guard stored, read for people with their own rights. Nothing is written.
+
+pub(super) mod window;
