@@ -14,6 +14,8 @@ use clap::Subcommand;
 use super::{Exit, output};
 use crate::config::{Environment, FaultKind, Settings};
 
+pub(super) use log::since;
+
 /// Arguments of `policy`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
