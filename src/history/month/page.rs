@@ -121,7 +121,8 @@ impl Month {
             style => Value::from_safe_string(STYLE.to_owned()),
             style_digest => BASE64.encode(Sha256::digest(STYLE)),
         };
-        Ok(template.render(context! { ..page, ..style })?)
+        // The engine drops the last line break.
+        Ok(template.render(context! { ..page, ..style })? + "\n")
     }
 
     fn page(&self) -> Page<'_> {
