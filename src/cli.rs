@@ -16,6 +16,7 @@ mod operator;
 mod output;
 mod policy;
 mod posture;
+mod report;
 mod serve;
 mod sink;
 mod stored;
@@ -112,6 +113,8 @@ enum Command {
     Posture(posture::Args),
     /// Mend what posture finds: plan, then apply
     Harden(harden::Args),
+    /// Report what happened in the last month: stops, verdicts, times to restore
+    Report(report::Args),
     /// Make the containers of the state, for local development
     InitState(init_state::Args),
 }
@@ -141,6 +144,7 @@ pub fn run() -> ExitCode {
         Some(Command::Sink(args)) => sink::run(args, &environment),
         Some(Command::Posture(args)) => posture::run(&args, &environment),
         Some(Command::Harden(args)) => harden::run(args, &environment),
+        Some(Command::Report(args)) => report::run(&args, &environment),
         Some(Command::InitState(_)) => init_state::run(&environment),
     };
     let exit = done.unwrap_or_else(|error| {

@@ -67,6 +67,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       sink        Sinks: list them, see what they would send, try one out
       posture     See how exposed clusters are to being stopped; reads, never writes
       harden      Mend what posture finds: plan, then apply
+      report      Report what happened in the last month: stops, verdicts, times to restore
       init-state  Make the containers of the state, for local development
       help        Print this message or the help of the given subcommand(s)
 
@@ -89,7 +90,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
     "#);
     let nested =
         ["policy test", "policy explain", "policy learn", "policy replay", "sink render", "sink test"];
-    let commands = ["serve", "check", "evaluate", "grant", "hold", "sink", "posture", "init-state"];
+    let commands = ["serve", "check", "evaluate", "grant", "hold", "sink", "posture", "report", "init-state"];
     for command in commands.iter().chain(&nested) {
         let words = command.split(' ').chain(["--help"]).collect::<Vec<_>>();
         let help = run(&words, &[]);

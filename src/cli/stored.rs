@@ -3,3 +3,4 @@
 pub(super) mod by_id;
 mod read;
 pub(super) mod walk;
+pub(super) mod window;
