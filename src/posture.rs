@@ -3,6 +3,7 @@
 
 mod access;
 mod api_server;
+mod brief;
 mod cidr;
 mod cluster;
 mod defender;
