@@ -20,6 +20,7 @@ mod table;
 mod version;
 mod workspace;
 
+pub(crate) use access::fits as action_fits;
 pub(crate) use cidr::v4_range;
 pub use fact::{Fact, FactError, Page};
 pub use finding::{Check, Finding};
@@ -27,6 +28,7 @@ pub(crate) use nsg::is_rule_of_aks;
 pub use question::{Question, Unread};
 pub use report::{Answers, ClusterReport, Report, SubscriptionReport};
 pub use sarif::sarif;
+pub(crate) use shell::command;
 pub use table::table;
 
 #[cfg(test)]
