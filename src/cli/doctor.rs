@@ -19,7 +19,7 @@ use crate::azure::access_token::own_identity;
 use crate::azure::{Arm, HttpTransport, TokenSource};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Environment, Settings, load_policies};
-use crate::doctor::{self, Finding, Standing};
+use crate::doctor::{self, Asker, Finding, Standing};
 use crate::domain::{Caller, SubscriptionId};
 use crate::incident::{PreparedSink, Reached, Receiver};
 use crate::store::{Location, Store};
@@ -33,7 +33,7 @@ const SIDE_BY_SIDE: usize = 16;
 Example, as whoever `az login` logged in, with the settings of the app:
   STOP_GUARD_CREDENTIAL=azure-cli aks-stop-guard doctor
 
-It asks with your identity: the right to start is that of whoever runs it. It reads, and writes one blob of its own into the state, which it
+It asks with your identity: rights are those of whoever runs it, not the guard's. It reads, and writes one blob of its own into the state, which it
 deletes. No sink gets a message. docs/OPERATIONS.md says what each check means.
 
 Exit codes: 0 no fault, 1 it failed, 2 wrong arguments, 9 there is a fault.")]
@@ -114,11 +114,11 @@ impl Doctor<'_> {
         let ((token, own), (members, subscriptions)) = futures::join!(self.token(), self.subscriptions());
         let mut findings = vec![token];
         findings.extend(members);
-        let own = own.and_then(|caller| caller.object_id);
+        let asker = Asker::of(own.as_ref());
         let mut works: Vec<LocalBoxFuture<'_, Vec<Finding>>> = Vec::new();
         if let Some((arm, _)) = &self.arm {
             for id in &subscriptions {
-                works.push(Box::pin(azure::subscription(arm, id, own.as_deref(), self.limit)));
+                works.push(Box::pin(azure::subscription(arm, id, &asker, self.limit)));
             }
         }
         works.push(Box::pin(state::containers(self.settings, self.store.as_ref(), self.limit)));

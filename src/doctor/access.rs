@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Finding, Standing};
-use crate::domain::{ClusterId, SubscriptionId};
+use crate::domain::{Caller, CallerKind, ClusterId, SubscriptionId};
 use crate::posture::read::{rows, truth, word, words};
 use crate::posture::{Unread, action_fits, command};
 
@@ -24,6 +24,23 @@ pub struct Listed {
     id: ClusterId,
     /// The resource group of its nodes.
     node_group: Option<String>,
+}
+
+/// Whose token the questions are asked with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asker {
+    object_id: Option<String>,
+    /// Then it is not the guard.
+    is_person: bool,
+}
+
+impl Asker {
+    /// Whom a token is for, if it says so.
+    pub fn of(caller: Option<&Caller>) -> Self {
+        let is_person =
+            caller.is_some_and(|caller| matches!(caller.kind, CallerKind::User | CallerKind::Guest));
+        Self { object_id: caller.and_then(|caller| caller.object_id.clone()), is_person }
+    }
 }
 
 /// Reads a list of clusters.
@@ -61,8 +78,13 @@ pub fn arm_read(id: &SubscriptionId, read: &Result<Vec<Value>, Unread>) -> Findi
     }
 }
 
-/// Whether the identity may start the clusters in these resource groups, by what the permissions API says of each.
-pub fn may_start(id: &SubscriptionId, groups: &[(String, Result<Vec<Value>, Unread>)]) -> Finding {
+/// Whether the identity that asks may start the clusters in these resource groups, by what the permissions API says of each. That a
+/// person may not says nothing about the guard, which has an identity of its own.
+pub fn may_start(
+    id: &SubscriptionId,
+    asker: &Asker,
+    groups: &[(String, Result<Vec<Value>, Unread>)],
+) -> Finding {
     let mut unread = groups.iter().filter_map(|(_, read)| read.as_ref().err());
     if let Some(why) = unread.next() {
         return Finding::unread("start-right", id.as_str(), why, "Microsoft.Authorization/permissions/read");
@@ -89,10 +111,16 @@ pub fn may_start(id: &SubscriptionId, groups: &[(String, Result<Vec<Value>, Unre
         1 => format!("/subscriptions/{id}/resourceGroups/{first}"),
         _ => format!("/subscriptions/{id}"),
     };
-    let seen = format!("`{START_ACTION}` is missing in {}", named(&without, "resource group"));
+    let missing = format!("`{START_ACTION}` is missing in {}", named(&without, "resource group"));
+    let (standing, seen) = match asker.is_person {
+        true => {
+            (Standing::Unknown, format!("{missing} for you; run doctor as the guard to see its own right"))
+        }
+        false => (Standing::Fault, missing),
+    };
     let assign =
         ["--role", "YOUR_ROLE_NAME", "--assignee-object-id", "YOUR_GUARD_PRINCIPAL_ID", "--scope", &scope];
-    Finding::new("start-right", Standing::Fault, seen)
+    Finding::new("start-right", standing, seen)
         .about(id)
         .mend(command("az role assignment create --assignee-principal-type ServicePrincipal", &assign))
 }
@@ -129,11 +157,12 @@ pub fn locks(id: &SubscriptionId, clusters: &[Listed], read: &Result<Vec<Value>,
         .fold(found, |found, lock| found.mend(command("az lock delete", &["--ids", lock])))
 }
 
-/// Whether a deny assignment keeps clusters from being started. `own` is the object id of the identity that asks.
+/// Whether a deny assignment keeps clusters from being started by the identity that asks. One that denies a person may leave the guard
+/// out.
 pub fn denials(
     id: &SubscriptionId,
     clusters: &[Listed],
-    own: Option<&str>,
+    asker: &Asker,
     read: &Result<Vec<Value>, Unread>,
 ) -> Finding {
     let rows = match read {
@@ -152,12 +181,12 @@ pub fn denials(
         let own_scope_only = truth(row, &["properties", "doNotApplyToChildScopes"]).unwrap_or(false);
         permissions.iter().any(|one| has(one, "actions") && !has(one, "notActions"))
             && covers(id, clusters, &scope, false)
-            && !(own_scope_only && is_above_clusters(&scope))
+            && !(own_scope_only && ClusterId::parse(&scope).is_err())
     };
     let concerned: Vec<(&Value, Concerns)> = rows
         .iter()
         .filter(denies)
-        .map(|row| (row, Concerns::of(row, own)))
+        .map(|row| (row, Concerns::of(row, asker.object_id.as_deref())))
         .filter(|(_, concerns)| *concerns != Concerns::Others)
         .collect();
     let Some((first, _)) = concerned.first() else {
@@ -166,6 +195,7 @@ pub fn denials(
     let name = word(first, &["properties", "denyAssignmentName"]).unwrap_or_default();
     let is_certain = concerned.iter().any(|(_, concerns)| *concerns == Concerns::This);
     let (standing, whom) = match is_certain {
+        true if asker.is_person => (Standing::Warning, "you, and perhaps the guard"),
         true => (Standing::Fault, "this identity"),
         false => (Standing::Warning, "a group, which this identity may be in"),
     };
@@ -220,11 +250,6 @@ fn scope_of(lock: &str) -> &str {
     end.and_then(|end| lock.get(..end)).unwrap_or(lock)
 }
 
-/// Whether a scope is a subscription or above one.
-fn is_above_clusters(scope: &str) -> bool {
-    !scope.to_ascii_lowercase().contains("/resourcegroups/")
-}
-
 /// Whether what holds at a scope holds for a cluster.
 fn covers(id: &SubscriptionId, clusters: &[Listed], scope: &str, with_nodes: bool) -> bool {
     let scope = scope.trim_end_matches('/').to_lowercase();
@@ -249,3 +274,6 @@ fn named(names: &[&str], what: &str) -> String {
     let what = if names.len() == 1 { what.to_owned() } else { format!("{what}s") };
     format!("{what} {}{more}", shown.join(", "))
 }
+
+#[cfg(test)]
+mod tests;

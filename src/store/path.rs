@@ -297,6 +297,11 @@ impl Prefix {
         Self(Path::from("dead-letters"))
     }
 
+    /// Blobs that show whether conditional writes work.
+    pub fn probes() -> Self {
+        Self(Path::from("probes"))
+    }
+
     /// Copies of damaged records.
     pub fn aside() -> Self {
         Self(Path::from("aside"))

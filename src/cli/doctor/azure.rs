@@ -6,7 +6,7 @@ use futures::{StreamExt as _, stream};
 use serde_json::Value;
 
 use crate::azure::{API_VERSION, Arm};
-use crate::doctor::{self, Finding, Standing};
+use crate::doctor::{self, Asker, Finding, Standing};
 use crate::domain::SubscriptionId;
 use crate::posture::Unread;
 
@@ -20,18 +20,18 @@ const EVENT_GRID_API: &str = "2025-02-15";
 /// Resource groups that are asked about at a time.
 const GROUPS_AT_A_TIME: usize = 8;
 
-/// Whether the guard can read and start here, and hears of stops. `own` is the object id of the identity that asks.
+/// Whether the guard can read and start here, and hears of stops.
 pub(super) async fn subscription(
     arm: &Arm,
     id: &SubscriptionId,
-    own: Option<&str>,
+    asker: &Asker,
     limit: Duration,
 ) -> Vec<Finding> {
-    let (standing, events) = futures::join!(standing(arm, id, own, limit), events(arm, id, limit));
+    let (standing, events) = futures::join!(standing(arm, id, asker, limit), events(arm, id, limit));
     standing.into_iter().chain([doctor::events(id, &events)]).collect()
 }
 
-async fn standing(arm: &Arm, id: &SubscriptionId, own: Option<&str>, limit: Duration) -> Vec<Finding> {
+async fn standing(arm: &Arm, id: &SubscriptionId, asker: &Asker, limit: Duration) -> Vec<Finding> {
     let list = |provider, kind, api| in_subscription(arm, id, [provider, kind], api, limit);
     let (listed, locks, denials) = futures::join!(
         list("Microsoft.ContainerService", "managedClusters", API_VERSION),
@@ -40,7 +40,7 @@ async fn standing(arm: &Arm, id: &SubscriptionId, own: Option<&str>, limit: Dura
     );
     let clusters = listed.as_deref().map(doctor::clusters).unwrap_or_default();
     let start = match &listed {
-        Ok(_) => doctor::may_start(id, &permissions(arm, id, &clusters, limit).await),
+        Ok(_) => doctor::may_start(id, asker, &permissions(arm, id, &clusters, limit).await),
         Err(_) => Finding::new("start-right", Standing::Unknown, "not asked: the clusters could not be read")
             .about(id),
     };
@@ -48,7 +48,7 @@ async fn standing(arm: &Arm, id: &SubscriptionId, own: Option<&str>, limit: Dura
         doctor::arm_read(id, &listed),
         start,
         doctor::locks(id, &clusters, &locks),
-        doctor::denials(id, &clusters, own, &denials),
+        doctor::denials(id, &clusters, asker, &denials),
     ]
 }
 

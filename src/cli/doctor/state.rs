@@ -68,7 +68,7 @@ async fn probe(store: &Store) -> Finding {
         }
         (_, Ok(Written::Done(_))) => fault("a blob could be made twice: conditional writes don't work"),
         (Ok(Written::Done(_)), Ok(Written::Lost)) => match deleted {
-            Ok(()) => Finding::new("state", Standing::Ok, "it can be written, on condition as well"),
+            Ok(()) => Finding::new("state", Standing::Ok, "conditional writes work"),
             Err(error) => {
                 let seen = format!("conditional writes work, but the probe `{path}` is left: {error}");
                 Finding::new("state", Standing::Warning, seen)
