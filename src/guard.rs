@@ -39,7 +39,7 @@ use crate::domain::{ClusterKey, ManagementGroup, Portal, SubscriptionId};
 use crate::incident::Sink;
 use crate::mutant::Mutant;
 use crate::policy::Policies;
-use crate::store::Store;
+use crate::store::{DeadLetters, Store};
 
 pub use grants::{GrantError, Grants};
 pub use holds::{HoldError, Holds, Made};
@@ -93,6 +93,7 @@ struct Inner {
     policies: LazyLock<Result<Policies, Vec<String>>, PolicyLoader>,
     arm: Arm,
     store: Store,
+    dead_letters: Option<DeadLetters>,
     gate: Gate,
     routes: Routes,
     clock: Arc<dyn Clock>,
@@ -125,6 +126,8 @@ pub struct Ports {
     pub arm: Arm,
     /// Where records are.
     pub store: Store,
+    /// What Event Grid could not deliver, if the settings say where it is.
+    pub dead_letters: Option<DeadLetters>,
     /// Where people are told.
     pub sinks: Vec<Arc<dyn Sink>>,
     /// The time.
@@ -144,6 +147,7 @@ impl Guard {
             policies: LazyLock::new(policies),
             arm: ports.arm,
             store: ports.store,
+            dead_letters: ports.dead_letters,
             routes,
             clock: ports.clock,
             entropy: ports.entropy,

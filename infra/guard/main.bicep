@@ -260,6 +260,7 @@ var storageEndpoints = [
   { name: 'host-table', account: hostStorageName, service: 'table' }
   { name: 'state-blob', account: stateStorageName, service: 'blob' }
   { name: 'events-queue', account: eventsStorageName, service: 'queue' }
+  { name: 'events-blob', account: eventsStorageName, service: 'blob' }
 ]
 
 module endpoints 'endpoint.bicep' = [
@@ -316,6 +317,7 @@ module app 'app.bicep' = {
         STOP_GUARD_SUBSCRIPTIONS: join(guardedSubscriptionIds, ',')
         STOP_GUARD_MANAGEMENT_GROUPS: guardedManagementGroups
         STOP_GUARD_STATE: 'azure://${stateStorageName}/${stateContainer}'
+        STOP_GUARD_DEAD_LETTERS: 'azure://${eventsStorageName}/${shared.deadLetterContainer}'
         STOP_GUARD_SINKS: sinks
         STOP_GUARD_CREDENTIAL: 'managed-identity'
         STOP_GUARD_CLOUD: environment().name == 'AzureUSGovernment'

@@ -146,6 +146,11 @@ impl StatePath {
         Self(Path::from(format!("aside/{key}/{}.json", PathName::digest(damaged))))
     }
 
+    /// `dead-events/<digest>.json`: an event that Event Grid could not deliver, once it was looked into. The digest is of its bytes.
+    pub fn dead_event(bytes: &[u8]) -> Self {
+        Self(Path::from(format!("dead-events/{}.json", PathName::digest(bytes))))
+    }
+
     /// The cluster whose record this is; `None` if it is no record's path.
     pub fn as_cluster(&self) -> Option<ClusterKey> {
         let key = ClusterKey::parse(self.0.as_ref().strip_prefix("clusters/")?.strip_suffix(".json")?)?;

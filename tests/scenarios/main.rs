@@ -13,6 +13,7 @@ mod bad_input;
 mod clocks;
 mod counterexamples;
 mod crashes;
+mod dead_letters;
 mod discovery;
 mod grants;
 mod histories;

@@ -80,6 +80,7 @@ impl Process {
         let ports = Ports {
             arm,
             store: Store::over(container(Which::State), container(Which::Cases)),
+            dead_letters: None,
             sinks: sinks.map(|name| Arc::new(Inbox(Arc::clone(&life), name)) as Arc<dyn Sink>).collect(),
             clock,
             entropy: Arc::new(Thrown(Arc::clone(stage))),

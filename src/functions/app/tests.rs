@@ -90,7 +90,14 @@ fn app(subscriptions: Option<&[&str]>, sinks: Vec<Arc<dyn Sink>>, faults: &[&str
         Guard::new(
             settings,
             Box::new(policies),
-            Ports { arm, store: Store::memory(), sinks, clock, entropy: Arc::new(SystemEntropy) },
+            Ports {
+                arm,
+                store: Store::memory(),
+                dead_letters: None,
+                sinks,
+                clock,
+                entropy: Arc::new(SystemEntropy),
+            },
         ),
         None,
     )
