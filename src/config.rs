@@ -79,6 +79,8 @@ pub const ARM_SCOPE_SETTING: &str = "STOP_GUARD_ARM_SCOPE";
 pub const SINK_FILES_SETTING: &str = "STOP_GUARD_SINK_FILES";
 /// What the function `Evaluate` tells.
 pub const EVALUATE_SETTING: &str = "STOP_GUARD_EVALUATE";
+/// Whether incidents say how exposed their cluster is.
+pub const POSTURE_SETTING: &str = "STOP_GUARD_POSTURE";
 /// What the tokens of those who announce stops and set holds are for.
 pub const GRANT_AUDIENCE_SETTING: &str = "STOP_GUARD_GRANT_AUDIENCE";
 /// The tenants whose tokens are taken.
@@ -87,7 +89,7 @@ pub const GRANT_TENANTS_SETTING: &str = "STOP_GUARD_GRANT_TENANTS";
 pub const LOG_SETTING: &str = "STOP_GUARD_LOG";
 
 /// All settings of the guard itself whose names begin with `STOP_GUARD_`. Any other such name that is no sink's is a slip, and a fault.
-const OWN_SETTINGS: [&str; 25] = [
+const OWN_SETTINGS: [&str; 26] = [
     MODE_SETTING,
     SUBSCRIPTIONS_SETTING,
     MANAGEMENT_GROUPS_SETTING,
@@ -110,6 +112,7 @@ const OWN_SETTINGS: [&str; 25] = [
     ARM_SCOPE_SETTING,
     SINK_FILES_SETTING,
     EVALUATE_SETTING,
+    POSTURE_SETTING,
     GRANT_AUDIENCE_SETTING,
     GRANT_TENANTS_SETTING,
     LOG_SETTING,
@@ -169,6 +172,8 @@ pub struct Settings {
     pub arm: Option<ArmSettings>,
     /// `STOP_GUARD_EVALUATE`, `verdict` by default. If broken: `off`, which tells nobody anything.
     pub evaluate: Evaluate,
+    /// `STOP_GUARD_POSTURE`: `on` or `off` (by default or if broken).
+    pub posture: bool,
     /// `STOP_GUARD_GRANT_AUDIENCE` and `STOP_GUARD_GRANT_TENANTS`: whose tokens the functions `Grant` and `Hold` take. `None` if they
     /// are missing or broken: both functions are off.
     pub audience: Option<Audience>,
@@ -209,6 +214,7 @@ impl Settings {
             times: times(&mut reader, on_loopback),
             arm,
             evaluate: evaluate(&mut reader),
+            posture: reader.word(POSTURE_SETTING, &[("on", true), ("off", false)], false, false),
             audience: permission::read(&mut reader),
             log: log(&mut reader),
             port: port(&reader),

@@ -7,6 +7,7 @@ mod crowd;
 mod discovery;
 mod entries;
 mod evaluate;
+mod exposure;
 mod flight;
 mod foreign;
 mod gate;
@@ -77,6 +78,8 @@ pub struct Settings {
     pub portal: Option<Portal>,
     /// Which sinks get which incidents; one that is not named there gets all.
     pub routes: Routes,
+    /// Whether incidents say how exposed their cluster is. Needs rights of its own (docs/POSTURE.md).
+    pub posture: bool,
     /// What is broken in settings and sinks. Anything here makes the guard run degraded: it records and starts nothing.
     pub faults: Vec<String>,
 }
@@ -105,6 +108,7 @@ struct Inner {
     /// One cluster's news at a time goes into an incident about many: at once they would lose to one another.
     shared_incidents: tokio::sync::Mutex<()>,
     crowd: Crowd,
+    exposure: exposure::Board,
     pace: Pace,
     board: Board,
     members: members::Board,
@@ -156,6 +160,7 @@ impl Guard {
             bulletin_deliveries: Flights::default(),
             shared_incidents: tokio::sync::Mutex::default(),
             crowd: Crowd::default(),
+            exposure: exposure::Board::default(),
             pace: Pace::default(),
             board: Board::default(),
             members: members::Board::default(),

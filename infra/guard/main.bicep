@@ -34,6 +34,9 @@ param sinks string = ''
 @secure()
 param settings object = {}
 
+@description('Incidents say how exposed their cluster is. The guard needs the role for it: postureRoleName of guarded-subscription/main.bicep.')
+param posture bool = false
+
 @description('The table and rule of the sink sentinel. Name it among the sinks, too.')
 param sentinel shared.sentinel = { enabled: false }
 
@@ -319,6 +322,7 @@ module app 'app.bicep' = {
         STOP_GUARD_STATE: 'azure://${stateStorageName}/${stateContainer}'
         STOP_GUARD_DEAD_LETTERS: 'azure://${eventsStorageName}/${shared.deadLetterContainer}'
         STOP_GUARD_SINKS: sinks
+        STOP_GUARD_POSTURE: posture ? 'on' : 'off'
         STOP_GUARD_CREDENTIAL: 'managed-identity'
         STOP_GUARD_CLOUD: environment().name == 'AzureUSGovernment'
           ? 'usgov'

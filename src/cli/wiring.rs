@@ -199,6 +199,7 @@ pub(super) fn guard(settings: Settings, http: &Arc<HttpTransport>) -> Guard {
         times: settings.times,
         portal: settings.arm.as_ref().map(|arm| arm.portal.clone()),
         routes: settings.routes,
+        posture: settings.posture,
         faults,
     };
     Guard::new(settings, policies, ports)

@@ -88,6 +88,7 @@ fn every_setting_is_read() {
         (ARM_ENDPOINT_SETTING, "http://127.0.0.1:9"),
         (ARM_SCOPE_SETTING, "https://arm.example/.default"),
         (LOG_SETTING, "debug"),
+        (POSTURE_SETTING, "on"),
     ]);
     assert_eq!(told(&settings), "");
     assert_eq!(settings.port, Ok(7072));
@@ -102,6 +103,7 @@ fn every_setting_is_read() {
     assert_eq!(settings.times.give_up_after, SignedDuration::from_mins(12));
     assert_eq!(settings.times.quiet, Times::default().divided(10).quiet);
     assert_eq!(settings.log, LevelFilter::DEBUG);
+    assert!(settings.posture);
     let arm = settings.arm.unwrap();
     assert_eq!(arm.endpoint.scope(), "https://arm.example/.default");
     assert_eq!(arm.credential, CredentialKind::ManagedIdentity { client_id: Some(SUBSCRIPTION.to_owned()) });

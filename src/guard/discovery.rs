@@ -6,6 +6,7 @@
 mod baselines;
 mod dead_letters;
 mod examine;
+mod stopped_again;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::PoisonError;
@@ -60,6 +61,8 @@ pub(super) struct Memory {
     failing: Option<Failing>,
     /// When each cluster was looked into.
     examined: HashMap<ClusterKey, Timestamp>,
+    /// When the activity log was asked about each baseline.
+    asked: BTreeMap<SubscriptionId, Timestamp>,
     tried_letters: dead_letters::Tried,
 }
 

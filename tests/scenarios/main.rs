@@ -15,6 +15,7 @@ mod counterexamples;
 mod crashes;
 mod dead_letters;
 mod discovery;
+mod exposure;
 mod grants;
 mod histories;
 mod holds;

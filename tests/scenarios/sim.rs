@@ -127,6 +127,8 @@ pub(crate) struct Setup {
     pub(crate) extra: String,
     /// Which sinks get what; all of them everything if none is named.
     pub(crate) routes: Routes,
+    /// Whether incidents say how exposed their cluster is.
+    pub(crate) posture: bool,
     pub(crate) faults: Vec<String>,
 }
 
@@ -139,6 +141,7 @@ impl Default for Setup {
             management_groups: BTreeSet::new(),
             extra: String::new(),
             routes: Routes::default(),
+            posture: false,
             faults: Vec::new(),
         }
     }
@@ -222,6 +225,7 @@ impl Sim {
             times: Times::default(),
             portal: Some(Portal::new(Cloud::Public, None)),
             routes: self.setup.routes.clone(),
+            posture: self.setup.posture,
             faults: self.setup.faults.clone(),
         };
         let extra = self.setup.extra.clone();

@@ -96,6 +96,7 @@ impl Process {
             times: stage.knobs.times.clone(),
             portal: Some(Portal::new(Cloud::Public, None)),
             routes: routes(&stage.knobs),
+            posture: false,
             faults: Vec::new(),
         };
         let load = move || Ok(policies(deployed.policy));

@@ -19,11 +19,11 @@ use super::super::work::{CONFLICTS_MAX, LOOK_BUDGET};
 use super::{Down, Run};
 
 /// How long a question to the activity log may take, pages and retries included.
-const LOG_BUDGET: Duration = Duration::from_secs(8);
+pub(super) const LOG_BUDGET: Duration = Duration::from_secs(8);
 /// How far before what matters the activity log is read.
-const LOG_WINDOW_BEFORE: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const LOG_WINDOW_BEFORE: SignedDuration = SignedDuration::from_hours(1);
 /// The activity log keeps its records for 90 days (source: Azure Monitor, "Activity log retention"); older windows are refused.
-const LOG_KEPT_FOR: SignedDuration = SignedDuration::from_hours(89 * 24);
+pub(super) const LOG_KEPT_FOR: SignedDuration = SignedDuration::from_hours(89 * 24);
 /// Clusters of which one run looks whether they are down still: those that left the index.
 pub(super) const LOOKS_MAX: usize = 50;
 

@@ -68,6 +68,7 @@ fn gateway_limit(kind: RequestKind) -> Option<(Quota, Limit)> {
         | RequestKind::ListReleases
         | RequestKind::ListNetworkGroups
         | RequestKind::GetNetworkGroup
+        | RequestKind::GetRule
         | RequestKind::GetSubnet
         | RequestKind::GetWorkspace
         | RequestKind::GetUpgrades
@@ -82,6 +83,7 @@ fn gateway_limit(kind: RequestKind) -> Option<(Quota, Limit)> {
         | RequestKind::Stop
         | RequestKind::PutCluster
         | RequestKind::PutPlan
+        | RequestKind::PutRule
         | RequestKind::PutWorkspace => Some((Quota::Writes, Limit { burst: 200.0, per_second: 10.0 })),
         RequestKind::DeleteCluster | RequestKind::DeleteRule => {
             Some((Quota::Deletes, Limit { burst: 200.0, per_second: 10.0 }))
@@ -112,6 +114,7 @@ fn provider_limit(kind: RequestKind) -> Option<(&'static str, Limit, bool)> {
         | RequestKind::ListReleases
         | RequestKind::ListNetworkGroups
         | RequestKind::GetNetworkGroup
+        | RequestKind::GetRule
         | RequestKind::GetSubnet
         | RequestKind::GetWorkspace
         | RequestKind::GetUpgrades
@@ -124,6 +127,7 @@ fn provider_limit(kind: RequestKind) -> Option<(&'static str, Limit, bool)> {
         | RequestKind::PutPlan
         | RequestKind::PutWorkspace
         | RequestKind::DeleteRule
+        | RequestKind::PutRule
         | RequestKind::GetNetworkOperation
         | RequestKind::ListActivityLog
         | RequestKind::QueryResourceGraph
