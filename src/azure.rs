@@ -14,6 +14,7 @@ pub mod failure;
 pub mod harden;
 mod headers;
 mod jwt_crypto;
+mod listing;
 pub mod managed_cluster;
 pub mod posture;
 pub mod power_history;

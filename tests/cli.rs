@@ -66,6 +66,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
     Commands:
       serve       Serve the invocations of the Azure Functions host (the default)
       check       Find all faults in the settings, the policies and the sinks
+      doctor      Does it work? Rights, locks, events, state, heartbeat, sinks
       evaluate    Explain what the guard would do about a recorded event, offline
       policy      Learn, test and explain policies, and see what they would have decided
       grant       Planned stops: add, list, revoke
@@ -92,6 +93,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       6  evaluate: the guard would look again before it decides
       7  policy test: a case came out otherwise; policy replay: some stops would be decided otherwise
       8  posture: there is a finding at least as severe as --fail-on
+      9  doctor: there is a fault
 
     The settings are read from the environment; docs/SETTINGS.md lists them.
     "#);

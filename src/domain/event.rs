@@ -24,9 +24,9 @@ use members::{Elements, elements, pick, text};
 
 /// The only event type that tells of a stop. `ResourceActionFailure` and `ResourceActionCancel` leave the cluster as it
 /// was, or come with a later look at it (source: azure-docs `event-schema-subscriptions.md`).
-const ACTION_SUCCESS: &str = "Microsoft.Resources.ResourceActionSuccess";
+pub(crate) const ACTION_SUCCESS: &str = "Microsoft.Resources.ResourceActionSuccess";
 /// The operation of a stop (source: Azure resource provider operations, `Microsoft.ContainerService`).
-const STOP: &str = "Microsoft.ContainerService/managedClusters/stop/action";
+pub(crate) const STOP: &str = "Microsoft.ContainerService/managedClusters/stop/action";
 /// The version of CloudEvents that is read.
 const CLOUD_EVENTS_VERSION: &str = "1.0";
 
