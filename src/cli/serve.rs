@@ -17,8 +17,9 @@ use crate::telemetry;
 /// Stack of a worker: a question to policies of some 100 operators fits onto it, so that none has to be made for each question.
 /// Only what is used takes memory.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
-/// Threads that run tasks: a Consumption plan has one core, and next to nothing here computes.
-const WORKERS: usize = 2;
+/// Threads that run tasks: a Consumption plan has one core, and next to nothing here computes. Each has an arena of the allocator for
+/// itself, and what one frees the other can't use: a second one takes 15 MiB more in a burst.
+const WORKERS: usize = 1;
 
 /// Arguments of `serve`.
 #[derive(Debug, Default, clap::Args)]

@@ -7,6 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
+use axum::middleware::map_response_with_state;
+use axum::response::Response;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -19,9 +24,9 @@ use super::invocation::Invocations;
 use super::server::router;
 
 /// Connections at once. The host opens one for each event that it has in flight and limits nothing: a batch may bring 5,000.
-/// Each takes about 20 KiB here, so 5,000 of them are 100 MiB; these are 10. Further ones wait in the backlog of the socket,
-/// where they take nothing of this process.
-pub const CONNECTIONS_MAX: usize = 512;
+/// Each takes about 20 KiB here, so 5,000 of them are 100 MiB; these are 5. Further ones wait in the backlog of the socket,
+/// where they take nothing of this process; as long as there may be some, connections are closed with their answers.
+pub const CONNECTIONS_MAX: usize = 256;
 
 /// Connections that the kernel keeps until they are accepted: as many as Linux lets it by default (`net.core.somaxconn`). One
 /// beyond that is not refused either; its sender tries again after a second.
@@ -81,8 +86,8 @@ fn listen(port: u16) -> io::Result<TcpListener> {
 
 /// Serves invocations for as long as the process lives.
 pub async fn serve<I: Invocations>(listener: Listener, invocations: Arc<I>) -> Infallible {
-    let router = router(invocations);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let router = router(invocations).layer(map_response_with_state(Arc::clone(&places), make_room));
     loop {
         // The semaphore is never closed, so there is always a permit in the end.
         let place = Arc::clone(&places).acquire_owned().await.ok();
@@ -102,6 +107,16 @@ pub async fn serve<I: Invocations>(listener: Listener, invocations: Arc<I>) -> I
             }
         }
     }
+}
+
+/// Closes a connection with its answer if no place is free. The host keeps a connection for a minute after its answer, and has already
+/// sent the requests that wait in the backlog on connections of their own: they would wait for that minute, and fail. Whoever reads
+/// this header sends nothing more on the connection, so no POST crosses with its end.
+async fn make_room(State(places): State<Arc<Semaphore>>, mut response: Response) -> Response {
+    if places.available_permits() == 0 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// One connection until it ends. A head that is not HTTP is answered by hyper itself: 400 without a body, which is no

@@ -1,10 +1,13 @@
 use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use super::*;
 use crate::functions::envelope::{HttpRequest, RawEvent};
 use crate::functions::{Announced, HttpOutput, Outcome};
+
+const PROBE: &[u8] = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 
 struct Unused;
 
@@ -34,7 +37,7 @@ fn connection() -> DuplexStream {
 }
 
 async fn probe(client: &mut DuplexStream) -> String {
-    client.write_all(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").await.unwrap();
+    client.write_all(PROBE).await.unwrap();
     let mut answer = vec![0; 4_096];
     let length = client.read(&mut answer).await.unwrap();
     String::from_utf8_lossy(&answer[..length]).into_owned()
@@ -65,6 +68,26 @@ async fn a_head_that_does_not_end_is_not_waited_for_for_ever() {
     let mut rest = Vec::new();
     client.read_to_end(&mut rest).await.unwrap();
     assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&rest));
+}
+
+/// The host sends each request that finds no idle connection on a new one, and keeps that afterwards.
+#[tokio::test]
+async fn connections_that_their_owner_keeps_leave_room_for_those_that_wait() {
+    let listener = bind(0).await.unwrap();
+    let address = listener.address().unwrap();
+    tokio::spawn(serve(listener, Arc::new(Unused)));
+    let mut kept = Vec::new();
+    for _ in 0..CONNECTIONS_MAX + 50 {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(PROBE).await.unwrap();
+        kept.push(connection);
+    }
+    for connection in &mut kept {
+        let mut answer = [0; 15];
+        let read = tokio::time::timeout(Duration::from_secs(60), connection.read_exact(&mut answer)).await;
+        read.expect("it waits for a place that idle connections hold").unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    }
 }
 
 #[tokio::test]

@@ -26,8 +26,8 @@ const MAX_HEADERS: usize = 200;
 const MAX_BODY_BYTES: u64 = 64 * 1_024 * 1_024;
 /// Redirects followed before the invocation fails.
 const MAX_REDIRECTS: usize = 50;
-/// Idle connections kept.
-const MAX_IDLE: usize = 256;
+/// Idle connections kept. The host limits them by their age only; the stand-in protects its own memory.
+const MAX_IDLE: usize = 10_000;
 
 /// Why an exchange with the handler failed.
 #[derive(Debug, thiserror::Error)]
