@@ -136,27 +136,27 @@ impl Item {
         }
     }
 
-    /// What has to be read before that, and given to [`Item::informed`].
-    pub fn first_question(&self) -> Option<Question> {
+    /// What has to be read before that, and given to [`Item::informed`], in this order.
+    pub fn first_questions(&self) -> Vec<Question> {
         match self {
-            Self::Upgrade(upgrade) => Some(Question::Upgrades(upgrade.cluster().clone())),
+            Self::Upgrade(upgrade) => vec![Question::Upgrades(upgrade.cluster().clone())],
             Self::DefenderPlan(_)
             | Self::RemoveRule(_)
             | Self::AddRule(_)
             | Self::Workspace(_)
             | Self::AuthorizedRanges(_)
-            | Self::DefenderProfile(_) => None,
+            | Self::DefenderProfile(_) => Vec::new(),
         }
     }
 
-    /// The item that knows the answer to its first question.
+    /// The item that knows the answers to its first questions: bodies, or nothing where there is no such thing.
     ///
     /// # Errors
-    /// The body is not what was asked for.
-    pub fn informed(&self, read: Option<&[u8]>) -> Result<Self, ItemError> {
-        match self {
-            Self::Upgrade(upgrade) => Ok(Self::Upgrade(upgrade.informed(read)?)),
-            other => Ok(other.clone()),
+    /// A body is not what was asked for.
+    pub fn informed(&self, answers: &[Option<&[u8]>]) -> Result<Self, ItemError> {
+        match (self, answers) {
+            (Self::Upgrade(upgrade), [offered]) => Ok(Self::Upgrade(upgrade.informed(*offered)?)),
+            (other, _) => Ok(other.clone()),
         }
     }
 
