@@ -17,6 +17,8 @@ use theatre::{ACT, DEFENDER, SUBSCRIPTION, Theatre, WORKSPACE, operator};
 
 #[path = "harden/clusters.rs"]
 mod clusters;
+#[path = "harden/container_insights.rs"]
+mod container_insights;
 #[path = "support/done.rs"]
 mod done;
 #[path = "harden/network_rules.rs"]
@@ -180,9 +182,10 @@ async fn each_item_uses_the_rights_that_are_documented_for_it_and_none_that_only
     let sensor = ["defender-profile", "--cluster", &cluster, "--workspace", WORKSPACE];
     theatre.azure.world().estate_mut().set_upgrades(&theatre.cluster, &["1.35.2"]);
     let upgrade = ["upgrade", "--cluster", &cluster, "--to", "1.35.2"];
+    let insights = ["container-insights", "--cluster", &cluster, "--workspace", WORKSPACE];
     let docs = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/HARDEN.md")).unwrap();
     for (item, actions) in HARDEN_ACTIONS {
-        let arguments = [&DEFENDER[..], &remove, &deny, &workspace, &ranges, &sensor, &upgrade]
+        let arguments = [&DEFENDER[..], &remove, &deny, &workspace, &ranges, &sensor, &insights, &upgrade]
             .into_iter()
             .find(|one| one.join(" ").starts_with(item))
             .unwrap();

@@ -13,8 +13,7 @@ use super::arm::{Arm, Read, authorized, left_until};
 use super::error::ArmError;
 use super::headers;
 use crate::domain::text;
-use crate::harden::{Change, Item, ItemError, Judged, Verb};
-use crate::posture::Question;
+use crate::harden::{Change, Item, ItemError, Judged, Reading, Verb};
 
 /// Longest time that one read takes, with its retries.
 const READ_BUDGET: Duration = Duration::from_secs(60);
@@ -104,8 +103,8 @@ impl Arm {
     /// It can't be read or judged.
     pub async fn judge(&self, item: &Item) -> Result<(Item, Judged), HardenError> {
         let mut answers = Vec::new();
-        for question in item.first_questions() {
-            answers.push(self.body_of(item, &question).await?);
+        for reading in item.first_questions() {
+            answers.push(self.body_of(item, &reading).await?);
         }
         let answers: Vec<Option<&[u8]>> = answers.iter().map(Option::as_deref).collect();
         let informed = item.informed(&answers).map_err(unjudged)?;
@@ -119,9 +118,9 @@ impl Arm {
     }
 
     /// The body of an answer; none if there is no such thing.
-    async fn body_of(&self, item: &Item, question: &Question) -> Result<Option<Bytes>, HardenError> {
-        let url = self.options().endpoint.read_url(&question.segments(), question.api_version());
-        let subscription = question.subscription().unwrap_or_else(|| item.subscription());
+    async fn body_of(&self, item: &Item, reading: &Reading) -> Result<Option<Bytes>, HardenError> {
+        let url = self.url(&reading.segments(), reading.api_version());
+        let subscription = reading.subscription().unwrap_or_else(|| item.subscription());
         let heard = self.read(&Read::get(&url, subscription), READ_BUDGET).await;
         match heard.and_then(|heard| heard.body) {
             Ok(body) => Ok(Some(body)),
@@ -133,6 +132,10 @@ impl Arm {
     /// The URL that an item is written to.
     pub fn written_url(&self, item: &Item) -> String {
         let (segments, api_version) = item.written();
+        self.url(&segments, api_version)
+    }
+
+    fn url(&self, segments: &[String], api_version: &str) -> String {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         self.options().endpoint.read_url(&segments, api_version)
     }

@@ -84,17 +84,11 @@ async fn all(arm: &Arm, items: &[Item], how: &How, patience: &Patience) -> anyho
     let mut steps = Vec::new();
     for item in items {
         let mut step = Step::of(item);
-        match arm.judge(item).await {
-            Err(error) => step.ends(State::Failed, &error.to_string()),
-            Ok((_, Judged::Already(told))) => step.ends(State::Already, &told),
-            Ok((_, Judged::Busy(why))) => step.ends(State::Busy, &why),
-            Ok((_, Judged::Refused(why))) => step.ends(State::Refused, &why),
-            Ok((informed, Judged::Change(change))) => {
-                step.plans(&change, &arm.written_url(&informed))?;
-                if how.apply && agreed(&mut step, how)? {
-                    apply(arm, item, &change, patience, &mut step).await;
-                }
-            }
+        let before = steps.last().map(|step: &Step| step.state);
+        if item.is_further() && before.is_some_and(|state| !state.lets_the_next_be_tried()) {
+            step.ends(State::Skipped, "what comes before it is not done");
+        } else {
+            one(arm, item, how, patience, &mut step).await?;
         }
         if how.output == Format::Human {
             output::print(&step.told(!(how.apply && step.was_shown)));
@@ -102,6 +96,23 @@ async fn all(arm: &Arm, items: &[Item], how: &How, patience: &Patience) -> anyho
         steps.push(step);
     }
     Ok(steps)
+}
+
+/// One item: looked at, and mended if that is wanted.
+async fn one(arm: &Arm, item: &Item, how: &How, patience: &Patience, step: &mut Step) -> anyhow::Result<()> {
+    match arm.judge(item).await {
+        Err(error) => step.ends(State::Failed, &error.to_string()),
+        Ok((_, Judged::Already(told))) => step.ends(State::Already, &told),
+        Ok((_, Judged::Busy(why))) => step.ends(State::Busy, &why),
+        Ok((_, Judged::Refused(why))) => step.ends(State::Refused, &why),
+        Ok((informed, Judged::Change(change))) => {
+            step.plans(&change, &arm.written_url(&informed))?;
+            if how.apply && agreed(step, how)? {
+                apply(arm, item, &change, patience, step).await;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether the change that was planned may be sent.

@@ -12,8 +12,19 @@ from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.containerservice import ContainerServiceClient
 from azure.mgmt.loganalytics import LogAnalyticsManagementClient
 from azure.mgmt.monitor import MonitorManagementClient
+from azure.mgmt.monitor.models import (
+    DataCollectionRuleAssociationProxyOnlyResource,
+    DataCollectionRuleDataSources,
+    DataCollectionRuleDestinations,
+    DataCollectionRuleResource,
+    DataFlow,
+    ExtensionDataSource,
+    LogAnalyticsDestination,
+)
 from azure.mgmt.network import NetworkManagementClient
 from azure.mgmt.network.models import SecurityRule
+from azure.mgmt.resourcegraph import ResourceGraphClient
+from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions
 from azure.mgmt.security import SecurityCenter
 
 from check import POLLING_INTERVAL_SECONDS, BearerOverHttp, NoCredential, identity_token, raises
@@ -93,6 +104,13 @@ def main(url, header, cluster_id):
     assert [log.category for log in own[0].logs if log.enabled] == ["kube-audit-admin", "guard"], own
     print("ok diagnostic settings")
 
+    monitor = client(MonitorManagementClient)
+    collection_rules(monitor, group, workspace.id, cluster_id.lstrip("/"))
+    print("ok data collection rules and their associations")
+    graph = ResourceGraphClient(NoCredential(), base_url=url, authentication_policy=BearerOverHttp(token))
+    fleet(graph, subscription, [name, "aks-2", "aks-3"])
+    print("ok resource graph, page by page")
+
     authorization = client(AuthorizationManagementClient)
     roles = {role.name: role for role in authorization.role_definitions.list(f"subscriptions/{subscription}")}
     assignments = list(authorization.role_assignments.list_for_scope(f"subscriptions/{subscription}"))
@@ -100,6 +118,51 @@ def main(url, header, cluster_id):
     role = roles[assignments[0].role_definition_id.rsplit("/", 1)[-1]]
     assert (role.role_name, role.permissions[0].actions) == ("Owner", ["*"]), role
     print("ok role definitions and assignments")
+
+
+def fleet(graph, subscription, names):
+    """Pages of two, each found by the token of the one before."""
+    query = "resources | where type =~ 'microsoft.containerservice/managedclusters' | project id, name | order by id asc"
+    found, token = [], None
+    for truncated in ["true", "false"]:
+        options = QueryRequestOptions(result_format="objectArray", top=2, skip_token=token)
+        page = graph.resources(QueryRequest(subscriptions=[subscription], query=query, options=options))
+        assert (page.total_records, page.result_truncated) == (3, truncated), page
+        found, token = found + [row["name"] for row in page.data], page.skip_token
+    assert (found, token) == (names, None), (found, token)
+
+
+def collection_rules(monitor, group, workspace, cluster):
+    rules, associations = monitor.data_collection_rules, monitor.data_collection_rule_associations
+    stream = "Microsoft-ContainerInsights-Group-Default"
+    extension = ExtensionDataSource(name="x", extension_name="ContainerInsights", streams=[stream])
+    body = DataCollectionRuleResource(
+        location="westeurope",
+        kind="Linux",
+        data_sources=DataCollectionRuleDataSources(extensions=[extension]),
+        destinations=DataCollectionRuleDestinations(
+            log_analytics=[LogAnalyticsDestination(workspace_resource_id=workspace, name="main")]
+        ),
+        data_flows=[DataFlow(streams=[stream], destinations=["main"])],
+    )
+    made = rules.create(group, "MSCI-x", body)
+    assert (made.name, made.kind, made.provisioning_state) == ("MSCI-x", "Linux", "Succeeded"), made
+    assert made.immutable_id.startswith("dcr-") and made.data_flows[0].streams == [stream], made
+    again = rules.create(group, "MSCI-x", body)
+    assert again.immutable_id == made.immutable_id and again.etag != made.etag, again
+    read = rules.get(group, "MSCI-x")
+    assert read.destinations.log_analytics[0].workspace_resource_id == workspace, read
+    raises(ResourceNotFoundError, 404, "ResourceNotFound", lambda: rules.get(group, "MSCI-y"))
+    body.location = "northeurope"
+    raises(HttpResponseError, 400, "InvalidPayload", lambda: rules.create(group, "MSCI-y", body))
+
+    name = "ContainerInsightsExtension"
+    raises(ResourceNotFoundError, 404, "ResourceNotFound", lambda: associations.get(cluster, name))
+    wanted = DataCollectionRuleAssociationProxyOnlyResource(data_collection_rule_id=made.id)
+    assert associations.create(cluster, name, wanted).data_collection_rule_id == made.id
+    assert associations.get(cluster, name).name == name
+    wanted.data_collection_rule_id = made.id + "-gone"
+    raises(HttpResponseError, 400, "InvalidDataCollectionRule", lambda: associations.create(cluster, name, wanted))
 
 
 if __name__ == "__main__":

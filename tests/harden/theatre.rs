@@ -20,9 +20,11 @@ pub(crate) const AKS_RULE: &str = "k8s-azure-lb_allow_IPv4_556f7044ec033071ec4dc
 pub(crate) const ACT: (&str, &str) = ("STOP_GUARD_MODE", "act");
 /// As fast as the command can be: its Azure is faster still.
 const SPEED_UP: &str = "100";
-const WRITES: [RequestKind; 5] = [
+const WRITES: [RequestKind; 7] = [
     RequestKind::PutPlan,
     RequestKind::PutWorkspace,
+    RequestKind::PutCollectionRule,
+    RequestKind::PutAssociation,
     RequestKind::DeleteRule,
     RequestKind::PutRule,
     RequestKind::PutCluster,
