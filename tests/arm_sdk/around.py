@@ -7,10 +7,13 @@ Each step prints one line; the first that does not hold ends the program with a 
 
 import sys
 
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceModifiedError, ResourceNotFoundError
 from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.containerservice import ContainerServiceClient
+from azure.mgmt.containerservice.models import ManagedClusterAddonProfile
 from azure.mgmt.loganalytics import LogAnalyticsManagementClient
+from azure.mgmt.loganalytics.models import Workspace, WorkspaceSku
 from azure.mgmt.monitor import MonitorManagementClient
 from azure.mgmt.monitor.models import (
     DataCollectionRuleAssociationProxyOnlyResource,
@@ -26,6 +29,7 @@ from azure.mgmt.network.models import SecurityRule
 from azure.mgmt.resourcegraph import ResourceGraphClient
 from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions
 from azure.mgmt.security import SecurityCenter
+from azure.mgmt.security.models import Extension, Pricing
 
 from check import POLLING_INTERVAL_SECONDS, BearerOverHttp, NoCredential, identity_token, raises
 
@@ -85,20 +89,33 @@ def main(url, header, cluster_id):
     assert (written.access, written.destination_port_ranges) == ("Deny", ["22", "3389"]), written
     again = lambda: write(node_group, nsgs[0].name, "twice", deny)
     raises(HttpResponseError, 400, "SecurityRuleConflict", again)
-    print("ok a network rule is written, and none with the priority of another")
+    network.security_rules.begin_delete(
+        node_group, nsgs[0].name, "no-ssh", polling_interval=POLLING_INTERVAL_SECONDS
+    ).result()
+    names = [rule.name for rule in network.network_security_groups.get(node_group, nsgs[0].name).security_rules]
+    assert "no-ssh" not in names, names
+    print("ok a network rule is written and deleted, and none gets the priority of another")
 
     pricings = client(SecurityCenter, api_version="2024-01-01").pricings
     plan = pricings.get(f"subscriptions/{subscription}", "Containers")
     assert (plan.pricing_tier, plan.extensions[0].is_enabled) == ("Standard", "True"), plan
     plan = pricings.get(cluster_id.lstrip("/"), "Containers")
     assert (plan.pricing_tier, plan.inherited) == ("Free", "False"), plan
-    print("ok plans of the subscription and of the cluster")
+    extension = Extension(name="ContainerSensor", is_enabled="False")
+    wanted = Pricing(pricing_tier="standard", extensions=[extension])
+    plan = pricings.update(f"subscriptions/{subscription}", "Containers", wanted)
+    assert (plan.pricing_tier, plan.extensions[0].is_enabled) == ("Standard", "False"), plan
+    print("ok plans of the subscription and of the cluster, read and written")
 
     workspaces = client(LogAnalyticsManagementClient).workspaces
     workspace = workspaces.get("logs", "main")
     assert (workspace.retention_in_days, workspace.provisioning_state) == (90, "Succeeded"), workspace
     raises(ResourceNotFoundError, 404, "ResourceNotFound", lambda: workspaces.get("logs", "no-such-workspace"))
-    print("ok workspaces")
+    wanted = Workspace(location="northeurope", sku=WorkspaceSku(name="PerGB2018"), retention_in_days=30)
+    write = workspaces.begin_create_or_update
+    made = write("logs", "new", wanted, polling_interval=POLLING_INTERVAL_SECONDS).result()
+    assert (made.location, made.retention_in_days) == ("northeurope", 30), made
+    print("ok workspaces, read and made")
     settings = client(MonitorManagementClient).diagnostic_settings
     own = list(settings.list(cluster_id.lstrip("/")))
     assert [log.category for log in own[0].logs if log.enabled] == ["kube-audit-admin", "guard"], own
@@ -107,6 +124,8 @@ def main(url, header, cluster_id):
     monitor = client(MonitorManagementClient)
     collection_rules(monitor, group, workspace.id, cluster_id.lstrip("/"))
     print("ok data collection rules and their associations")
+    add_on(aks, group, name, workspace.id)
+    print("ok the monitoring add-on, and none on a cluster that was changed meanwhile")
     graph = ResourceGraphClient(NoCredential(), base_url=url, authentication_policy=BearerOverHttp(token))
     fleet(graph, subscription, [name, "aks-2", "aks-3"])
     print("ok resource graph, page by page")
@@ -163,6 +182,22 @@ def collection_rules(monitor, group, workspace, cluster):
     assert associations.get(cluster, name).name == name
     wanted.data_collection_rule_id = made.id + "-gone"
     raises(HttpResponseError, 400, "InvalidDataCollectionRule", lambda: associations.create(cluster, name, wanted))
+
+
+def add_on(aks, group, name, workspace):
+    cluster = aks.managed_clusters.get(group, name)
+    config = {"logAnalyticsWorkspaceResourceID": workspace, "useAADAuth": "true"}
+    cluster.addon_profiles = {"omsagent": ManagedClusterAddonProfile(enabled=True, config=config)}
+
+    def write(etag):
+        aks.managed_clusters.begin_create_or_update(
+            group, name, cluster, etag=etag, match_condition=MatchConditions.IfNotModified, polling=False
+        )
+
+    raises(ResourceModifiedError, 412, "PreconditionFailed", lambda: write("another"))
+    write(cluster.e_tag)
+    shown = aks.managed_clusters.get(group, name)
+    assert (shown.provisioning_state, dict(shown.addon_profiles["omsagent"].config)) == ("Updating", config), shown
 
 
 if __name__ == "__main__":

@@ -167,11 +167,13 @@ impl World {
         self.estate.resource(id).map_or_else(|| invalid("id"), |made| Draft::gateway(status, made))
     }
 
-    /// Refuses a write to a cluster that has changed since it was read (AKS docs, "Use eTags").
+    /// Refuses a write to a cluster that has changed since it was read (AKS docs, "Use eTags"). The etag is a bare guid in bodies;
+    /// azure-cli sends it as it is, the SDK for Python in quotes.
     pub(super) fn precondition(&self, call: &Call<'_>, id: &ClusterId) -> Result<(), Draft> {
         let Some(wanted) = call.request.headers().get("if-match") else { return Ok(()) };
         let Some(cluster) = self.clusters.get(id) else { return Err(not_found(id)) };
-        if wanted.as_bytes() == cluster.etag.as_bytes() { Ok(()) } else { Err(changed()) }
+        let bare = wanted.to_str().unwrap_or_default().trim_matches('"');
+        if bare == cluster.etag { Ok(()) } else { Err(changed()) }
     }
 }
 
