@@ -288,3 +288,33 @@ fn told_as(error: ArmError) -> HardenError {
     }
     HardenError::Refused(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_faster_azure_is_looked_at_more_often_and_given_up_on_no_sooner() {
+        let (real, fast) = (Patience::default(), Patience::default().divided(100));
+        assert_eq!(fast.pause_min * 100, real.pause_min);
+        assert_eq!(fast.pause_max * 100, real.pause_max);
+        assert_eq!((fast.item, fast.settling), (real.item, real.settling));
+        assert_eq!(Patience::default().divided(0), real, "nothing is divided by nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_to_their_longest_obey_azure_and_end_with_the_patience() {
+        let began = Instant::now();
+        let patience = Patience { item: Duration::from_secs(100), ..Patience::default() };
+        let mut pauses = Pauses::new(&patience, began + patience.item);
+        let mut at = Vec::new();
+        for asked in [None, None, Some(Duration::from_secs(20)), None, None, None] {
+            pauses.pause(asked).await.unwrap();
+            at.push(began.elapsed().as_secs());
+        }
+        assert_eq!(at, [1, 3, 23, 31, 46, 61]);
+        let too_long = pauses.pause(Some(Duration::from_secs(60))).await;
+        assert_eq!(too_long, Err(HardenError::StillBusy));
+        assert_eq!(began.elapsed().as_secs(), 61, "it doesn't wait for what it won't see");
+    }
+}
