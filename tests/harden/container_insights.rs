@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use simulator::http::now;
-use simulator::world::{Caller, Fault, RequestKind};
+use simulator::world::{Caller, ClusterId, Fault, NewCluster, RequestKind};
 
-use crate::theatre::{Theatre, WORKSPACE};
+use crate::theatre::{SUBSCRIPTION, Theatre, WORKSPACE};
 
 const RULE: &str = "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-prod/providers/Microsoft.Insights/dataCollectionRules/MSCI-westeurope-aks-1";
 
@@ -136,6 +136,27 @@ async fn without_its_workspace_or_on_a_stopped_cluster_nothing_is_sent() {
     assert_eq!(theatre.writes(), 0);
     let nsg = ["container-insights", "--cluster", &insights[2], "--workspace", &theatre.nsg];
     assert_eq!(theatre.plan(&nsg).await.code, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_cluster_that_is_refused_keeps_no_other_waiting() {
+    let theatre = theatre().await;
+    let other = ClusterId::new(SUBSCRIPTION, "rg-prod", "aks-2");
+    {
+        let mut world = theatre.azure.world();
+        world.create_cluster(NewCluster::new(other.clone()), now()).unwrap();
+        world.stop(&theatre.cluster, &Caller::user("mallory"), now()).unwrap();
+        world.finish_operations(now());
+    }
+    let ids = [theatre.cluster.to_string(), other.to_string()];
+    let both = ["container-insights", "--cluster", &ids[0], &ids[1], "--workspace", WORKSPACE, "-o", "json"];
+    let done = theatre.apply(&both).await;
+    assert_eq!(done.code, 1);
+    let steps = done.json();
+    let states: Vec<&str> =
+        steps.as_array().unwrap().iter().map(|step| step["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["refused", "skipped", "skipped", "done", "done", "done"]);
+    assert_eq!(steps[1]["told"], "what comes before it is not done");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
