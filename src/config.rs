@@ -167,6 +167,9 @@ pub struct Settings {
     /// The protocol's times: `STOP_GUARD_LOOK_EVERY`, `STOP_GUARD_RETRY_AFTER`, `STOP_GUARD_GIVE_UP_AFTER` and
     /// `STOP_GUARD_DISCOVER_EVERY`, all by default if one of them is unsafe, divided by `STOP_GUARD_SPEED_UP`.
     pub times: Times,
+    /// `STOP_GUARD_SPEED_UP`: what the times are divided by already, and pauses of other commands are still to be. 1 by default or if
+    /// broken.
+    pub speed_up: u32,
     /// Where ARM is and who asks it. `None` if broken: it is not asked at all, for another cloud's ARM would say that the
     /// clusters are gone.
     pub arm: Option<ArmSettings>,
@@ -200,6 +203,11 @@ impl Settings {
         let state = state(&mut reader, blob_suffix);
         let dead_letters = dead_letters(&mut reader, state.as_ref(), blob_suffix);
         let zone = zone(&mut reader);
+        // Faults are told in this order.
+        let sinks = sinks::read(&mut reader, &folder, &zone, &azure::for_sinks(arm.as_ref()));
+        let routes = routes::read(&mut reader);
+        let confirm = confirm(&mut reader);
+        let (times, speed_up) = times(&mut reader, on_loopback);
         Self {
             mode,
             subscriptions: guarded.subscriptions,
@@ -207,11 +215,12 @@ impl Settings {
             state,
             dead_letters,
             policies: reader.get(POLICIES_SETTING).unwrap_or(POLICIES_DEFAULT).into(),
-            sinks: sinks::read(&mut reader, &folder, &zone, &azure::for_sinks(arm.as_ref())),
-            routes: routes::read(&mut reader),
+            sinks,
+            routes,
             zone,
-            confirm: confirm(&mut reader),
-            times: times(&mut reader, on_loopback),
+            confirm,
+            times,
+            speed_up,
             arm,
             evaluate: evaluate(&mut reader),
             posture: reader.word(POSTURE_SETTING, &[("on", true), ("off", false)], false, false),
@@ -315,7 +324,8 @@ fn zone(reader: &mut Reader<'_>) -> TimeZone {
     })
 }
 
-fn times(reader: &mut Reader<'_>, on_loopback: bool) -> Times {
+/// The times, divided, and by what.
+fn times(reader: &mut Reader<'_>, on_loopback: bool) -> (Times, u32) {
     let defaults = Times::default();
     let times = Times {
         look_every: duration::read(reader, LOOK_EVERY_SETTING, defaults.look_every),
@@ -336,7 +346,8 @@ fn times(reader: &mut Reader<'_>, on_loopback: bool) -> Times {
         }
     }
     let safe = if times.check().is_ok() { times } else { Times::default() };
-    safe.divided(speed_up(reader, on_loopback))
+    let speed_up = speed_up(reader, on_loopback);
+    (safe.divided(speed_up), speed_up.unsigned_abs())
 }
 
 fn unsafe_time(error: TimesError) -> Fault {

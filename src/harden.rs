@@ -5,6 +5,7 @@
 
 mod authorized_ranges;
 mod cluster;
+mod container_insights;
 mod defender_plan;
 mod defender_profile;
 mod deny_rule;
@@ -12,16 +13,19 @@ mod item;
 mod judged;
 mod nsg_rule;
 mod raw;
+mod reading;
 mod upgrade;
 mod workspace;
 
 pub use authorized_ranges::AuthorizedRanges;
+pub use container_insights::ContainerInsights;
 pub use defender_plan::DefenderPlan;
 pub use defender_profile::DefenderProfile;
 pub use deny_rule::{DenyRule, Protocol};
 pub use item::{HARDEN_ACTIONS, Item, ItemError};
 pub use judged::{Change, Judged, Verb};
 pub use nsg_rule::NsgRule;
+pub use reading::Reading;
 pub use upgrade::Upgrade;
 pub use workspace::NewWorkspace;
 

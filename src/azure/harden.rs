@@ -13,21 +13,49 @@ use super::arm::{Arm, Read, authorized, left_until};
 use super::error::ArmError;
 use super::headers;
 use crate::domain::text;
-use crate::harden::{Change, Item, ItemError, Judged, Verb};
-use crate::posture::Question;
+use crate::harden::{Change, Item, ItemError, Judged, Reading, Verb};
 
 /// Longest time that one read takes, with its retries.
 const READ_BUDGET: Duration = Duration::from_secs(60);
 /// Longest wait for the answer to a write. A Functions host doesn't wait here; people do.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
-/// First pause between two looks at what Azure is doing; doubled each time. A network rule takes about 10 s (recorded).
-const PAUSE_MIN: Duration = Duration::from_secs(1);
-/// Longest of these pauses, unless Azure asks for a longer one.
-const PAUSE_MAX: Duration = Duration::from_secs(15);
-/// How long what Azure calls done may still read as before.
-const SETTLING: Duration = Duration::from_secs(120);
 /// Longest error of an operation that is shown, in characters.
 const ERROR_CHARS_MAX: usize = 600;
+
+/// How long is waited for what Azure does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Longest time that one item may take: updates of a cluster take minutes.
+    pub item: Duration,
+    /// First pause between two looks at what Azure is doing; doubled each time. A network rule takes about 10 s (recorded).
+    pub pause_min: Duration,
+    /// Longest of these pauses, unless Azure asks for a longer one.
+    pub pause_max: Duration,
+    /// How long what Azure calls done may still read as before.
+    pub settling: Duration,
+}
+
+impl Default for Patience {
+    /// What Azure needs.
+    fn default() -> Self {
+        Self {
+            item: Duration::from_secs(30 * 60),
+            pause_min: Duration::from_secs(1),
+            pause_max: Duration::from_secs(15),
+            settling: Duration::from_secs(120),
+        }
+    }
+}
+
+impl Patience {
+    /// For an Azure that is so many times as fast: a simulated one. An item may take as long as ever, since machines are not faster.
+    #[must_use]
+    pub fn divided(self, speed_up: u32) -> Self {
+        let by = |time: Duration| time / speed_up.max(1);
+        let (pause_min, pause_max) = (by(self.pause_min), by(self.pause_max));
+        Self { pause_min, pause_max, ..self }
+    }
+}
 
 /// Why an item is not mended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,24 +97,31 @@ struct Operation {
 }
 
 impl Arm {
-    /// Reads what an item is about and judges it.
+    /// Reads what an item is about and judges it. The item comes back knowing what had to be read first, which says where it is written.
     ///
     /// # Errors
     /// It can't be read or judged.
-    pub async fn judge(&self, item: &Item) -> Result<Judged, HardenError> {
-        let unjudged = |error: ItemError| HardenError::Unjudged(error.to_string());
-        let informed = match item.first_question() {
-            Some(first) => item.informed(self.body_of(item, &first).await?.as_deref()).map_err(unjudged)?,
-            None => item.clone(),
-        };
+    pub async fn judge(&self, item: &Item) -> Result<(Item, Judged), HardenError> {
+        let mut answers = Vec::new();
+        for reading in item.first_questions() {
+            answers.push(self.body_of(item, &reading).await?);
+        }
+        let answers: Vec<Option<&[u8]>> = answers.iter().map(Option::as_deref).collect();
+        let informed = item.informed(&answers).map_err(unjudged)?;
+        let judged = self.judge_informed(&informed).await?;
+        Ok((informed, judged))
+    }
+
+    async fn judge_informed(&self, item: &Item) -> Result<Judged, HardenError> {
         let body = self.body_of(item, &item.question()).await?;
-        informed.judge(body.as_deref()).map_err(unjudged)
+        item.judge(body.as_deref()).map_err(unjudged)
     }
 
     /// The body of an answer; none if there is no such thing.
-    async fn body_of(&self, item: &Item, question: &Question) -> Result<Option<Bytes>, HardenError> {
-        let url = self.options().endpoint.read_url(&question.segments(), question.api_version());
-        let heard = self.read(&Read::get(&url, item.subscription()), READ_BUDGET).await;
+    async fn body_of(&self, item: &Item, reading: &Reading) -> Result<Option<Bytes>, HardenError> {
+        let url = self.url(&reading.segments(), reading.api_version());
+        let subscription = reading.subscription().unwrap_or_else(|| item.subscription());
+        let heard = self.read(&Read::get(&url, subscription), READ_BUDGET).await;
         match heard.and_then(|heard| heard.body) {
             Ok(body) => Ok(Some(body)),
             Err(ArmError::Gone(_)) => Ok(None),
@@ -97,6 +132,10 @@ impl Arm {
     /// The URL that an item is written to.
     pub fn written_url(&self, item: &Item) -> String {
         let (segments, api_version) = item.written();
+        self.url(&segments, api_version)
+    }
+
+    fn url(&self, segments: &[String], api_version: &str) -> String {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         self.options().endpoint.read_url(&segments, api_version)
     }
@@ -105,25 +144,32 @@ impl Arm {
     ///
     /// # Errors
     /// It is not so, or not known to be so.
-    pub async fn mend(&self, item: &Item, planned: &Change, budget: Duration) -> Result<String, HardenError> {
-        let deadline = Instant::now() + budget;
+    pub async fn mend(
+        &self,
+        item: &Item,
+        planned: &Change,
+        patience: &Patience,
+    ) -> Result<String, HardenError> {
+        let deadline = Instant::now() + patience.item;
         // People took their time to agree: what was planned must still be what is needed.
-        match self.judge(item).await? {
+        let (item, judged) = self.judge(item).await?;
+        match judged {
             Judged::Already(told) => return Ok(told),
             Judged::Change(now) if now.sends_the_same(planned) && now.if_match == planned.if_match => {}
             Judged::Change(_) | Judged::Busy(_) | Judged::Refused(_) => {
                 return Err(HardenError::ChangedMeanwhile);
             }
         }
-        let doubt = match self.write(item, planned).await {
+        let doubt = match self.write(&item, planned).await {
             Ok(answer) => {
-                self.follow(item, &answer, deadline).await?;
+                self.follow(&item, &answer, Pauses::new(patience, deadline)).await?;
                 None
             }
             Err(error) if error.leaves_a_write_in_doubt() => Some(error),
             Err(error) => return Err(told_as(error)),
         };
-        self.read_back(item, doubt, deadline).await
+        let settled = Instant::now() + patience.settling;
+        self.read_back(&item, doubt, settled, Pauses::new(patience, deadline)).await
     }
 
     /// Sends the change, once.
@@ -160,14 +206,12 @@ impl Arm {
     }
 
     /// Waits for the operation that an answer names, if it names one that can be asked.
-    async fn follow(&self, item: &Item, answer: &HeaderMap, deadline: Instant) -> Result<(), HardenError> {
+    async fn follow(&self, item: &Item, answer: &HeaderMap, mut pauses: Pauses) -> Result<(), HardenError> {
         let named = answer.get("azure-asyncoperation").and_then(|url| url.to_str().ok());
         let Some(url) = named.and_then(|url| self.options().endpoint.own_link(url)) else { return Ok(()) };
-        let mut pause = PAUSE_MIN;
         let mut asked = headers::retry_after(answer, self.local_now());
         loop {
-            wait(pause.max(asked.unwrap_or_default()), deadline).await?;
-            pause = (pause * 2).min(PAUSE_MAX);
+            pauses.pause(asked).await?;
             let heard = self.read(&Read::get(&url, item.subscription()), READ_BUDGET).await;
             // Who may not ask how it goes can still read what came of it.
             let Ok(heard) = heard else { return Ok(()) };
@@ -189,12 +233,11 @@ impl Arm {
         &self,
         item: &Item,
         doubt: Option<ArmError>,
-        deadline: Instant,
+        settled: Instant,
+        mut pauses: Pauses,
     ) -> Result<String, HardenError> {
-        let mut pause = PAUSE_MIN;
-        let settled = Instant::now() + SETTLING;
         loop {
-            let read = self.judge(item).await;
+            let read = self.judge_informed(item).await;
             match read.map_err(|error| HardenError::NotReadBack(error.to_string()))? {
                 Judged::Already(told) => return Ok(told),
                 Judged::Busy(_) => {}
@@ -204,19 +247,38 @@ impl Arm {
                 }
                 Judged::Refused(why) => return Err(HardenError::NotVerified(why)),
             }
-            wait(pause, deadline).await?;
-            pause = (pause * 2).min(PAUSE_MAX);
+            pauses.pause(None).await?;
         }
     }
 }
 
-/// Waits, unless that is longer than people do.
-async fn wait(pause: Duration, deadline: Instant) -> Result<(), HardenError> {
-    if pause >= left_until(deadline) {
-        return Err(HardenError::StillBusy);
+/// Pauses between looks, each twice as long as the one before.
+struct Pauses {
+    next: Duration,
+    max: Duration,
+    deadline: Instant,
+}
+
+impl Pauses {
+    fn new(patience: &Patience, deadline: Instant) -> Self {
+        Self { next: patience.pause_min, max: patience.pause_max, deadline }
     }
-    tokio::time::sleep(pause).await;
-    Ok(())
+
+    /// Waits, as long as Azure asked for at least, unless that is longer than people do.
+    async fn pause(&mut self, asked: Option<Duration>) -> Result<(), HardenError> {
+        let pause = self.next.max(asked.unwrap_or_default());
+        if pause >= left_until(self.deadline) {
+            return Err(HardenError::StillBusy);
+        }
+        self.next = (self.next * 2).min(self.max);
+        tokio::time::sleep(pause).await;
+        Ok(())
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
+fn unjudged(error: ItemError) -> HardenError {
+    HardenError::Unjudged(error.to_string())
 }
 
 fn told_as(error: ArmError) -> HardenError {
@@ -225,4 +287,34 @@ fn told_as(error: ArmError) -> HardenError {
         return HardenError::ChangedMeanwhile;
     }
     HardenError::Refused(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_faster_azure_is_looked_at_more_often_and_given_up_on_no_sooner() {
+        let (real, fast) = (Patience::default(), Patience::default().divided(100));
+        assert_eq!(fast.pause_min * 100, real.pause_min);
+        assert_eq!(fast.pause_max * 100, real.pause_max);
+        assert_eq!((fast.item, fast.settling), (real.item, real.settling));
+        assert_eq!(Patience::default().divided(0), real, "nothing is divided by nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_to_their_longest_obey_azure_and_end_with_the_patience() {
+        let began = Instant::now();
+        let patience = Patience { item: Duration::from_secs(100), ..Patience::default() };
+        let mut pauses = Pauses::new(&patience, began + patience.item);
+        let mut at = Vec::new();
+        for asked in [None, None, Some(Duration::from_secs(20)), None, None, None] {
+            pauses.pause(asked).await.unwrap();
+            at.push(began.elapsed().as_secs());
+        }
+        assert_eq!(at, [1, 3, 23, 31, 46, 61]);
+        let too_long = pauses.pause(Some(Duration::from_secs(60))).await;
+        assert_eq!(too_long, Err(HardenError::StillBusy));
+        assert_eq!(began.elapsed().as_secs(), 61, "it doesn't wait for what it won't see");
+    }
 }

@@ -3,8 +3,6 @@
 mod items;
 mod step;
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 
 use self::items::Wanted;
@@ -12,13 +10,11 @@ use self::step::{State, Step};
 use super::operator::block_on;
 use super::policy::{FOR_ARM, tell_faults};
 use super::{Exit, Format, output, wiring};
+use crate::azure::harden::Patience;
 use crate::azure::{Arm, HttpTransport};
 use crate::case::Mode;
-use crate::config::{Environment, MODE_SETTING, Settings};
+use crate::config::{Environment, MODE_SETTING, SPEED_UP_SETTING, Settings};
 use crate::harden::{Change, Item, Judged};
-
-/// Longest time that one item may take: updates of a cluster take minutes.
-const ITEM_BUDGET: Duration = Duration::from_secs(30 * 60);
 
 /// Arguments of `harden`.
 #[derive(Debug, clap::Args)]
@@ -57,7 +53,9 @@ pub(super) fn run(args: Args, environment: &Environment) -> anyhow::Result<Exit>
     let http = HttpTransport::new();
     let settings = Settings::read(environment);
     let mut needed = FOR_ARM.to_vec();
-    needed.extend(how.apply.then_some(MODE_SETTING));
+    if how.apply {
+        needed.extend([MODE_SETTING, SPEED_UP_SETTING]);
+    }
     if tell_faults(&settings, &needed) {
         return Ok(Exit::Invalid);
     }
@@ -70,7 +68,8 @@ pub(super) fn run(args: Args, environment: &Environment) -> anyhow::Result<Exit>
         !how.apply || how.yes || output::can_ask(),
         "there is no terminal to ask on: look at the plan, then give --yes"
     );
-    let steps = block_on(async { all(&arm, &items, &how).await })?;
+    let patience = Patience::default().divided(settings.speed_up);
+    let steps = block_on(async { all(&arm, &items, &how, &patience).await })?;
     if how.output == Format::Json {
         output::print(&format!("{}\n", serde_json::to_string_pretty(&steps)?));
     } else if !how.apply && steps.iter().any(|step| step.state == State::Planned) {
@@ -81,21 +80,15 @@ pub(super) fn run(args: Args, environment: &Environment) -> anyhow::Result<Exit>
 }
 
 /// One item after the other, so that people see what came of the last one before they agree to the next.
-async fn all(arm: &Arm, items: &[Item], how: &How) -> anyhow::Result<Vec<Step>> {
+async fn all(arm: &Arm, items: &[Item], how: &How, patience: &Patience) -> anyhow::Result<Vec<Step>> {
     let mut steps = Vec::new();
     for item in items {
         let mut step = Step::of(item);
-        match arm.judge(item).await {
-            Err(error) => step.ends(State::Failed, &error.to_string()),
-            Ok(Judged::Already(told)) => step.ends(State::Already, &told),
-            Ok(Judged::Busy(why)) => step.ends(State::Busy, &why),
-            Ok(Judged::Refused(why)) => step.ends(State::Refused, &why),
-            Ok(Judged::Change(change)) => {
-                step.plans(&change, &arm.written_url(item))?;
-                if how.apply {
-                    apply(arm, item, &change, how, &mut step).await?;
-                }
-            }
+        let before = steps.last().map(|step: &Step| step.state);
+        if item.is_further() && before.is_some_and(|state| !state.lets_the_next_be_tried()) {
+            step.ends(State::Skipped, "what comes before it is not done");
+        } else {
+            one(arm, item, how, patience, &mut step).await?;
         }
         if how.output == Format::Human {
             output::print(&step.told(!(how.apply && step.was_shown)));
@@ -105,21 +98,43 @@ async fn all(arm: &Arm, items: &[Item], how: &How) -> anyhow::Result<Vec<Step>> 
     Ok(steps)
 }
 
-async fn apply(arm: &Arm, item: &Item, change: &Change, how: &How, step: &mut Step) -> anyhow::Result<()> {
-    if !how.yes {
-        output::error(&step.told(true));
-        step.was_shown = true;
-        if !output::agrees("Send this? [y/N] ").context("the answer can't be read")? {
-            step.ends(State::Declined, "nothing was sent");
-            return Ok(());
+/// One item: looked at, and mended if that is wanted.
+async fn one(arm: &Arm, item: &Item, how: &How, patience: &Patience, step: &mut Step) -> anyhow::Result<()> {
+    match arm.judge(item).await {
+        Err(error) => step.ends(State::Failed, &error.to_string()),
+        Ok((_, Judged::Already(told))) => step.ends(State::Already, &told),
+        Ok((_, Judged::Busy(why))) => step.ends(State::Busy, &why),
+        Ok((_, Judged::Refused(why))) => step.ends(State::Refused, &why),
+        Ok((informed, Judged::Change(change))) => {
+            step.plans(&change, &arm.written_url(&informed))?;
+            if how.apply && agreed(step, how)? {
+                apply(arm, item, &change, patience, step).await;
+            }
         }
     }
+    Ok(())
+}
+
+/// Whether the change that was planned may be sent.
+fn agreed(step: &mut Step, how: &How) -> anyhow::Result<bool> {
+    if how.yes {
+        return Ok(true);
+    }
+    output::error(&step.told(true));
+    step.was_shown = true;
+    let agrees = output::agrees("Send this? [y/N] ").context("the answer can't be read")?;
+    if !agrees {
+        step.ends(State::Declined, "nothing was sent");
+    }
+    Ok(agrees)
+}
+
+async fn apply(arm: &Arm, item: &Item, change: &Change, patience: &Patience, step: &mut Step) {
     output::progress(&format!("{}: waiting for Azure", item.subject()));
-    let mended = arm.mend(item, change, ITEM_BUDGET).await;
+    let mended = arm.mend(item, change, patience).await;
     output::progress("");
     match mended {
         Ok(told) => step.ends(State::Done, &told),
         Err(error) => step.ends(State::Failed, &error.to_string()),
     }
-    Ok(())
 }

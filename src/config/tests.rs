@@ -102,6 +102,7 @@ fn every_setting_is_read() {
     assert_eq!(settings.times.retry_after, SignedDuration::from_mins(2));
     assert_eq!(settings.times.give_up_after, SignedDuration::from_mins(12));
     assert_eq!(settings.times.quiet, Times::default().divided(10).quiet);
+    assert_eq!(settings.speed_up, 10);
     assert_eq!(settings.log, LevelFilter::DEBUG);
     assert!(settings.posture);
     let arm = settings.arm.unwrap();
@@ -237,7 +238,8 @@ fn settings_that_do_not_fit_together_are_faults() {
     insta::assert_snapshot!(told(&with(&[
         (CREDENTIAL_SETTING, "managed-identity"), ("AZURE_CLIENT_ID", "/subscriptions/x"),
     ])), @r#"AZURE_CLIENT_ID: `/subscriptions/x` is no client id: write the GUID that the identity's page shows under that name, not its resource id"#);
-    assert_eq!(with(&[(SPEED_UP_SETTING, "60")]).times, Times::default());
+    let real = with(&[(SPEED_UP_SETTING, "60")]);
+    assert_eq!((real.times, real.speed_up), (Times::default(), 1));
 }
 
 #[test]

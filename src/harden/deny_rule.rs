@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::item::ItemError;
 use super::judged::{Change, Judged, Verb};
-use super::nsg_rule::{NsgRule, in_words};
+use super::nsg_rule::{Found, NsgRule, in_words};
 use crate::domain::text;
 use crate::posture::read::{at, rows, word, words};
 use crate::posture::{Admission, Ports, admission};
@@ -88,13 +88,11 @@ impl DenyRule {
     }
 
     pub(super) fn judge(&self, read: Option<&[u8]>) -> Result<Judged, ItemError> {
-        let Some(read) = read else { return Ok(self.rule.no_group()) };
-        let group: Value = serde_json::from_slice(read)?;
-        at(&group, &["properties"]).ok_or(ItemError::OtherShape)?;
-        let own = match self.rule.find(&group) {
-            Ok(own) => own,
+        let Found { group, rule: own } = match self.rule.found(read)? {
+            Ok(found) => found,
             Err(hindered) => return Ok(hindered),
         };
+        let own = own.as_ref();
         let neighbours = Neighbours::of(self, &group);
         if let Some(own) = own.filter(|own| self.is(own))
             && let Some(priority) = priority_of(own)

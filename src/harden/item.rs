@@ -1,11 +1,13 @@
 //! What can be mended, and where it is in Azure.
 
 use super::authorized_ranges::AuthorizedRanges;
+use super::container_insights::ContainerInsights;
 use super::defender_plan::DefenderPlan;
 use super::defender_profile::DefenderProfile;
 use super::deny_rule::DenyRule;
 use super::judged::Judged;
 use super::nsg_rule::NsgRule;
+use super::reading::Reading;
 use super::upgrade::Upgrade;
 use super::workspace::NewWorkspace;
 use crate::domain::{ClusterId, SubscriptionId};
@@ -15,7 +17,7 @@ use crate::posture::Question;
 const RULE_API: &str = "2024-05-01";
 
 /// What the person who hardens needs to be allowed to do, per item: what is read, then what is written. Never a part of the guard's role.
-pub const HARDEN_ACTIONS: [(&str, &[&str]); 7] = [
+pub const HARDEN_ACTIONS: [(&str, &[&str]); 8] = [
     ("defender-plan", &["Microsoft.Security/pricings/read", "Microsoft.Security/pricings/write"]),
     (
         "nsg-rule remove",
@@ -54,6 +56,19 @@ pub const HARDEN_ACTIONS: [(&str, &[&str]); 7] = [
         ],
     ),
     (
+        "container-insights",
+        &[
+            "Microsoft.ContainerService/managedClusters/read",
+            "Microsoft.OperationalInsights/workspaces/read",
+            "Microsoft.Insights/dataCollectionRuleAssociations/read",
+            "Microsoft.Insights/dataCollectionRules/read",
+            "Microsoft.Insights/dataCollectionRules/write",
+            "Microsoft.Insights/dataCollectionRuleAssociations/write",
+            "Microsoft.ContainerService/managedClusters/write",
+            "Microsoft.ContainerService/locations/operations/read",
+        ],
+    ),
+    (
         "upgrade",
         &[
             "Microsoft.ContainerService/managedClusters/read",
@@ -79,6 +94,8 @@ pub enum Item {
     AuthorizedRanges(AuthorizedRanges),
     /// Turn the Defender sensor of a cluster on.
     DefenderProfile(DefenderProfile),
+    /// One of the writes that turn Container Insights of a cluster on.
+    ContainerInsights(ContainerInsights),
     /// Bring a cluster's control plane to a version.
     Upgrade(Upgrade),
 }
@@ -106,6 +123,7 @@ impl Item {
             Self::Workspace(_) => "workspace",
             Self::AuthorizedRanges(_) => "authorized-ranges",
             Self::DefenderProfile(_) => "defender-profile",
+            Self::ContainerInsights(_) => "container-insights",
             Self::Upgrade(_) => "upgrade",
         }
     }
@@ -119,13 +137,31 @@ impl Item {
             Self::Workspace(new) => format!("{} in {}", new.id().name(), new.id().resource_group()),
             Self::AuthorizedRanges(ranges) => of_cluster(ranges.cluster()),
             Self::DefenderProfile(profile) => of_cluster(profile.cluster()),
+            Self::ContainerInsights(insights) => {
+                format!("{} ({})", of_cluster(insights.cluster()), insights.part_name())
+            }
             Self::Upgrade(upgrade) => of_cluster(upgrade.cluster()),
         }
     }
 
-    /// What is read to judge it.
-    pub fn question(&self) -> Question {
+    /// Whether it is nothing without the item before it.
+    pub fn is_further(&self) -> bool {
         match self {
+            Self::ContainerInsights(insights) => insights.is_further(),
+            Self::DefenderPlan(_)
+            | Self::RemoveRule(_)
+            | Self::AddRule(_)
+            | Self::Workspace(_)
+            | Self::AuthorizedRanges(_)
+            | Self::DefenderProfile(_)
+            | Self::Upgrade(_) => false,
+        }
+    }
+
+    /// What is read to judge it.
+    pub fn question(&self) -> Reading {
+        let question = match self {
+            Self::ContainerInsights(insights) => return insights.question(),
             Self::DefenderPlan(plan) => Question::Plan(plan.subscription.clone()),
             Self::RemoveRule(rule) => Question::Nsg(rule.group().clone()),
             Self::AddRule(deny) => Question::Nsg(deny.rule().group().clone()),
@@ -133,37 +169,42 @@ impl Item {
             Self::AuthorizedRanges(ranges) => Question::Cluster(ranges.cluster().clone()),
             Self::DefenderProfile(profile) => Question::Cluster(profile.cluster().clone()),
             Self::Upgrade(upgrade) => Question::Cluster(upgrade.cluster().clone()),
-        }
+        };
+        Reading::Known(question)
     }
 
-    /// What has to be read before that, and given to [`Item::informed`].
-    pub fn first_question(&self) -> Option<Question> {
+    /// What has to be read before that, and given to [`Item::informed`], in this order.
+    pub fn first_questions(&self) -> Vec<Reading> {
         match self {
-            Self::Upgrade(upgrade) => Some(Question::Upgrades(upgrade.cluster().clone())),
+            Self::ContainerInsights(insights) => insights.first_questions(),
+            Self::Upgrade(upgrade) => vec![Question::Upgrades(upgrade.cluster().clone()).into()],
             Self::DefenderPlan(_)
             | Self::RemoveRule(_)
             | Self::AddRule(_)
             | Self::Workspace(_)
             | Self::AuthorizedRanges(_)
-            | Self::DefenderProfile(_) => None,
+            | Self::DefenderProfile(_) => Vec::new(),
         }
     }
 
-    /// The item that knows the answer to its first question.
+    /// The item that knows the answers to its first questions: bodies, or nothing where there is no such thing.
     ///
     /// # Errors
-    /// The body is not what was asked for.
-    pub fn informed(&self, read: Option<&[u8]>) -> Result<Self, ItemError> {
-        match self {
-            Self::Upgrade(upgrade) => Ok(Self::Upgrade(upgrade.informed(read)?)),
-            other => Ok(other.clone()),
+    /// A body is not what was asked for.
+    pub fn informed(&self, answers: &[Option<&[u8]>]) -> Result<Self, ItemError> {
+        match (self, answers) {
+            (Self::ContainerInsights(insights), [cluster, workspace, association]) => {
+                Ok(Self::ContainerInsights(insights.informed(*cluster, *workspace, *association)?))
+            }
+            (Self::Upgrade(upgrade), [offered]) => Ok(Self::Upgrade(upgrade.informed(*offered)?)),
+            (other, _) => Ok(other.clone()),
         }
     }
 
     /// The path of the URL that is written to, part by part, and its api-version.
     pub fn written(&self) -> (Vec<String>, &'static str) {
         let question = self.question();
-        let mut path: Vec<String> = question.segments().into_iter().map(str::to_owned).collect();
+        let mut path = question.segments();
         let mut of_rule = |rule: &NsgRule| path.extend(["securityRules".to_owned(), rule.name().to_owned()]);
         match self {
             Self::RemoveRule(rule) => {
@@ -178,6 +219,7 @@ impl Item {
             | Self::Workspace(_)
             | Self::AuthorizedRanges(_)
             | Self::DefenderProfile(_)
+            | Self::ContainerInsights(_)
             | Self::Upgrade(_) => (path, question.api_version()),
         }
     }
@@ -191,6 +233,7 @@ impl Item {
             Self::Workspace(new) => new.id().subscription(),
             Self::AuthorizedRanges(ranges) => ranges.cluster().subscription(),
             Self::DefenderProfile(profile) => profile.cluster().subscription(),
+            Self::ContainerInsights(insights) => insights.cluster().subscription(),
             Self::Upgrade(upgrade) => upgrade.cluster().subscription(),
         }
     }
@@ -207,6 +250,7 @@ impl Item {
             Self::Workspace(new) => new.judge(read),
             Self::AuthorizedRanges(ranges) => ranges.judge(read),
             Self::DefenderProfile(profile) => profile.judge(read),
+            Self::ContainerInsights(insights) => insights.judge(read),
             Self::Upgrade(upgrade) => upgrade.judge(read),
         }
     }

@@ -16,6 +16,15 @@ const NAME_CHARS_MAX: usize = 80;
 const SHOWN_MAX: usize = 5;
 const COST: &str = "Free. What came in by this rule alone is cut off at once, connections that are open now included or not.";
 
+/// States in which Azure is at work on a rule.
+const BUSY: [&str; 2] = ["Updating", "Deleting"];
+
+/// A group as it was read, and its rule.
+pub(super) struct Found {
+    pub(super) group: Value,
+    pub(super) rule: Option<Value>,
+}
+
 /// A rule to remove, by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NsgRule {
@@ -51,19 +60,16 @@ impl NsgRule {
     }
 
     pub(super) fn judge(&self, read: Option<&[u8]>) -> Result<Judged, ItemError> {
-        let Some(read) = read else { return Ok(self.no_group()) };
-        let group: Value = serde_json::from_slice(read)?;
-        at(&group, &["properties"]).ok_or(ItemError::OtherShape)?;
-        let rule = match self.find(&group) {
-            Ok(Some(rule)) => rule,
-            Ok(None) => {
+        let rule = match self.found(read)? {
+            Ok(Found { rule: Some(rule), .. }) => rule,
+            Ok(Found { rule: None, .. }) => {
                 let told = format!("`{}` has no rule `{}`", self.group.name(), self.name);
                 return Ok(Judged::Already(told));
             }
             Err(hindered) => return Ok(hindered),
         };
         Ok(Judged::Change(Change {
-            now: in_words(rule),
+            now: in_words(&rule),
             then: format!("the rule `{}` is removed", self.name),
             cost: COST,
             verb: Verb::Delete,
@@ -72,30 +78,39 @@ impl NsgRule {
         }))
     }
 
-    pub(super) fn no_group(&self) -> Judged {
-        Judged::Refused(format!("there is no network security group `{}`", self.group.name()))
+    /// The group with the rule of this name, if it has one; or why such a rule must not be touched now.
+    pub(super) fn found(&self, read: Option<&[u8]>) -> Result<Result<Found, Judged>, ItemError> {
+        let Some(read) = read else {
+            let why = format!("there is no network security group `{}`", self.group.name());
+            return Ok(Err(Judged::Refused(why)));
+        };
+        let group: Value = serde_json::from_slice(read)?;
+        at(&group, &["properties"]).ok_or(ItemError::OtherShape)?;
+        if let Some(why) = self.refusal(&group) {
+            return Ok(Err(Judged::Refused(why)));
+        }
+        let rules = rows(&group, &["properties", "securityRules"]);
+        let rule = rules.iter().find(|rule| self.is_named(rule)).cloned();
+        let state = rule.as_ref().and_then(|rule| word(rule, &["properties", "provisioningState"]));
+        if let Some(state) = state.filter(|state| BUSY.iter().any(|busy| state.eq_ignore_ascii_case(busy))) {
+            return Ok(Err(Judged::Busy(format!("the rule is in the state `{state}`"))));
+        }
+        Ok(Ok(Found { group, rule }))
     }
 
-    /// The rule of this name in its group, if there is one, or why it must not be touched now.
-    pub(super) fn find<'a>(&self, group: &'a Value) -> Result<Option<&'a Value>, Judged> {
+    /// Why a rule of this name is nobody's to touch.
+    fn refusal(&self, group: &Value) -> Option<String> {
         if is_rule_of_aks(&self.name) {
-            return Err(Judged::Refused(format!(
+            return Some(format!(
                 "AKS owns the rule `{}` and puts it back: set `loadBalancerSourceRanges` on the Service",
                 self.name
-            )));
+            ));
         }
         let defaults = rows(group, &["properties", "defaultSecurityRules"]);
-        if defaults.iter().any(|rule| self.is_named(rule)) {
-            let why = format!("`{}` is one of Azure's default rules, which can't be changed", self.name);
-            return Err(Judged::Refused(why));
-        }
-        let rule = rows(group, &["properties", "securityRules"]).iter().find(|rule| self.is_named(rule));
-        let state =
-            rule.and_then(|rule| word(rule, &["properties", "provisioningState"])).unwrap_or_default();
-        if ["Updating", "Deleting"].iter().any(|busy| state.eq_ignore_ascii_case(busy)) {
-            return Err(Judged::Busy(format!("the rule is in the state `{state}`")));
-        }
-        Ok(rule)
+        defaults
+            .iter()
+            .any(|rule| self.is_named(rule))
+            .then(|| format!("`{}` is one of Azure's default rules, which can't be changed", self.name))
     }
 
     pub(super) fn is_named(&self, rule: &Value) -> bool {

@@ -22,6 +22,16 @@ impl RawObject {
         self.0.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
     }
 
+    /// The member at the end of a path, if everything on the way is there.
+    pub(super) fn get_at(&self, path: &[&str]) -> Result<Option<Box<RawValue>>, serde_json::Error> {
+        let Some((first, rest)) = path.split_first() else { return Ok(None) };
+        match self.get(first) {
+            Some(value) if rest.is_empty() => Ok(Some(value.to_owned())),
+            Some(value) => Self::parse(value.get().as_bytes())?.get_at(rest),
+            None => Ok(None),
+        }
+    }
+
     /// Sets a member where it stands, or at the end. No other spelling of its name stays: Azure must not read that one.
     pub(super) fn set(&mut self, name: &str, value: Box<RawValue>) {
         let place = self.0.iter().position(|(own, _)| own.eq_ignore_ascii_case(name));

@@ -219,7 +219,7 @@ fn a_deny_that_is_there_and_holds_is_already_so_and_one_that_is_shadowed_is_move
 fn upgraded(to: &str, offered: &Value, cluster: &Value) -> Judged {
     let item = Item::Upgrade(Upgrade::new(ClusterId::parse(CLUSTER).unwrap(), to).unwrap());
     let profile = json!({ "properties": { "controlPlaneProfile": { "kubernetesVersion": "1.34.4", "upgrades": offered } } });
-    judged(&item.informed(Some(profile.to_string().as_bytes())).unwrap(), cluster)
+    judged(&item.informed(&[Some(profile.to_string().as_bytes())]).unwrap(), cluster)
 }
 
 #[test]

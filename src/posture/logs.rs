@@ -86,5 +86,10 @@ pub(super) fn of_insights(cluster: &ClusterFacts) -> Option<Finding> {
     let seen = "neither the add-on `omsagent` nor `azureMonitorProfile.containerInsights` is enabled";
     let arguments = [&cluster.az()[..], &["--workspace-resource-id", "YOUR_WORKSPACE_ID"]].concat();
     let on = command("az aks enable-addons --addons monitoring", &arguments);
-    Some(Finding::new(Check::ContainerInsightsOff, &cluster.id, seen).command(on))
+    let id = cluster.id.to_string();
+    let own = command(
+        "aks-stop-guard harden container-insights",
+        &["--cluster", &id, "--workspace", "YOUR_WORKSPACE_ID"],
+    );
+    Some(Finding::new(Check::ContainerInsightsOff, &cluster.id, seen).command(own).command(on))
 }

@@ -63,7 +63,7 @@ pub(super) fn support(cluster: &ClusterFacts, releases: &[Release], upgrades: &[
         Some(_) => return None,
     };
     let mut found = Finding::new(Check::VersionUnsupported, &cluster.id, &seen).severity(severity);
-    found.commands = upgrade(cluster, upgrades).into_iter().collect();
+    found.commands = upgrade(cluster, upgrades);
     Some(found)
 }
 
@@ -74,14 +74,18 @@ pub(super) fn newer(cluster: &ClusterFacts, upgrades: &[String]) -> Option<Findi
     all.sort_by_key(|version| numbers(version));
     let shown = all.iter().map(|version| version.as_str()).collect::<Vec<_>>().join(", ");
     let seen = format!("version {version} can be upgraded to {shown}");
-    upgrade(cluster, upgrades).map(|to| Finding::new(Check::UpgradeAvailable, &cluster.id, &seen).command(to))
+    let mut found = Finding::new(Check::UpgradeAvailable, &cluster.id, &seen);
+    found.commands = upgrade(cluster, upgrades);
+    (!found.commands.is_empty()).then_some(found)
 }
 
-/// The command for the newest version that can be reached in one step.
-fn upgrade(cluster: &ClusterFacts, upgrades: &[String]) -> Option<String> {
-    let newest = upgrades.iter().max_by_key(|version| numbers(version))?;
+/// The commands for the newest version that can be reached in one step.
+fn upgrade(cluster: &ClusterFacts, upgrades: &[String]) -> Vec<String> {
+    let Some(newest) = upgrades.iter().max_by_key(|version| numbers(version)) else { return Vec::new() };
+    let id = cluster.id.to_string();
+    let own = command("aks-stop-guard harden upgrade", &["--cluster", &id, "--to", newest]);
     let arguments = [&cluster.az()[..], &["--kubernetes-version", newest]].concat();
-    Some(command("az aks upgrade", &arguments))
+    vec![own, command("az aks upgrade", &arguments)]
 }
 
 /// Whether upgrades come by themselves.

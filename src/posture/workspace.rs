@@ -49,7 +49,10 @@ impl Workspace {
 pub(super) fn missing(id: &ResourceId) -> Finding {
     let seen = format!("workspace `{}` does not exist", id.name());
     let recover = command("az monitor log-analytics workspace recover", &az(id));
-    Finding::new(Check::WorkspaceMissing, id, &seen).command(recover)
+    let made = id.to_string();
+    let own = command("aks-stop-guard harden workspace", &[&made, "--location", "YOUR_REGION"]);
+    // What can be recovered keeps its logs, so that comes first.
+    Finding::new(Check::WorkspaceMissing, id, &seen).command(recover).command(own)
 }
 
 fn az(id: &ResourceId) -> [&str; 6] {

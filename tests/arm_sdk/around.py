@@ -7,14 +7,29 @@ Each step prints one line; the first that does not hold ends the program with a 
 
 import sys
 
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceModifiedError, ResourceNotFoundError
 from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.containerservice import ContainerServiceClient
+from azure.mgmt.containerservice.models import ManagedClusterAddonProfile
 from azure.mgmt.loganalytics import LogAnalyticsManagementClient
+from azure.mgmt.loganalytics.models import Workspace, WorkspaceSku
 from azure.mgmt.monitor import MonitorManagementClient
+from azure.mgmt.monitor.models import (
+    DataCollectionRuleAssociationProxyOnlyResource,
+    DataCollectionRuleDataSources,
+    DataCollectionRuleDestinations,
+    DataCollectionRuleResource,
+    DataFlow,
+    ExtensionDataSource,
+    LogAnalyticsDestination,
+)
 from azure.mgmt.network import NetworkManagementClient
 from azure.mgmt.network.models import SecurityRule
+from azure.mgmt.resourcegraph import ResourceGraphClient
+from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions
 from azure.mgmt.security import SecurityCenter
+from azure.mgmt.security.models import Extension, Pricing
 
 from check import POLLING_INTERVAL_SECONDS, BearerOverHttp, NoCredential, identity_token, raises
 
@@ -74,24 +89,46 @@ def main(url, header, cluster_id):
     assert (written.access, written.destination_port_ranges) == ("Deny", ["22", "3389"]), written
     again = lambda: write(node_group, nsgs[0].name, "twice", deny)
     raises(HttpResponseError, 400, "SecurityRuleConflict", again)
-    print("ok a network rule is written, and none with the priority of another")
+    network.security_rules.begin_delete(
+        node_group, nsgs[0].name, "no-ssh", polling_interval=POLLING_INTERVAL_SECONDS
+    ).result()
+    names = [rule.name for rule in network.network_security_groups.get(node_group, nsgs[0].name).security_rules]
+    assert "no-ssh" not in names, names
+    print("ok a network rule is written and deleted, and none gets the priority of another")
 
     pricings = client(SecurityCenter, api_version="2024-01-01").pricings
     plan = pricings.get(f"subscriptions/{subscription}", "Containers")
     assert (plan.pricing_tier, plan.extensions[0].is_enabled) == ("Standard", "True"), plan
     plan = pricings.get(cluster_id.lstrip("/"), "Containers")
     assert (plan.pricing_tier, plan.inherited) == ("Free", "False"), plan
-    print("ok plans of the subscription and of the cluster")
+    extension = Extension(name="ContainerSensor", is_enabled="False")
+    wanted = Pricing(pricing_tier="standard", extensions=[extension])
+    plan = pricings.update(f"subscriptions/{subscription}", "Containers", wanted)
+    assert (plan.pricing_tier, plan.extensions[0].is_enabled) == ("Standard", "False"), plan
+    print("ok plans of the subscription and of the cluster, read and written")
 
     workspaces = client(LogAnalyticsManagementClient).workspaces
     workspace = workspaces.get("logs", "main")
     assert (workspace.retention_in_days, workspace.provisioning_state) == (90, "Succeeded"), workspace
     raises(ResourceNotFoundError, 404, "ResourceNotFound", lambda: workspaces.get("logs", "no-such-workspace"))
-    print("ok workspaces")
+    wanted = Workspace(location="northeurope", sku=WorkspaceSku(name="PerGB2018"), retention_in_days=30)
+    write = workspaces.begin_create_or_update
+    made = write("logs", "new", wanted, polling_interval=POLLING_INTERVAL_SECONDS).result()
+    assert (made.location, made.retention_in_days) == ("northeurope", 30), made
+    print("ok workspaces, read and made")
     settings = client(MonitorManagementClient).diagnostic_settings
     own = list(settings.list(cluster_id.lstrip("/")))
     assert [log.category for log in own[0].logs if log.enabled] == ["kube-audit-admin", "guard"], own
     print("ok diagnostic settings")
+
+    monitor = client(MonitorManagementClient)
+    collection_rules(monitor, group, workspace.id, cluster_id.lstrip("/"))
+    print("ok data collection rules and their associations")
+    add_on(aks, group, name, workspace.id)
+    print("ok the monitoring add-on, and none on a cluster that was changed meanwhile")
+    graph = ResourceGraphClient(NoCredential(), base_url=url, authentication_policy=BearerOverHttp(token))
+    fleet(graph, subscription, [name, "aks-2", "aks-3"])
+    print("ok resource graph, page by page")
 
     authorization = client(AuthorizationManagementClient)
     roles = {role.name: role for role in authorization.role_definitions.list(f"subscriptions/{subscription}")}
@@ -100,6 +137,67 @@ def main(url, header, cluster_id):
     role = roles[assignments[0].role_definition_id.rsplit("/", 1)[-1]]
     assert (role.role_name, role.permissions[0].actions) == ("Owner", ["*"]), role
     print("ok role definitions and assignments")
+
+
+def fleet(graph, subscription, names):
+    """Pages of two, each found by the token of the one before."""
+    query = "resources | where type =~ 'microsoft.containerservice/managedclusters' | project id, name | order by id asc"
+    found, token = [], None
+    for truncated in ["true", "false"]:
+        options = QueryRequestOptions(result_format="objectArray", top=2, skip_token=token)
+        page = graph.resources(QueryRequest(subscriptions=[subscription], query=query, options=options))
+        assert (page.total_records, page.result_truncated) == (3, truncated), page
+        found, token = found + [row["name"] for row in page.data], page.skip_token
+    assert (found, token) == (names, None), (found, token)
+
+
+def collection_rules(monitor, group, workspace, cluster):
+    rules, associations = monitor.data_collection_rules, monitor.data_collection_rule_associations
+    stream = "Microsoft-ContainerInsights-Group-Default"
+    extension = ExtensionDataSource(name="x", extension_name="ContainerInsights", streams=[stream])
+    body = DataCollectionRuleResource(
+        location="westeurope",
+        kind="Linux",
+        data_sources=DataCollectionRuleDataSources(extensions=[extension]),
+        destinations=DataCollectionRuleDestinations(
+            log_analytics=[LogAnalyticsDestination(workspace_resource_id=workspace, name="main")]
+        ),
+        data_flows=[DataFlow(streams=[stream], destinations=["main"])],
+    )
+    made = rules.create(group, "MSCI-x", body)
+    assert (made.name, made.kind, made.provisioning_state) == ("MSCI-x", "Linux", "Succeeded"), made
+    assert made.immutable_id.startswith("dcr-") and made.data_flows[0].streams == [stream], made
+    again = rules.create(group, "MSCI-x", body)
+    assert again.immutable_id == made.immutable_id and again.etag != made.etag, again
+    read = rules.get(group, "MSCI-x")
+    assert read.destinations.log_analytics[0].workspace_resource_id == workspace, read
+    raises(ResourceNotFoundError, 404, "ResourceNotFound", lambda: rules.get(group, "MSCI-y"))
+    body.location = "northeurope"
+    raises(HttpResponseError, 400, "InvalidPayload", lambda: rules.create(group, "MSCI-y", body))
+
+    name = "ContainerInsightsExtension"
+    raises(ResourceNotFoundError, 404, "ResourceNotFound", lambda: associations.get(cluster, name))
+    wanted = DataCollectionRuleAssociationProxyOnlyResource(data_collection_rule_id=made.id)
+    assert associations.create(cluster, name, wanted).data_collection_rule_id == made.id
+    assert associations.get(cluster, name).name == name
+    wanted.data_collection_rule_id = made.id + "-gone"
+    raises(HttpResponseError, 400, "InvalidDataCollectionRule", lambda: associations.create(cluster, name, wanted))
+
+
+def add_on(aks, group, name, workspace):
+    cluster = aks.managed_clusters.get(group, name)
+    config = {"logAnalyticsWorkspaceResourceID": workspace, "useAADAuth": "true"}
+    cluster.addon_profiles = {"omsagent": ManagedClusterAddonProfile(enabled=True, config=config)}
+
+    def write(etag):
+        aks.managed_clusters.begin_create_or_update(
+            group, name, cluster, etag=etag, match_condition=MatchConditions.IfNotModified, polling=False
+        )
+
+    raises(ResourceModifiedError, 412, "PreconditionFailed", lambda: write("another"))
+    write(cluster.e_tag)
+    shown = aks.managed_clusters.get(group, name)
+    assert (shown.provisioning_state, dict(shown.addon_profiles["omsagent"].config)) == ("Updating", config), shown
 
 
 if __name__ == "__main__":

@@ -173,6 +173,7 @@ async fn people_read_what_is_open_the_worst_first_and_what_to_do() {
     container-insights-off: Container Insights is off
       why   Nobody sees nodes and pods go away, and nothing of them is left after a stop.
       mend  Turn Container Insights on.
+            aks-stop-guard harden container-insights --cluster /subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-dev/providers/Microsoft.ContainerService/managedClusters/aks-open --workspace YOUR_WORKSPACE_ID
             az aks enable-addons --addons monitoring --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group rg-dev --name aks-open --workspace-resource-id YOUR_WORKSPACE_ID
       see   https://learn.microsoft.com/azure/azure-monitor/containers/kubernetes-monitoring-enable
 
@@ -185,6 +186,7 @@ async fn people_read_what_is_open_the_worst_first_and_what_to_do() {
     upgrade-available: there is a newer version
       why   A stopped cluster can't be upgraded, and the next version goes out of support meanwhile.
       mend  Upgrade when it suits.
+            aks-stop-guard harden upgrade --cluster /subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-dev/providers/Microsoft.ContainerService/managedClusters/aks-open --to 1.35.2
             az aks upgrade --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group rg-dev --name aks-open --kubernetes-version 1.35.2
       see   https://learn.microsoft.com/azure/aks/upgrade-aks-cluster
     "#);
@@ -363,7 +365,9 @@ async fn a_stopped_cluster_and_a_lost_workspace_are_told() {
     let done = theatre.run(&["--subscription", SUBSCRIPTION]).await;
     assert!(done.out.contains("note: aks-open in rg-dev: it is stopped"), "{}", done.out);
     assert!(done.out.contains("workspace `main` does not exist"), "{}", done.out);
-    assert!(done.out.contains("az monitor log-analytics workspace recover"), "{}", done.out);
+    let mends =
+        ["az monitor log-analytics workspace recover", "aks-stop-guard harden workspace /subscriptions/"];
+    assert!(mends.iter().all(|mend| done.out.contains(mend)), "{}", done.out);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,7 +5,8 @@ use clap::{Subcommand, ValueEnum};
 use super::How;
 use crate::domain::{ClusterId, ResourceId, SubscriptionId};
 use crate::harden::{
-    AuthorizedRanges, DefenderPlan, DefenderProfile, DenyRule, Item, NewWorkspace, NsgRule, Protocol, Upgrade,
+    AuthorizedRanges, ContainerInsights, DefenderPlan, DefenderProfile, DenyRule, Item, NewWorkspace,
+    NsgRule, Protocol, Upgrade,
 };
 
 /// Days that a new workspace keeps logs: what `posture` looks for.
@@ -25,6 +26,8 @@ pub(super) enum Wanted {
     AuthorizedRanges(RangesArgs),
     /// Turn the Defender sensor of clusters on; it is a part of the plan
     DefenderProfile(ProfileArgs),
+    /// Turn Container Insights of clusters on, with managed-identity authentication; what it collects is billed
+    ContainerInsights(InsightsArgs),
     /// Bring the control plane of clusters to a version, one minor at a time; it can't be undone
     Upgrade(UpgradeArgs),
 }
@@ -130,6 +133,18 @@ pub(super) struct ProfileArgs {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct InsightsArgs {
+    /// Clusters, by their ids
+    #[arg(long, value_name = "ID", num_args = 1.., required = true, value_parser = ClusterId::parse)]
+    cluster: Vec<ClusterId>,
+    /// The Log Analytics workspace that takes their logs, by its id; it must be there
+    #[arg(long, value_name = "ID", value_parser = ResourceId::parse)]
+    workspace: ResourceId,
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct UpgradeArgs {
     /// Clusters, by their ids
     #[arg(long, value_name = "ID", num_args = 1.., required = true, value_parser = ClusterId::parse)]
@@ -171,6 +186,10 @@ impl Wanted {
             Self::DefenderProfile(ProfileArgs { cluster, workspace, how }) => {
                 let profile = |cluster| or_usage(DefenderProfile::new(cluster, workspace.clone()));
                 (cluster.into_iter().map(profile).map(Item::DefenderProfile).collect(), how)
+            }
+            Self::ContainerInsights(InsightsArgs { cluster, workspace, how }) => {
+                let parts = |cluster: &ClusterId| or_usage(ContainerInsights::parts(cluster, &workspace));
+                (cluster.iter().flat_map(parts).map(Item::ContainerInsights).collect(), how)
             }
             Self::Upgrade(UpgradeArgs { cluster, to, how }) => {
                 let upgrade = |cluster| or_usage(Upgrade::new(cluster, &to));

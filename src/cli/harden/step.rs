@@ -27,14 +27,24 @@ pub(super) enum State {
     Refused,
     /// It is not so, or not known to be so.
     Failed,
+    /// It needs the one before it, which is not done; nothing was sent.
+    Skipped,
 }
 
 impl State {
-    /// Whether it is what was asked for.
+    /// Whether it is what was asked for. Of what was not tried, the one before it says so.
     pub(super) fn is_well(self) -> bool {
         match self {
-            Self::Already | Self::Planned | Self::Done | Self::Declined => true,
+            Self::Already | Self::Planned | Self::Done | Self::Declined | Self::Skipped => true,
             Self::Busy | Self::Refused | Self::Failed => false,
+        }
+    }
+
+    /// Whether what comes after it and needs it can be tried.
+    pub(super) fn lets_the_next_be_tried(self) -> bool {
+        match self {
+            Self::Already | Self::Planned | Self::Done => true,
+            Self::Declined | Self::Busy | Self::Refused | Self::Failed | Self::Skipped => false,
         }
     }
 
@@ -47,6 +57,7 @@ impl State {
             Self::Busy => "busy",
             Self::Refused => "refused",
             Self::Failed => "failed",
+            Self::Skipped => "not tried",
         }
     }
 }

@@ -10,6 +10,7 @@ mod arm;
 mod around;
 mod caller;
 mod cluster;
+mod collection;
 pub mod entra;
 mod estate;
 mod event;

@@ -1,4 +1,4 @@
-//! Writes to what stands around the clusters: plans, network rules (see `rules`), workspaces.
+//! Writes to what stands around the clusters: plans, network rules (see `rules`), workspaces, data collection rules (see `collection`).
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -16,6 +16,8 @@ pub(super) enum Amend {
     DeleteRule { subscription: String, group: String, rule: String },
     PutRule { subscription: String, group: String, rule: String },
     PutWorkspace { subscription: String, id: String },
+    PutCollectionRule { subscription: String, id: String },
+    PutAssociation { cluster: ClusterId, id: String },
     NetworkOperation { subscription: String, operation: String },
 }
 
@@ -30,6 +32,9 @@ impl Amend {
             }
             ("PUT", ["resourcegroups", _, "providers", "microsoft.operationalinsights", "workspaces", _]) => {
                 Some(Self::PutWorkspace { subscription, id: format!("/{}", segments.join("/")) })
+            }
+            ("PUT", ["resourcegroups", _, "providers", "microsoft.insights", "datacollectionrules", _]) => {
+                Some(Self::PutCollectionRule { subscription, id: format!("/{}", segments.join("/")) })
             }
             (
                 "PUT" | "DELETE",
@@ -58,12 +63,30 @@ impl Amend {
         }
     }
 
+    /// Reads what comes after a cluster's id.
+    pub(super) fn of_cluster(
+        method: &Method,
+        rest: &[&str],
+        cluster: &ClusterId,
+        segments: &[&str],
+    ) -> Option<Self> {
+        match (method.as_str(), rest) {
+            ("PUT", ["providers", "microsoft.insights", "datacollectionruleassociations", _]) => {
+                let (cluster, id) = (cluster.clone(), format!("/{}", segments.join("/")));
+                Some(Self::PutAssociation { cluster, id })
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn kind(&self) -> RequestKind {
         match self {
             Self::PutPlan { .. } => RequestKind::PutPlan,
             Self::DeleteRule { .. } => RequestKind::DeleteRule,
             Self::PutRule { .. } => RequestKind::PutRule,
             Self::PutWorkspace { .. } => RequestKind::PutWorkspace,
+            Self::PutCollectionRule { .. } => RequestKind::PutCollectionRule,
+            Self::PutAssociation { .. } => RequestKind::PutAssociation,
             Self::NetworkOperation { .. } => RequestKind::GetNetworkOperation,
         }
     }
@@ -75,6 +98,8 @@ impl Amend {
             Self::DeleteRule { .. } => "Microsoft.Network/networkSecurityGroups/securityRules/delete",
             Self::PutRule { .. } => "Microsoft.Network/networkSecurityGroups/securityRules/write",
             Self::PutWorkspace { .. } => "Microsoft.OperationalInsights/workspaces/write",
+            Self::PutCollectionRule { .. } => "Microsoft.Insights/dataCollectionRules/write",
+            Self::PutAssociation { .. } => "Microsoft.Insights/dataCollectionRuleAssociations/write",
             Self::NetworkOperation { .. } => "Microsoft.Network/locations/operations/read",
         }
     }
@@ -85,7 +110,9 @@ impl Amend {
             | Self::DeleteRule { subscription, .. }
             | Self::PutRule { subscription, .. }
             | Self::PutWorkspace { subscription, .. }
+            | Self::PutCollectionRule { subscription, .. }
             | Self::NetworkOperation { subscription, .. } => subscription,
+            Self::PutAssociation { cluster, .. } => &cluster.subscription,
         }
     }
 }
@@ -95,6 +122,8 @@ impl World {
         match amend {
             Amend::PutPlan { subscription } => self.put_plan(subscription, call.request.body()),
             Amend::PutWorkspace { id, .. } => self.put_workspace(id, call.request.body()),
+            Amend::PutCollectionRule { id, .. } => self.put_collection_rule(id, call),
+            Amend::PutAssociation { cluster, id } => self.put_association(cluster, id, call),
             Amend::DeleteRule { subscription, group, rule } => {
                 self.delete_rule(subscription, group, rule, call)
             }
@@ -138,11 +167,13 @@ impl World {
         self.estate.resource(id).map_or_else(|| invalid("id"), |made| Draft::gateway(status, made))
     }
 
-    /// Refuses a write to a cluster that has changed since it was read (AKS docs, "Use eTags").
+    /// Refuses a write to a cluster that has changed since it was read (AKS docs, "Use eTags"). The etag is a bare guid in bodies;
+    /// azure-cli sends it as it is, the SDK for Python in quotes.
     pub(super) fn precondition(&self, call: &Call<'_>, id: &ClusterId) -> Result<(), Draft> {
         let Some(wanted) = call.request.headers().get("if-match") else { return Ok(()) };
         let Some(cluster) = self.clusters.get(id) else { return Err(not_found(id)) };
-        if wanted.as_bytes() == cluster.etag.as_bytes() { Ok(()) } else { Err(changed()) }
+        let bare = wanted.to_str().unwrap_or_default().trim_matches('"');
+        if bare == cluster.etag { Ok(()) } else { Err(changed()) }
     }
 }
 
@@ -158,4 +189,5 @@ pub(super) fn invalid(what: &str) -> Draft {
 }
 
 /// Members of a cluster's properties that a PUT changes here; others are as the world has them.
-pub(super) const WRITTEN: [&str; 3] = ["apiServerAccessProfile", "securityProfile", "kubernetesVersion"];
+pub(super) const WRITTEN: [&str; 4] =
+    ["addonProfiles", "apiServerAccessProfile", "securityProfile", "kubernetesVersion"];

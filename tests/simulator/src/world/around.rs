@@ -90,6 +90,7 @@ impl Around {
                     }
                     ("microsoft.network", "virtualnetworks", ["subnets", _]) => RequestKind::GetSubnet,
                     ("microsoft.operationalinsights", "workspaces", []) => RequestKind::GetWorkspace,
+                    ("microsoft.insights", "datacollectionrules", []) => RequestKind::GetCollectionRule,
                     _ => return None,
                 };
                 Some(Self::Resource { kind, subscription, id: format!("/{}", segments.join("/")) })
@@ -99,13 +100,22 @@ impl Around {
     }
 
     /// Reads what comes after a cluster's id.
-    pub(super) fn of_cluster(method: &Method, rest: &[&str], id: &ClusterId) -> Option<Self> {
-        let id = || id.clone();
+    pub(super) fn of_cluster(
+        method: &Method,
+        rest: &[&str],
+        cluster: &ClusterId,
+        segments: &[&str],
+    ) -> Option<Self> {
+        let id = || cluster.clone();
         match rest {
             _ if method != Method::GET => None,
             ["upgradeprofiles", "default"] => Some(Self::Upgrades(id())),
             ["providers", "microsoft.insights", "diagnosticsettings"] => Some(Self::Settings(id())),
             ["providers", "microsoft.security", "pricings", "containers"] => Some(Self::ClusterPlan(id())),
+            ["providers", "microsoft.insights", "datacollectionruleassociations", _] => {
+                let (kind, subscription) = (RequestKind::GetAssociation, cluster.subscription.clone());
+                Some(Self::Resource { kind, subscription, id: format!("/{}", segments.join("/")) })
+            }
             _ => None,
         }
     }
@@ -155,6 +165,12 @@ impl Around {
             }
             Self::Resource { kind: RequestKind::GetWorkspace, .. } => {
                 "Microsoft.OperationalInsights/workspaces/read"
+            }
+            Self::Resource { kind: RequestKind::GetCollectionRule, .. } => {
+                "Microsoft.Insights/dataCollectionRules/read"
+            }
+            Self::Resource { kind: RequestKind::GetAssociation, .. } => {
+                "Microsoft.Insights/dataCollectionRuleAssociations/read"
             }
             Self::Resource { .. } => "Microsoft.Network/networkSecurityGroups/read",
         }

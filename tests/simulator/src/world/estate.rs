@@ -132,6 +132,23 @@ impl Estate {
         );
     }
 
+    /// Keeps a resource as it was written.
+    pub(super) fn keep(&mut self, id: &str, body: Value) {
+        self.add(id, body);
+    }
+
+    /// Changes a resource behind everybody's back, as other tools do. Nothing if there is none.
+    pub fn change(&mut self, id: &str, how: impl FnOnce(&mut Value)) {
+        if let Some(body) = self.resources.get_mut(&id.to_ascii_lowercase()) {
+            how(body);
+        }
+    }
+
+    /// A resource's body, if there is one.
+    pub fn body(&self, id: &str) -> Option<&Value> {
+        self.resource(id)
+    }
+
     fn add(&mut self, id: &str, mut body: Value) {
         if let Some(members) = body.as_object_mut() {
             members.entry("id").or_insert_with(|| json!(id));

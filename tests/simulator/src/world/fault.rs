@@ -76,6 +76,8 @@ pub enum RequestKind {
     GetRule,
     GetSubnet,
     GetWorkspace,
+    GetCollectionRule,
+    GetAssociation,
     GetUpgrades,
     ListSettings,
     ListPermissions,
@@ -85,6 +87,8 @@ pub enum RequestKind {
     ListEventSubscriptions,
     PutPlan,
     PutWorkspace,
+    PutCollectionRule,
+    PutAssociation,
     DeleteRule,
     PutRule,
     GetNetworkOperation,
@@ -150,6 +154,8 @@ impl Fault {
                 | RequestKind::DeleteCluster
                 | RequestKind::PutPlan
                 | RequestKind::PutWorkspace
+                | RequestKind::PutCollectionRule
+                | RequestKind::PutAssociation
                 | RequestKind::DeleteRule
                 | RequestKind::PutRule
         );

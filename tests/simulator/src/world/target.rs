@@ -101,8 +101,10 @@ impl Target {
                 [_, subscription, _, group, _, _, _, name, ..],
             ) => {
                 let id = ClusterId::new(subscription, group, name);
-                let around = Around::of_cluster(method, rest, &id).map(Self::Around);
-                around.or_else(|| verb_of(method, rest).map(|verb| Self::Cluster { verb, id }))
+                let around = Around::of_cluster(method, rest, &id, &segments).map(Self::Around);
+                around
+                    .or_else(|| Amend::of_cluster(method, rest, &id, &segments).map(Self::Amend))
+                    .or_else(|| verb_of(method, rest).map(|verb| Self::Cluster { verb, id }))
             }
             _ => Around::of(method, &lower, &segments)
                 .map(Self::Around)

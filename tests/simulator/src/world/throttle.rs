@@ -71,6 +71,8 @@ fn gateway_limit(kind: RequestKind) -> Option<(Quota, Limit)> {
         | RequestKind::GetRule
         | RequestKind::GetSubnet
         | RequestKind::GetWorkspace
+        | RequestKind::GetCollectionRule
+        | RequestKind::GetAssociation
         | RequestKind::GetUpgrades
         | RequestKind::ListSettings
         | RequestKind::ListPermissions
@@ -84,6 +86,8 @@ fn gateway_limit(kind: RequestKind) -> Option<(Quota, Limit)> {
         | RequestKind::PutCluster
         | RequestKind::PutPlan
         | RequestKind::PutRule
+        | RequestKind::PutCollectionRule
+        | RequestKind::PutAssociation
         | RequestKind::PutWorkspace => Some((Quota::Writes, Limit { burst: 200.0, per_second: 10.0 })),
         RequestKind::DeleteCluster | RequestKind::DeleteRule => {
             Some((Quota::Deletes, Limit { burst: 200.0, per_second: 10.0 }))
@@ -117,6 +121,8 @@ fn provider_limit(kind: RequestKind) -> Option<(&'static str, Limit, bool)> {
         | RequestKind::GetRule
         | RequestKind::GetSubnet
         | RequestKind::GetWorkspace
+        | RequestKind::GetCollectionRule
+        | RequestKind::GetAssociation
         | RequestKind::GetUpgrades
         | RequestKind::ListSettings
         | RequestKind::ListPermissions
@@ -126,6 +132,8 @@ fn provider_limit(kind: RequestKind) -> Option<(&'static str, Limit, bool)> {
         | RequestKind::ListEventSubscriptions
         | RequestKind::PutPlan
         | RequestKind::PutWorkspace
+        | RequestKind::PutCollectionRule
+        | RequestKind::PutAssociation
         | RequestKind::DeleteRule
         | RequestKind::PutRule
         | RequestKind::GetNetworkOperation
