@@ -38,7 +38,7 @@ pub use self::location::{
     ContainerName, DEAD_LETTERS_SETTING, EMULATOR_SETTING, Endpoint, Location, LocationError,
     LocationSettings, STATE_SETTING, Secret,
 };
-pub use self::path::{CaseDay, CasePath, OpenMarker, PathName, Prefix, StatePath, StopHour};
+pub use self::path::{CaseDay, CasePath, ExhibitPath, OpenMarker, PathName, Prefix, StatePath, StopHour};
 
 /// Longest record that is read or written: 1 MiB. A record with all its lists full has under half of it; beyond this it is
 /// no record of ours, and reading it would let one blob take the process's memory.
@@ -238,16 +238,21 @@ impl Store {
 
     /// Puts a closed case into the cases container. Never overwrites, and may be repeated any number of times.
     pub async fn archive(&self, path: &CasePath, bytes: impl Into<Bytes>) -> Result<Archived, StoreError> {
-        let bytes = bytes.into();
-        let cases = &self.0.cases;
-        match cases.write(&path.as_path(), bytes.clone(), PutMode::Create).await? {
-            Written::Done(_) => Ok(Archived::New),
-            Written::Lost => match cases.read(&path.as_path()).await? {
-                Some(there) if there.bytes == bytes => Ok(Archived::Same),
-                Some(_) => Ok(Archived::Different),
-                None => Err(StoreError::Unavailable(format!("`{path}` is there, but can't be read"))),
-            },
-        }
+        self.0.cases.keep(&path.as_path(), bytes.into()).await
+    }
+
+    /// Reads a piece of evidence.
+    pub async fn read_exhibit(&self, path: &ExhibitPath) -> Result<Option<Stored>, StoreError> {
+        self.0.cases.read(path.as_path()).await
+    }
+
+    /// Puts a piece of evidence into the cases container. Never overwrites, and may be repeated any number of times.
+    pub async fn keep_exhibit(
+        &self,
+        path: &ExhibitPath,
+        bytes: impl Into<Bytes>,
+    ) -> Result<Archived, StoreError> {
+        self.0.cases.keep(path.as_path(), bytes.into()).await
     }
 
     /// Makes the two containers, as private as the account's default. Those that are there are left alone. Says nothing
@@ -286,6 +291,18 @@ impl Container {
         let etag = found.meta.e_tag.clone();
         let bytes = found.bytes().await.map_err(|error| failure(error).into_error(what))?;
         Ok(Some(Stored { bytes, etag: known(etag, what)? }))
+    }
+
+    /// Writes what is there for good.
+    async fn keep(&self, path: &Path, bytes: Bytes) -> Result<Archived, StoreError> {
+        match self.write(path, bytes.clone(), PutMode::Create).await? {
+            Written::Done(_) => Ok(Archived::New),
+            Written::Lost => match self.read(path).await? {
+                Some(there) if there.bytes == bytes => Ok(Archived::Same),
+                Some(_) => Ok(Archived::Different),
+                None => Err(StoreError::Unavailable(format!("`{path}` is there, but can't be read"))),
+            },
+        }
     }
 
     async fn write(&self, path: &Path, bytes: Bytes, mode: PutMode) -> Result<Written, StoreError> {
