@@ -133,6 +133,8 @@ pub struct Listed {
     pub last_modified: Timestamp,
     /// Its size in bytes.
     pub size: u64,
+    /// Its version, to be compared with those of other lists only: an answer to a read spells it otherwise.
+    pub etag: Option<Etag>,
 }
 
 /// A container that [`Store::init`] has seen to.
@@ -368,7 +370,12 @@ impl From<ObjectMeta> for Listed {
     fn from(found: ObjectMeta) -> Self {
         // The store's times have four digits for the year, so all of them are timestamps.
         let last_modified = Timestamp::from_second(found.last_modified.timestamp()).unwrap_or_default();
-        Self { path: StatePath::from_listing(found.location), last_modified, size: found.size }
+        Self {
+            path: StatePath::from_listing(found.location),
+            last_modified,
+            size: found.size,
+            etag: found.e_tag.map(Etag),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! `cases list`, `cases show` and `cases export`, run as people run them, over a state in Azurite.
+//! `cases list`, `cases show`, `cases export` and `cases follow`, run as people run them, over a state in Azurite.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,11 +7,12 @@
     reason = "a test fails by panicking, and so do the functions that tests share"
 )]
 
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use aks_stop_guard::case::{Case, Episode, Record};
+use aks_stop_guard::case::{Case, Episode, Outcome, Record};
 use aks_stop_guard::store::{CasePath, ExhibitPath, OpenMarker, StatePath};
 use done::Done;
 use serde_json::Value;
@@ -185,6 +186,36 @@ async fn a_closed_case_makes_the_same_archive_every_time_with_the_very_bytes_of_
 }
 
 #[tokio::test]
+async fn a_case_is_followed_to_its_end_line_by_line() {
+    let state = State::new("cases-follow").await;
+    let mut record = fixture(include_str!("records/v1_told.json"));
+    state.put(&record).await;
+    let mut followed = Command::new(env!("CARGO_BIN_EXE_aks-stop-guard"))
+        .args(["cases", "follow", record.case_id().unwrap().as_str(), "--every", "1", "-o", "json"])
+        .env_clear()
+        .envs(state.settings())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut lines = BufReader::new(followed.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    let past: Vec<Value> = (0..6).map(|_| next()).collect();
+    assert!(past.iter().any(|line| line["text"] == "Azure accepted the start"), "{past:#?}");
+    let Episode::Open(case) = &mut record.episode else { panic!("it is open") };
+    let at = "2026-09-14T18:12:00Z".parse().unwrap();
+    case.note(at, "the cluster runs again");
+    (case.outcome, case.closed_at) = (Some(Outcome::Restored), Some(at));
+    let marker = OpenMarker { key: record.cluster.key(), generation: record.generation };
+    state.store.archive(&CasePath::new(&marker, at), serde_json::to_vec(&case).unwrap()).await.unwrap();
+    record.episode = Episode::None;
+    state.store.put(&StatePath::cluster(&marker.key), record.encode().unwrap()).await.unwrap();
+    let last = next();
+    assert_eq!((&last["text"], &last["state"]), (&"the cluster runs again".into(), &"restored".into()));
+    assert!(followed.wait().unwrap().success(), "it ends with the case");
+}
+
+#[tokio::test]
 async fn a_case_that_there_is_not_is_an_error_that_names_it() {
     let state = State::new("cases-none").await;
     let id = format!("{}-1789408810", "0".repeat(32));
@@ -192,4 +223,6 @@ async fn a_case_that_there_is_not_is_an_error_that_names_it() {
     assert_eq!((done.code, done.out.as_str()), (1, ""));
     assert_eq!(done.err, format!("error: case `{id}`: the state has no record of its cluster\n"));
     assert_eq!(state.cases(&["show", "storm-17"]).code, 2);
+    let followed = state.cases(&["follow", &id]);
+    assert_eq!(followed.code, 1, "there is nothing to wait for: {}", followed.err);
 }

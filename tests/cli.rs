@@ -107,6 +107,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
         "cases list",
         "cases show",
         "cases export",
+        "cases follow",
     ];
     let commands = ["serve", "check", "evaluate", "grant", "hold", "sink", "posture", "report", "init-state"];
     for command in commands.iter().chain(&nested) {
