@@ -9,7 +9,7 @@ use crate::sim::{Setup, Sim, mallory, minutes, ops};
 impl Sim {
     /// The pieces of evidence of the newest closed case by name, as they are stored.
     async fn evidence(&self) -> Vec<(String, Option<Value>)> {
-        let case = self.closed().await.pop().expect("a case is closed");
+        let case = self.closed().await.pop().unwrap();
         let (key, generation) = case.id.as_str().rsplit_once('-').unwrap();
         let key = aks_stop_guard::domain::ClusterKey::parse(key).unwrap();
         let marker = OpenMarker { key, generation: generation.parse().unwrap() };
