@@ -7,6 +7,7 @@ mod crowd;
 mod discovery;
 mod entries;
 mod evaluate;
+mod evidence;
 mod exposure;
 mod flight;
 mod foreign;

@@ -58,6 +58,9 @@ pub struct PolicyFile<'a> {
     pub text: &'a str,
 }
 
+/// Digits of its digest that name a set of policies to people.
+const NAME_DIGITS: usize = 16;
+
 /// A validated set of policies.
 #[derive(Debug, Clone)]
 pub struct Policies {
@@ -70,7 +73,8 @@ pub struct Policies {
     responses: BTreeMap<PolicyId, Ranked>,
     /// Operators of the longest policy: what a question needs of the stack.
     operators: usize,
-    hash: String,
+    /// SHA-256 of all files.
+    digest: String,
     memo: Memo,
 }
 
@@ -121,7 +125,13 @@ impl Policies {
 
     /// Names this set: 16 hex digits that change with every change of a file's name or text.
     pub fn hash(&self) -> &str {
-        &self.hash
+        self.digest.get(..NAME_DIGITS).unwrap_or(&self.digest)
+    }
+
+    /// SHA-256 of the files: of each name and each text behind its length (64 bits, big-endian), in lower-case hex. Its first
+    /// 16 digits are [`Policies::hash`].
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// How many policies there are.

@@ -38,7 +38,7 @@ pub use self::location::{
     ContainerName, DEAD_LETTERS_SETTING, EMULATOR_SETTING, Endpoint, Location, LocationError,
     LocationSettings, STATE_SETTING, Secret,
 };
-pub use self::path::{CaseDay, CasePath, OpenMarker, PathName, Prefix, StatePath, StopHour};
+pub use self::path::{CaseDay, CasePath, ExhibitPath, OpenMarker, PathName, Prefix, StatePath, StopHour};
 
 /// Longest record that is read or written: 1 MiB. A record with all its lists full has under half of it; beyond this it is
 /// no record of ours, and reading it would let one blob take the process's memory.
@@ -133,6 +133,8 @@ pub struct Listed {
     pub last_modified: Timestamp,
     /// Its size in bytes.
     pub size: u64,
+    /// Its version, to be compared with those of other lists only: an answer to a read spells it otherwise.
+    pub etag: Option<Etag>,
 }
 
 /// A container that [`Store::init`] has seen to.
@@ -238,16 +240,21 @@ impl Store {
 
     /// Puts a closed case into the cases container. Never overwrites, and may be repeated any number of times.
     pub async fn archive(&self, path: &CasePath, bytes: impl Into<Bytes>) -> Result<Archived, StoreError> {
-        let bytes = bytes.into();
-        let cases = &self.0.cases;
-        match cases.write(&path.as_path(), bytes.clone(), PutMode::Create).await? {
-            Written::Done(_) => Ok(Archived::New),
-            Written::Lost => match cases.read(&path.as_path()).await? {
-                Some(there) if there.bytes == bytes => Ok(Archived::Same),
-                Some(_) => Ok(Archived::Different),
-                None => Err(StoreError::Unavailable(format!("`{path}` is there, but can't be read"))),
-            },
-        }
+        self.0.cases.keep(&path.as_path(), bytes.into()).await
+    }
+
+    /// Reads a piece of evidence.
+    pub async fn read_exhibit(&self, path: &ExhibitPath) -> Result<Option<Stored>, StoreError> {
+        self.0.cases.read(path.as_path()).await
+    }
+
+    /// Puts a piece of evidence into the cases container. Never overwrites, and may be repeated any number of times.
+    pub async fn keep_exhibit(
+        &self,
+        path: &ExhibitPath,
+        bytes: impl Into<Bytes>,
+    ) -> Result<Archived, StoreError> {
+        self.0.cases.keep(path.as_path(), bytes.into()).await
     }
 
     /// Makes the two containers, as private as the account's default. Those that are there are left alone. Says nothing
@@ -286,6 +293,18 @@ impl Container {
         let etag = found.meta.e_tag.clone();
         let bytes = found.bytes().await.map_err(|error| failure(error).into_error(what))?;
         Ok(Some(Stored { bytes, etag: known(etag, what)? }))
+    }
+
+    /// Writes what is there for good.
+    async fn keep(&self, path: &Path, bytes: Bytes) -> Result<Archived, StoreError> {
+        match self.write(path, bytes.clone(), PutMode::Create).await? {
+            Written::Done(_) => Ok(Archived::New),
+            Written::Lost => match self.read(path).await? {
+                Some(there) if there.bytes == bytes => Ok(Archived::Same),
+                Some(_) => Ok(Archived::Different),
+                None => Err(StoreError::Unavailable(format!("`{path}` is there, but can't be read"))),
+            },
+        }
     }
 
     async fn write(&self, path: &Path, bytes: Bytes, mode: PutMode) -> Result<Written, StoreError> {
@@ -351,7 +370,12 @@ impl From<ObjectMeta> for Listed {
     fn from(found: ObjectMeta) -> Self {
         // The store's times have four digits for the year, so all of them are timestamps.
         let last_modified = Timestamp::from_second(found.last_modified.timestamp()).unwrap_or_default();
-        Self { path: StatePath::from_listing(found.location), last_modified, size: found.size }
+        Self {
+            path: StatePath::from_listing(found.location),
+            last_modified,
+            size: found.size,
+            etag: found.e_tag.map(Etag),
+        }
     }
 }
 

@@ -106,6 +106,8 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
         "sink test",
         "cases list",
         "cases show",
+        "cases export",
+        "cases follow",
     ];
     let commands = ["serve", "check", "evaluate", "grant", "hold", "sink", "posture", "report", "init-state"];
     for command in commands.iter().chain(&nested) {

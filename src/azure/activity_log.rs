@@ -13,10 +13,13 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::domain::calendar::{EARLIEST, LATEST};
-use crate::domain::{Caller, ClusterId, LogReading, PowerOperation, PowerVerb, Role, text};
+use crate::domain::{
+    Caller, ClusterId, LogReading, PowerOperation, PowerVerb, Role, VERBATIM_BYTES_MAX, text,
+};
 
 mod scope;
 
@@ -24,6 +27,8 @@ pub use scope::{AllReading, scope_filter};
 
 /// Most records of power operations that are kept of one reading; a cluster has a handful a day.
 const RECORDS_MAX: usize = 2_000;
+/// Most that is kept of the records word for word, all together: as much as one piece of evidence has at most. A record has some 5 KiB.
+const VERBATIM_LEFT: usize = VERBATIM_BYTES_MAX;
 /// Longest id that is kept, characters. Most are GUIDs; old correlation ids are resource ids.
 const ID_CHARS_MAX: usize = 100;
 
@@ -66,6 +71,8 @@ pub fn filter(id: &ClusterId, since: Timestamp, until: Timestamp) -> String {
 pub struct Reading<'a> {
     cluster: &'a ClusterId,
     records: usize,
+    /// How much of the records may still be kept word for word, in bytes.
+    verbatim_left: usize,
     operations: HashMap<(bool, String), Operation>,
 }
 
@@ -78,14 +85,14 @@ struct Operation {
 }
 
 #[derive(Debug, Deserialize)]
-struct Page {
-    value: Vec<Value>,
+struct Page<R> {
+    value: Vec<R>,
     #[serde(rename = "nextLink", default)]
     next_link: Option<String>,
 }
 
-impl Page {
-    fn read(body: &[u8]) -> Result<Self, PageError> {
+impl<'b, R: Deserialize<'b>> Page<R> {
+    fn read(body: &'b [u8]) -> Result<Self, PageError> {
         serde_json::from_slice(body).map_err(|_| PageError::NoRecords)
     }
 }
@@ -93,20 +100,21 @@ impl Page {
 impl<'a> Reading<'a> {
     /// Begins a reading of one cluster's operations.
     pub fn of(cluster: &'a ClusterId) -> Self {
-        Self { cluster, records: 0, operations: HashMap::new() }
+        Self { cluster, records: 0, verbatim_left: VERBATIM_LEFT, operations: HashMap::new() }
     }
 
     /// Takes a page in and gives the link to the next one, unchecked. Records of other resources and other operations
     /// are passed over.
     pub fn add_page(&mut self, body: &[u8]) -> Result<Option<String>, PageError> {
-        let page = Page::read(body)?;
-        for record in &page.value {
-            self.add_record(record)?;
+        let page: Page<&RawValue> = Page::read(body)?;
+        for record in page.value {
+            self.add_record(record.get())?;
         }
         Ok(page.next_link.filter(|link| !link.is_empty()))
     }
 
-    fn add_record(&mut self, record: &Value) -> Result<(), PageError> {
+    fn add_record(&mut self, verbatim: &str) -> Result<(), PageError> {
+        let record: &Value = &serde_json::from_str(verbatim).map_err(|_| PageError::NoRecords)?;
         let Some(verb) = verb(record) else { return Ok(()) };
         if !is_about(record, self.cluster) {
             return Ok(());
@@ -117,7 +125,13 @@ impl<'a> Reading<'a> {
         }
         let at = time(record).ok_or(PageError::NoTime)?;
         let key = (verb == PowerVerb::Start, own_id(record));
-        self.operations.entry(key).or_insert_with(|| Operation::begin(record, verb, at)).add(record, at);
+        let operation = self.operations.entry(key).or_insert_with(|| Operation::begin(record, verb, at));
+        operation.add(record, at);
+        // The newest come first, and those are what a decision rests on.
+        if let Some(left) = self.verbatim_left.checked_sub(verbatim.len()) {
+            self.verbatim_left = left;
+            operation.power.records.push(verbatim.into());
+        }
         Ok(())
     }
 
@@ -146,6 +160,7 @@ impl Operation {
                 caller: Caller::unknown(),
                 correlation_id: word(record, "correlationId").map(kept),
                 operation_id: word(record, "operationId").map(kept),
+                records: Vec::new(),
             },
             is_accepted: false,
             is_refused: false,

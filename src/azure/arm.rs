@@ -116,16 +116,16 @@ impl Arm {
     pub async fn look(&self, id: &ClusterId, budget: Duration) -> Result<Look, ArmError> {
         let url = self.options().endpoint.cluster(id, None, &self.options().api_version);
         let heard = self.read(&Read::get(&url, id.subscription()), budget).await?;
-        let found = match heard.body {
+        let sent_at = heard.sent_at;
+        match heard.body {
             Ok(body) => {
                 let cluster = managed_cluster::read(&body, id)
                     .map_err(|error| ArmError::Malformed(error.to_string()))?;
-                Found::Cluster(Box::new(cluster))
+                Ok(Look { sent_at, found: Found::Cluster(Box::new(cluster)), body: Some((*body).into()) })
             }
-            Err(ArmError::Gone(_)) => Found::Gone,
-            Err(error) => return Err(error),
-        };
-        Ok(Look { sent_at: heard.sent_at, found })
+            Err(ArmError::Gone(_)) => Ok(Look { sent_at, found: Found::Gone, body: None }),
+            Err(error) => Err(error),
+        }
     }
 
     /// Reads the accepted starts and stops of a cluster from the activity log, between two times on ARM's clock.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use jiff::Timestamp;
 
-use crate::domain::text;
+use crate::domain::{RequestIds, text};
 
 /// Longest Retry-After that is believed: 24 hours, as long as Event Grid itself goes on trying.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -55,7 +55,16 @@ fn clock_time(text: &str) -> Option<Duration> {
 
 /// `x-ms-request-id`: what Microsoft's support asks for.
 pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
-    let id = headers.get("x-ms-request-id")?.to_str().ok()?;
+    id(headers, "x-ms-request-id")
+}
+
+/// What ARM calls a request.
+pub(super) fn request_ids(headers: &HeaderMap) -> RequestIds {
+    RequestIds { request_id: request_id(headers), correlation_id: id(headers, "x-ms-correlation-request-id") }
+}
+
+fn id(headers: &HeaderMap, name: &str) -> Option<String> {
+    let id = headers.get(name)?.to_str().ok()?;
     Some(text::clean(id, REQUEST_ID_CHARS_MAX))
 }
 

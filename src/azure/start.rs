@@ -10,7 +10,7 @@ use super::arm::{Arm, authorized};
 use super::error::ArmError;
 use super::headers;
 use super::secret::Secret;
-use crate::domain::{ClusterId, SubscriptionId};
+use crate::domain::{ClusterId, RequestIds, SubscriptionId};
 
 /// Longest nonce, bytes: a GUID or 128 bits in hex.
 const NONCE_BYTES_MAX: usize = 64;
@@ -20,22 +20,22 @@ const NONCE_BYTES_MAX: usize = 64;
 pub enum StartReply {
     /// ARM accepted it.
     Accepted {
-        /// `x-ms-request-id`.
-        request_id: Option<String>,
+        /// What ARM calls the request.
+        ids: RequestIds,
     },
     /// ARM answered that it won't: nothing was started by this request.
     Refused {
         /// Why, and so what to do.
         error: ArmError,
-        /// `x-ms-request-id`.
-        request_id: Option<String>,
+        /// What ARM calls the request.
+        ids: RequestIds,
     },
     /// It may have been accepted: no answer, or one that leaves it open (5xx, 408).
     Unknown {
         /// What is known.
         error: ArmError,
-        /// `x-ms-request-id`.
-        request_id: Option<String>,
+        /// What ARM calls the request.
+        ids: RequestIds,
     },
     /// Nothing reached ARM.
     NotSent {
@@ -81,17 +81,17 @@ impl PreparedStart {
         let response = match self.arm.exchange(self.request, timeout).await {
             Ok((response, _)) => response,
             Err(error) if error.nothing_was_sent() => return StartReply::NotSent { error: error.into() },
-            Err(error) => return StartReply::Unknown { error: error.into(), request_id: None },
+            Err(error) => return StartReply::Unknown { error: error.into(), ids: RequestIds::default() },
         };
-        let request_id = headers::request_id(response.headers());
+        let ids = headers::request_ids(response.headers());
         let status = response.status();
         if status.is_success() {
-            return StartReply::Accepted { request_id };
+            return StartReply::Accepted { ids };
         }
         let error = ArmError::from_response(&response, self.arm.local_now());
         self.arm.heed(&self.subscription, &error);
         if error.leaves_a_write_in_doubt() {
-            return StartReply::Unknown { error, request_id };
+            return StartReply::Unknown { error, ids };
         }
         let error = match error {
             ArmError::Denied(failure) if status == StatusCode::UNAUTHORIZED => {
@@ -100,7 +100,7 @@ impl PreparedStart {
             }
             error => error,
         };
-        StartReply::Refused { error, request_id }
+        StartReply::Refused { error, ids }
     }
 }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::bulletin::Teller;
+use super::evidence;
 use super::mode::Mode;
 use super::model::{Case, Outcome};
 use super::outbox::{self, Message};
@@ -27,6 +28,7 @@ pub(super) fn close(
     case.note(context.now, report::outcome_sentence(outcome));
     remember(&mut record, &case, outcome, facts.look.as_ref().ok(), context);
     report::closed(&mut record, &mut case, outcome, context);
+    let evidence = evidence::of_end(&mut case, facts, context);
     let (storm, groups) = (report::storm_row(&case, Some(outcome)), report::group_rows(&case, Some(outcome)));
     case.receipts = record.receipts_of(&case.id).cloned().collect();
     let body = serde_json::to_string(&case).unwrap_or_else(|_| format!("{{\"id\":\"{}\"}}", case.id));
@@ -38,7 +40,7 @@ pub(super) fn close(
         storm,
         groups,
     });
-    Advance::Write(Box::new(Transition { record, start: None, storm: None, groups: Vec::new() }))
+    Advance::Write(Box::new(Transition { record, start: None, storm: None, groups: Vec::new(), evidence }))
 }
 
 /// What outlives the case.

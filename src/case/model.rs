@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::asked::Asked;
 pub use super::case_id::CaseId;
+use super::evidence::Evidence;
 use super::mode::Mode;
 use super::outbox::Receipt;
 use super::routes::Audience;
@@ -346,6 +347,9 @@ pub struct Case {
     pub receipts: Vec<Receipt>,
     /// What happened when.
     pub timeline: Vec<TimelineEntry>,
+    /// What it rests on, by digest.
+    #[serde(default, skip_serializing_if = "Evidence::is_none")]
+    pub evidence: Evidence,
     /// Members that a newer version wrote.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -381,6 +385,7 @@ impl Case {
             forgery_told: None,
             receipts: Vec::new(),
             timeline: Vec::new(),
+            evidence: Evidence::default(),
             unknown: Map::new(),
         }
     }

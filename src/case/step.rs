@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::close;
+use super::evidence::{self, Piece};
 use super::learnt::{go_on_after_a_hold, is_another_cluster, note_look, note_verdict};
 use super::mode::Mode;
 use super::model::{Case, Held, Intent, IntentState, Outcome};
@@ -128,6 +129,8 @@ pub struct Transition {
     pub storm: Option<StormRow>,
     /// What the groups that its incidents are in should say of them.
     pub groups: Vec<GroupRow>,
+    /// What the record names as evidence since this step: to be stored once it is written.
+    pub evidence: Vec<Piece>,
 }
 
 /// An incident's line in the groups that tell it (rule 33).
@@ -164,7 +167,7 @@ pub fn advance(record: &Record, facts: &Facts, context: &Context<'_>) -> Advance
         Episode::Held(case) => (*case, true),
         episode @ (Episode::None | Episode::Closing(_)) => {
             record.episode = episode;
-            return write(record, None, None, Vec::new());
+            return write(record, None, Vec::new());
         }
     };
     let plan = match &facts.look {
@@ -188,12 +191,12 @@ pub fn advance(record: &Record, facts: &Facts, context: &Context<'_>) -> Advance
             close::close(record, case, Outcome::AlreadyRunning, facts, context)
         }
         Plan::Hold(held) => hold(record, case, held, context),
-        Plan::Start => start(record, case, look_time(facts, context.now), context),
+        Plan::Start => start(record, case, facts, context),
     }
 }
 
-fn write(record: Record, start: Option<Intent>, storm: Option<StormRow>, groups: Vec<GroupRow>) -> Advance {
-    Advance::Write(Box::new(Transition { record, start, storm, groups }))
+fn write(record: Record, storm: Option<StormRow>, groups: Vec<GroupRow>) -> Advance {
+    Advance::Write(Box::new(Transition { record, start: None, storm, groups, evidence: Vec::new() }))
 }
 
 fn look_time(facts: &Facts, now: Timestamp) -> Timestamp {
@@ -320,7 +323,7 @@ fn settle(mut record: Record, mut case: Case, was_held: bool) -> Advance {
         case.held = None;
         Episode::Open(Box::new(case))
     };
-    write(record, None, storm, groups)
+    write(record, storm, groups)
 }
 
 fn hold(mut record: Record, mut case: Case, held: Held, context: &Context<'_>) -> Advance {
@@ -335,11 +338,12 @@ fn hold(mut record: Record, mut case: Case, held: Held, context: &Context<'_>) -
     }
     let (storm, groups) = (report::storm_row(&case, None), report::group_rows(&case, None));
     record.episode = Episode::Held(Box::new(case));
-    write(record, None, storm, groups)
+    write(record, storm, groups)
 }
 
 /// Writes the intent: the only way to a POST (rule 13).
-fn start(mut record: Record, mut case: Case, look_at: Timestamp, context: &Context<'_>) -> Advance {
+fn start(mut record: Record, mut case: Case, facts: &Facts, context: &Context<'_>) -> Advance {
+    let look_at = look_time(facts, context.now);
     case.episode_attempts = case.episode_attempts.saturating_add(1);
     case.earlier_start = case.may_have_started();
     let intent = Intent {
@@ -350,6 +354,7 @@ fn start(mut record: Record, mut case: Case, look_at: Timestamp, context: &Conte
         state: IntentState::Planned,
     };
     case.intent = Some(intent.clone());
+    let evidence = evidence::of_start(&mut case, &intent.nonce, facts, context);
     case.held = None;
     case.next_at = context.now + context.times.look_every;
     case.note(context.now, format!("starting it (attempt {})", intent.n));
@@ -357,7 +362,7 @@ fn start(mut record: Record, mut case: Case, look_at: Timestamp, context: &Conte
     report::restarting(&mut record, &mut case, context);
     let (storm, groups) = (report::storm_row(&case, None), report::group_rows(&case, None));
     record.episode = Episode::Open(Box::new(case));
-    write(record, Some(intent), storm, groups)
+    Advance::Write(Box::new(Transition { record, start: Some(intent), storm, groups, evidence }))
 }
 
 /// Writes down what came of a start. Nothing relies on it but caution (rule 15).

@@ -4,6 +4,7 @@
 mod bulletin;
 mod closing;
 mod discovery;
+mod evidence;
 mod explain;
 mod fallback;
 mod grants;
@@ -36,7 +37,7 @@ use super::routes::Routes;
 use super::step::{
     Advance, Context, Facts, GrantsRead, GroupRow, LookProblem, RecentStops, StormRow, Transition, advance,
 };
-use super::{Confirm, Taken, Times, take_in};
+use super::{Confirm, Piece, Taken, Times, take_in};
 use crate::domain::{
     Caller, CallerKind, Cloud, Cluster, ClusterId, Found, Grant, Incident, IncidentState, LogReading, Look,
     Portal, Power, PowerOperation, PowerVerb, Provisioning, Setup,
@@ -132,6 +133,7 @@ fn operation(verb: PowerVerb, caller: Caller, second: i64) -> PowerOperation {
         caller,
         correlation_id: Some(format!("correlation-{second}")),
         operation_id: Some(format!("operation-{second}")),
+        records: Vec::new(),
     }
 }
 
@@ -216,7 +218,7 @@ impl Arm {
                 Found::Cluster(Box::new(cluster(provisioning, power)))
             }
         };
-        Ok(Look { sent_at, found })
+        Ok(Look { sent_at, found, body: None })
     }
 }
 
@@ -246,6 +248,7 @@ struct Stepped {
     start: Option<Intent>,
     storm: Option<StormRow>,
     groups: Vec<GroupRow>,
+    evidence: Vec<Piece>,
     /// How often the log was asked.
     log_questions: u32,
     /// Messages that the step put into the outbox.
@@ -354,8 +357,8 @@ impl World {
                     self.record = transition.record.clone();
                     let told = self.record.outbox.iter().skip(waiting_before);
                     let told = told.map(|message| message.incident.clone()).collect();
-                    let Transition { start, storm, groups, .. } = *transition;
-                    return Stepped { start, storm, groups, log_questions, told };
+                    let Transition { start, storm, groups, evidence, .. } = *transition;
+                    return Stepped { start, storm, groups, evidence, log_questions, told };
                 }
             }
         }

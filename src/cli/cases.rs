@@ -1,6 +1,9 @@
 //! `cases`: what the guard is doing, and what it did. Reads only.
 
 mod age;
+mod archive;
+mod export;
+mod follow;
 mod list;
 mod row;
 mod show;
@@ -22,6 +25,8 @@ Examples, as whoever `az login` logged in:
   export STOP_GUARD_STATE=azure://<account>/<container> STOP_GUARD_CREDENTIAL=azure-cli
   aks-stop-guard cases list --open
   aks-stop-guard cases show 183dfd2ce3e81077fefbe09205c4ed44-1789408810
+  aks-stop-guard cases follow
+  aks-stop-guard cases export 183dfd2ce3e81077fefbe09205c4ed44-1789408810 --to case.tar
 
 What can't be read is named on stderr, and the rest shown. docs/CASES.md has the rights that are needed.
 
@@ -37,12 +42,18 @@ enum Command {
     List(list::Args),
     /// Tell the whole story of a case, what it waits for and what to do
     Show(show::Args),
+    /// Tell what happens as it happens
+    Follow(follow::Args),
+    /// Write a case with its evidence into one archive, with checksums
+    Export(export::Args),
 }
 
 pub(super) fn run(args: Args, environment: &Environment) -> anyhow::Result<Exit> {
     match args.command {
         Command::List(args) => list::run(args, environment),
         Command::Show(args) => show::run(&args, environment),
+        Command::Follow(args) => follow::run(&args, environment),
+        Command::Export(args) => export::run(&args, environment),
     }
 }
 

@@ -176,7 +176,7 @@ fn explained(
         None => stopped(&event.cluster),
     };
     let context = offline::context(settings, Some(policies), mode, now);
-    let look = Look { sent_at: now, found: Found::Cluster(Box::new(cluster)) };
+    let look = Look { sent_at: now, found: Found::Cluster(Box::new(cluster)), body: None };
     let facts = Facts { look: Ok(look), log: None, stops: None, grants: None };
     let stop = Stop::of_event(&event, now, context.times);
     let (explanation, questions) =

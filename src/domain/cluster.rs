@@ -1,6 +1,7 @@
 //! A managed cluster as ARM shows it, and what that means for the guard.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -204,6 +205,8 @@ pub struct Look {
     pub sent_at: Timestamp,
     /// What it showed.
     pub found: Found,
+    /// ARM's body, word for word; none where the cluster is gone.
+    pub body: Option<Arc<[u8]>>,
 }
 
 /// What a look showed.

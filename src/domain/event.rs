@@ -20,6 +20,7 @@ use super::claims::CLAIMS_READ;
 use super::resource_id::{ClusterId, IdError, SubscriptionId};
 use super::role::Role;
 use super::text::clean;
+use super::verbatim::Verbatim;
 use members::{Elements, elements, pick, text};
 
 /// The only event type that tells of a stop. `ResourceActionFailure` and `ResourceActionCancel` leave the cluster as it
@@ -34,6 +35,8 @@ const CLOUD_EVENTS_VERSION: &str = "1.0";
 const EVENT_ID_CHARS_MAX: usize = 128;
 /// Longest correlation id in characters. ARM's are GUIDs.
 const CORRELATION_ID_CHARS_MAX: usize = 128;
+/// Longest token id in characters. Entra's have 22.
+const TOKEN_ID_CHARS_MAX: usize = 64;
 /// How much of an operation or event type an [`Ignored`] repeats, in characters.
 const SHOWN_CHARS_MAX: usize = 120;
 /// Longest claim that is read, in bytes of JSON. [`GROUPS_MAX`](super::claims::GROUPS_MAX) groups have 8 KB.
@@ -57,6 +60,10 @@ pub struct StopEvent {
     pub correlation_id: Option<String>,
     /// How the event was written.
     pub schema: EventSchema,
+    /// The event, word for word.
+    pub verbatim: Verbatim,
+    /// `uti`: the id of the token it was done with, which the sign-in logs have too.
+    pub token_id: Option<String>,
 }
 
 /// When the stop happened.
@@ -165,6 +172,8 @@ fn read(raw: &str, guarded: &dyn Fn(&SubscriptionId) -> bool) -> Result<StopEven
         caller: data.caller(),
         correlation_id: data.correlation_id.and_then(filled).map(|id| clean(&id, CORRELATION_ID_CHARS_MAX)),
         schema: envelope.schema,
+        verbatim: Verbatim::of(json.as_bytes()),
+        token_id: data.token_id(),
     })
 }
 
@@ -254,6 +263,12 @@ impl<'a> Data<'a> {
     fn caller(&self) -> Caller {
         let ip = member(self.http_request, "clientIpAddress");
         Caller { role: self.role(), ..Caller::from_claims(&self.claims(), None, ip.as_deref()) }
+    }
+
+    /// The claim `uti` (source: Microsoft identity platform, "Access token claims reference").
+    fn token_id(&self) -> Option<String> {
+        let [id] = pick(self.claims?.get(), &["uti"], str::eq_ignore_ascii_case).ok()?;
+        id.and_then(filled).map(|id| clean(&id, TOKEN_ID_CHARS_MAX))
     }
 
     fn role(&self) -> Option<Role> {

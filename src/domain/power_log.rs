@@ -1,6 +1,7 @@
 //! Starts and stops of clusters, as the activity log tells them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,9 @@ pub struct PowerOperation {
     /// Operation id: one value an operation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation_id: Option<String>,
+    /// Its records, word for word, as far as they are kept.
+    #[serde(skip)]
+    pub records: Vec<Arc<str>>,
 }
 
 /// What the log said when it was asked.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::case::evidence::keep_event;
 use crate::case::record::Record;
 use crate::case::{Episode, Stop, Taken, take_in};
 use crate::domain::{ClusterId, StopEvent, StopTime};
@@ -28,6 +29,22 @@ pub struct Intake {
     pub summary: String,
 }
 
+/// What stops are known from.
+#[derive(Debug, Clone, Copy)]
+enum Heard<'a> {
+    Events(&'a [StopEvent]),
+    Stop(&'a Stop),
+}
+
+impl<'a> Heard<'a> {
+    fn events(self) -> &'a [StopEvent] {
+        match self {
+            Self::Events(events) => events,
+            Self::Stop(_) => &[],
+        }
+    }
+}
+
 impl Guard {
     /// Takes in the stops of one cluster, then works on its case. `durable` is told as soon as the stops can't be lost any
     /// more; the work goes on after that.
@@ -41,19 +58,27 @@ impl Guard {
         durable: oneshot::Sender<Intake>,
     ) -> Result<(), GuardError> {
         self.learn_the_time(&cluster, &events).await;
-        let stops = || events.iter().map(|event| Stop::of_event(event, self.now(), self.times())).collect();
-        self.take_in_stops(cluster, &stops, durable).await.map(drop)
+        self.take_in_heard(cluster, Heard::Events(&events), durable).await.map(drop)
     }
 
-    /// The same with stops that are known from elsewhere. Says whether one of them was news.
-    pub(super) async fn take_in_stops(
+    /// The same with a stop that is known from elsewhere. Says whether it was news.
+    pub(super) async fn take_in_stop(
         &self,
         cluster: ClusterId,
-        stops: &(dyn Fn() -> Vec<Stop> + Send + Sync),
+        stop: &Stop,
+        durable: oneshot::Sender<Intake>,
+    ) -> Result<bool, GuardError> {
+        self.take_in_heard(cluster, Heard::Stop(stop), durable).await
+    }
+
+    async fn take_in_heard(
+        &self,
+        cluster: ClusterId,
+        heard: Heard<'_>,
         durable: oneshot::Sender<Intake>,
     ) -> Result<bool, GuardError> {
         let flight = self.0.flights.take(&cluster.key()).await;
-        let worked_on = self.open_or_join(&cluster, stops, durable).await?;
+        let worked_on = self.open_or_join(&cluster, heard, durable).await?;
         drop(flight);
         let Some(current) = worked_on else { return Ok(false) };
         let guard = self.clone();
@@ -65,7 +90,7 @@ impl Guard {
     async fn open_or_join(
         &self,
         cluster: &ClusterId,
-        stops: &(dyn Fn() -> Vec<Stop> + Send + Sync),
+        heard: Heard<'_>,
         durable: oneshot::Sender<Intake>,
     ) -> Result<Option<Loaded<Record>>, GuardError> {
         let mut durable = Some(durable);
@@ -77,14 +102,17 @@ impl Guard {
                 continue;
             }
             let mut record = current.document.clone();
-            let (taken, summary) = self.take_all(&mut record, stops());
+            let (taken, summary) = self.take_all(&mut record, self.stops(heard));
             let intake = Intake { cluster: cluster.clone(), summary };
             if !taken.any_new() {
                 tell(&mut durable, intake);
                 return Ok(None);
             }
+            let mut evidence: Vec<_> =
+                heard.events().iter().filter_map(|event| keep_event(&mut record, event)).collect();
             let looked = self.look(&record).await;
-            let transition = self.decide(&record, looked.facts, taken.opened).await?;
+            let mut transition = self.decide(&record, looked.facts, taken.opened).await?;
+            transition.evidence.append(&mut evidence);
             let etag = current.etag.as_ref();
             let written =
                 self.write_then(transition, etag, looked.since_boot, || tell(&mut durable, intake)).await?;
@@ -114,6 +142,15 @@ impl Guard {
         let loaded =
             load(&self.0.store, &cluster.key(), Some(cluster), self.0.gate.mode(), self.now()).await?;
         Ok(loaded.unwrap_or_else(|| Loaded { document: Record::new(cluster.clone()), etag: None }))
+    }
+
+    fn stops(&self, heard: Heard<'_>) -> Vec<Stop> {
+        match heard {
+            Heard::Events(events) => {
+                events.iter().map(|event| Stop::of_event(event, self.now(), self.times())).collect()
+            }
+            Heard::Stop(stop) => vec![stop.clone()],
+        }
     }
 
     fn take_all(&self, record: &mut Record, stops: Vec<Stop>) -> (AllTaken, String) {

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::azure::{ArmError, StartReply};
+use crate::azure::{ArmError, PreparedStart, StartReply};
+use crate::case::evidence::note_request;
 use crate::case::{Intent, IntentState, Mode, Record, note_start};
-use crate::domain::{ClusterId, text};
+use crate::domain::{ClusterId, RequestIds, text};
 use crate::mutant::Mutant;
 use crate::store::StatePath;
 
@@ -24,41 +25,61 @@ impl Guard {
         intent: &Intent,
         looked_since_boot: Duration,
     ) -> Result<Loaded<Record>, GuardError> {
-        let came_of_it = self.send(&current.document, intent, looked_since_boot).await;
+        let (came_of_it, ids) = self.send(&current.document, intent, looked_since_boot).await;
         let cluster = &current.document.cluster;
         tracing::info!(%cluster, attempt = intent.n, result = ?came_of_it, "start");
-        self.note(current, intent, came_of_it).await
+        self.note(current, intent, came_of_it, &ids).await
     }
 
+    /// What came of it, and what ARM called the request if it answered.
     pub(super) async fn send(
         &self,
         record: &Record,
         intent: &Intent,
         looked_since_boot: Duration,
-    ) -> IntentState {
+    ) -> (IntentState, RequestIds) {
+        let prepared = match self.prepare(record, intent, looked_since_boot).await {
+            Ok(prepared) => prepared,
+            Err(state) => return (state, RequestIds::default()),
+        };
         let cluster = &record.cluster;
         let case_mode = record.case().map_or(Mode::DryRun, |case| case.mode);
+        let timeout = Duration::try_from(self.times().post_timeout).unwrap_or_default();
+        match self.0.gate.start(case_mode, prepared, timeout).await {
+            Err(withheld) => (IntentState::NotSent { why: withheld.to_string() }, RequestIds::default()),
+            Ok(StartReply::Accepted { ids }) => {
+                (IntentState::Sent { request_id: ids.request_id.clone() }, ids)
+            }
+            Ok(StartReply::Refused { error, ids }) => (self.refused(cluster, &error), ids),
+            Ok(StartReply::Unknown { ids, .. }) => (IntentState::Unanswered, ids),
+            Ok(StartReply::NotSent { error }) => {
+                (IntentState::NotSent { why: error.to_string() }, RequestIds::default())
+            }
+        }
+    }
+
+    /// The last checks: the start, ready to be sent, or why it is not.
+    async fn prepare(
+        &self,
+        record: &Record,
+        intent: &Intent,
+        looked_since_boot: Duration,
+    ) -> Result<PreparedStart, IntentState> {
+        let cluster = &record.cluster;
         let prepared = match self.0.arm.prepare_start(cluster, &intent.nonce).await {
             Ok(prepared) => prepared,
-            Err(error) if error.needs_people() => return self.refused(cluster, &error),
-            Err(error) => return IntentState::NotSent { why: error.to_string() },
+            Err(error) if error.needs_people() => return Err(self.refused(cluster, &error)),
+            Err(error) => return Err(not_sent(error.to_string())),
         };
         match self.hold_on(cluster).await {
             Ok(None) => {}
-            Ok(Some(hold)) => return IntentState::NotSent { why: format!("a hold forbids it: {hold}") },
-            Err(error) => return IntentState::NotSent { why: format!("holds can't be read: {error}") },
+            Ok(Some(hold)) => return Err(not_sent(format!("a hold forbids it: {hold}"))),
+            Err(error) => return Err(not_sent(format!("holds can't be read: {error}"))),
         }
         if !self.is_still_valid(intent, looked_since_boot) {
-            return IntentState::NotSent { why: "the look it relies on is too old by now".to_owned() };
+            return Err(not_sent("the look it relies on is too old by now".to_owned()));
         }
-        let timeout = Duration::try_from(self.times().post_timeout).unwrap_or_default();
-        match self.0.gate.start(case_mode, prepared, timeout).await {
-            Err(withheld) => IntentState::NotSent { why: withheld.to_string() },
-            Ok(StartReply::Accepted { request_id }) => IntentState::Sent { request_id },
-            Ok(StartReply::Refused { error, .. }) => self.refused(cluster, &error),
-            Ok(StartReply::Unknown { .. }) => IntentState::Unanswered,
-            Ok(StartReply::NotSent { error }) => IntentState::NotSent { why: error.to_string() },
-        }
+        Ok(prepared)
     }
 
     /// Wall *and* boot clock: neither a clock that was set back nor a machine that slept may send an old decision.
@@ -78,11 +99,13 @@ impl Guard {
         mut current: Loaded<Record>,
         intent: &Intent,
         state: IntentState,
+        ids: &RequestIds,
     ) -> Result<Loaded<Record>, GuardError> {
         let path = StatePath::cluster(&current.document.cluster.key());
         for _ in 0..super::work::CONFLICTS_MAX {
             let mut record = current.document.clone();
             note_start(&mut record, &intent.nonce, state.clone(), self.now(), self.times());
+            note_request(&mut record, &intent.nonce, ids);
             match self.save(&path, &mut record, current.etag.as_ref()).await {
                 Ok(Saved::Done(etag)) => return Ok(Loaded { document: record, etag: Some(etag) }),
                 Ok(Saved::Lost) => current = self.read(&record.cluster.key()).await?,
@@ -107,4 +130,8 @@ impl Guard {
         let until = asked.and_then(|after| SignedDuration::try_from(after).ok());
         IntentState::PutOff { code, until: until.map(|after| self.now() + after) }
     }
+}
+
+fn not_sent(why: String) -> IntentState {
+    IntentState::NotSent { why }
 }

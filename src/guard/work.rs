@@ -246,12 +246,12 @@ impl Guard {
         looked_since_boot: Duration,
         written: impl FnOnce() + Send,
     ) -> Result<Option<Loaded<Record>>, GuardError> {
-        let Transition { mut record, mut start, storm, groups } = transition;
+        let Transition { mut record, mut start, storm, groups, evidence } = transition;
         let path = StatePath::cluster(&record.cluster.key());
         if Mutant::RecordAfterEffect.is_on()
             && let Some(intent) = start.take()
         {
-            let came_of_it = self.send(&record, &intent, looked_since_boot).await;
+            let (came_of_it, _ids) = self.send(&record, &intent, looked_since_boot).await;
             note_start(&mut record, &intent.nonce, came_of_it, self.now(), self.times());
         }
         if Mutant::ArchiveFirst.is_on()
@@ -267,11 +267,14 @@ impl Guard {
             self.0.pace.sent(&current.document.cluster);
             current = self.start(current, &intent, looked_since_boot).await?;
         }
-        if let Some(row) = storm {
-            self.tell_storm(&current.document, &row).await?;
-        }
-        self.tell_groups(&current.document, &groups).await?;
-        Ok(Some(current))
+        let told = async {
+            if let Some(row) = storm {
+                self.tell_storm(&current.document, &row).await?;
+            }
+            self.tell_groups(&current.document, &groups).await
+        };
+        let (told, ()) = futures::join!(told, self.keep_evidence(&current.document, &evidence));
+        told.map(|()| Some(current))
     }
 }
 
@@ -293,6 +296,7 @@ fn look_from_memory(record: &Record, now: Timestamp) -> Option<Look> {
             setup: Setup::default(),
             fault: None,
         })),
+        body: None,
     })
 }
 

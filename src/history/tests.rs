@@ -53,6 +53,7 @@ fn operation(cluster: &ClusterId, verb: PowerVerb, at: Timestamp, caller: &Calle
             caller: caller.clone(),
             correlation_id: None,
             operation_id: None,
+            records: Vec::new(),
         },
         role: Some("Contributor".to_owned()),
     }

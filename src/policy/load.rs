@@ -90,7 +90,7 @@ pub(super) fn load(files: &[PolicyFile<'_>]) -> Result<Policies, Vec<PolicyFault
             set,
             responses,
             operators,
-            hash: hash(&files),
+            digest: digest(&files),
             memo: Memo::default(),
         })
     } else {
@@ -292,15 +292,14 @@ fn span(place: Option<&(impl Clone + Into<SourceSpan>)>) -> SourceSpan {
     place.cloned().map_or(SourceSpan::from(0..0), Into::into)
 }
 
-/// Names a set: the first 8 bytes of a SHA-256 of names and texts, each behind its length so that no two sets run
-/// together.
-fn hash(files: &[PolicyFile<'_>]) -> String {
+/// Names a set: a SHA-256 of names and texts, each behind its length so that no two sets run together.
+fn digest(files: &[PolicyFile<'_>]) -> String {
     let mut digest = Sha256::new();
     for text in files.iter().flat_map(|file| [file.name, file.text]) {
         digest.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
         digest.update(text);
     }
-    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Faults on their way, with the number of their file.

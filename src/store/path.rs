@@ -11,6 +11,10 @@ use sha2::{Digest, Sha256};
 use crate::domain::{ClusterKey, SubscriptionId};
 use crate::mutant::Mutant;
 
+mod exhibit;
+
+pub use exhibit::ExhibitPath;
+
 /// Longest [`PathName`], in bytes: the longest path stays well under the 1,024 characters that a blob's name may have
 /// (source: "Naming and referencing containers, blobs, and metadata", Azure Storage documentation).
 const PATH_NAME_BYTES_MAX: usize = 128;

@@ -32,7 +32,9 @@ async fn look(script: &Arc<Script>) -> Result<Look, ArmError> {
 #[tokio::test(start_paused = true)]
 async fn a_look_is_one_get_of_the_cluster() {
     let script = Script::of([cluster()]);
-    look(&script).await.unwrap();
+    let look = look(&script).await.unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&look.body.unwrap()).unwrap();
+    assert_eq!(body, fixture("managed_cluster/get_stopped.json"), "its body is kept");
     let sent = script.sent.lock().unwrap();
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].method(), "GET");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aks_stop_guard::azure::{ArmError, StartReply, TransportError};
+use aks_stop_guard::domain::RequestIds;
 use serde_json::Value;
 
 use crate::double::{ID, Log, Script, TOKEN, Tokens, answer, arm, arm_with, fixture, id, names, recorded};
@@ -24,8 +25,8 @@ async fn reply_to(answer: Result<http::Response<bytes::Bytes>, TransportError>) 
 async fn every_way_of_accepting_a_start_is_understood() {
     for name in names("start") {
         let (reply, _script) = reply_to(Ok(recorded(&fixture(&format!("start/{name}"))))).await;
-        let request_id = Some("81466ee3-cd6c-444d-aa1c-43892d58f09e".to_owned());
-        assert_eq!(reply, StartReply::Accepted { request_id }, "{name}");
+        let StartReply::Accepted { ids } = reply else { panic!("{name}: {reply:?}") };
+        assert_eq!(ids.request_id.as_deref(), Some("81466ee3-cd6c-444d-aa1c-43892d58f09e"), "{name}");
     }
     assert_eq!(names("start").len(), 6);
 }
@@ -72,7 +73,10 @@ async fn only_a_failed_connection_proves_that_nothing_was_sent() {
         [TransportError::TimedOut, TransportError::Broken("reset".to_owned()), TransportError::TooLarge]
     {
         let (reply, _script) = reply_to(Err(open.clone())).await;
-        assert_eq!(reply, StartReply::Unknown { error: ArmError::Unreachable(open), request_id: None });
+        assert_eq!(
+            reply,
+            StartReply::Unknown { error: ArmError::Unreachable(open), ids: RequestIds::default() }
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! Strikes out of a record what no rule reads any more: two records which nothing can tell apart become one.
 
 use aks_stop_guard::case::outbox::Message;
-use aks_stop_guard::case::{Case, Episode, Record, StopSource, Times};
+use aks_stop_guard::case::{Case, Episode, Evidence, Record, StopSource, Times};
 use aks_stop_guard::domain::Severity;
 use aks_stop_guard::mutant::Mutant;
 use jiff::Timestamp;
@@ -34,6 +34,7 @@ pub(crate) fn canonical(record: &mut Record, now: Tick, times: &Times) {
 
 fn canonical_case(case: &mut Case, nothing_to_tell: bool, now: Timestamp, times: &Times) {
     case.timeline.clear();
+    case.evidence = Evidence::default();
     // Waits are counted from the later of the two. No world's horizon is far enough for them to end.
     case.opened_at = case.newest_stop_time();
     let unbroken = case.last_look_at.is_some_and(|last| now.duration_since(last) <= times.look_gap);

@@ -298,7 +298,11 @@ impl Core {
         }
         self.steps += 1;
         let mut facts = Facts {
-            look: Ok(Look { sent_at: at(looked), found: Found::Cluster(Box::new(self.cluster(shown))) }),
+            look: Ok(Look {
+                sent_at: at(looked),
+                found: Found::Cluster(Box::new(self.cluster(shown))),
+                body: None,
+            }),
             log: (log != NOTHING).then(|| Ok(reading(log, kinds))),
             stops: None,
             grants: None,
@@ -433,6 +437,7 @@ fn reading(log: Operations, kinds: u8) -> LogReading {
             caller: caller(kind),
             correlation_id: Some(if of == START { format!("start-{tick}") } else { format!("{index}") }),
             operation_id: Some(if of == START { format!("start-{tick}") } else { format!("{index}") }),
+            records: Vec::new(),
         }
     });
     LogReading { operations: operations.collect() }

@@ -135,7 +135,7 @@ async fn counterexample_5_archive() {
     sim.pass(&[&first], minutes(4)).await;
     // Dies right after the archive was written.
     let (probe, flag) = (first.probe.clone(), first.probe.clone());
-    probe.once_before("put cases", move || flag.kill_at(flag.points() + 1));
+    probe.once_before("put cases/2", move || flag.kill_at(flag.points() + 1));
     sim.pass(&[&first], minutes(4)).await;
     assert_eq!(sim.closed().await.len(), 1, "it was archived");
     assert!(sim.record(&aks).await.unwrap().case().is_none(), "and is closing");

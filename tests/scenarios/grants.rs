@@ -3,7 +3,7 @@
 use aks_stop_guard::case::Outcome;
 use aks_stop_guard::clock::Clock as _;
 use aks_stop_guard::domain::grant::{Author, Way};
-use aks_stop_guard::domain::{Caller, CallerKind, ClusterId, EventSchema, StopEvent, StopTime};
+use aks_stop_guard::domain::{Caller, CallerKind, ClusterId, EventSchema, StopEvent, StopTime, Verbatim};
 use aks_stop_guard::functions::Announced;
 use aks_stop_guard::guard::Grants;
 use axum::http::StatusCode;
@@ -221,6 +221,8 @@ async fn an_event_that_names_the_granted_caller_falsely_is_found_out() {
         },
         correlation_id: None,
         schema: EventSchema::EventGrid,
+        verbatim: Verbatim::of(b"{}"),
+        token_id: None,
     };
     sim.deliver(&guard, forged).await.unwrap();
     sim.pass(&[&guard], minutes(40)).await;

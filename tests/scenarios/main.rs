@@ -15,6 +15,7 @@ mod counterexamples;
 mod crashes;
 mod dead_letters;
 mod discovery;
+mod evidence;
 mod exposure;
 mod grants;
 mod histories;

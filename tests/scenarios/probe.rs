@@ -60,6 +60,8 @@ pub(crate) struct Probe {
     twice: Mutex<Twice>,
     /// Whether the store answers nothing but 503.
     store_is_down: AtomicBool,
+    /// Writes that the store answers with 503, by a part of their name.
+    refused: Mutex<Option<String>>,
     log: Mutex<Vec<String>>,
     noted: Mutex<Vec<Noted>>,
 }
@@ -156,6 +158,19 @@ impl Probe {
         self.store_is_down.store(down, Ordering::SeqCst);
     }
 
+    /// Makes the store take nothing whose name has this in it.
+    pub(crate) fn refuse(&self, part: &str) {
+        *self.refused.lock().unwrap() = Some(part.to_owned());
+    }
+
+    /// What the store says to a write.
+    fn store_takes(&self, call: &str) -> Result<()> {
+        if self.refused.lock().unwrap().as_ref().is_some_and(|part| call.contains(part)) {
+            return Err(object_store::Error::Generic { store: "probe", source: "503 `ServerBusy`".into() });
+        }
+        self.store()
+    }
+
     /// What the store says while it is away.
     fn store(&self) -> Result<()> {
         if self.store_is_down.load(Ordering::SeqCst) {
@@ -248,10 +263,11 @@ impl fmt::Display for Probed {
 #[async_trait]
 impl ObjectStore for Probed {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        self.probe.before(&self.call("put", path)).await;
+        let call = self.call("put", path);
+        self.probe.before(&call).await;
         let takes = *self.probe.write_takes.lock().unwrap();
         tokio::time::sleep(takes).await;
-        self.probe.store()?;
+        self.probe.store_takes(&call)?;
         if self.probe.is_twice() {
             let _ = self.inner.put_opts(path, payload.clone(), options.clone()).await;
         }

@@ -387,7 +387,11 @@ impl Sim {
         let mut cases = Vec::new();
         let mut list = self.cases.list(None);
         while let Some(found) = list.next().await {
-            let bytes = self.cases.get(&found.unwrap().location).await.unwrap().bytes().await.unwrap();
+            let path = found.unwrap().location;
+            if path.as_ref().starts_with("evidence/") {
+                continue;
+            }
+            let bytes = self.cases.get(&path).await.unwrap().bytes().await.unwrap();
             cases.push(serde_json::from_slice::<Case>(&bytes).unwrap());
         }
         cases.sort_by_key(|case| case.opened_at);

@@ -53,7 +53,7 @@ impl<'a> AllReading<'a> {
     /// # Errors
     /// The page has no list of records.
     pub fn add_page(&mut self, body: &[u8]) -> Result<Option<String>, PageError> {
-        let page = Page::read(body)?;
+        let page: Page<Value> = Page::read(body)?;
         for record in &page.value {
             self.add_record(record);
         }

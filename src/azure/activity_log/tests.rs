@@ -41,6 +41,25 @@ fn records_of_one_operation_are_one_from_its_first_to_its_last() {
 }
 
 #[test]
+fn records_are_kept_word_for_word_as_far_as_there_is_room() {
+    let mut long = record("start", "b", "Accepted", "", "17:00:00");
+    long["properties"] = json!("x".repeat(VERBATIM_BYTES_MAX - 600));
+    let records = [
+        format!("{:#}", record("stop", "a", "Succeeded", "", "18:04:28")),
+        long.to_string(),
+        record("start", "b", "Started", "", "16:59:59").to_string(),
+    ];
+    let cluster = cluster();
+    let mut reading = Reading::of(&cluster);
+    reading.add_page(format!("{{\"value\": [{}]}}", records.join(" , ")).as_bytes()).unwrap();
+    let operations = reading.finish().operations;
+    let [stop, start] = operations.as_slice() else { panic!("{operations:?}") };
+    assert_eq!(stop.records.iter().map(|record| &**record).collect::<Vec<_>>(), [records[0].as_str()]);
+    assert_eq!(start.records.len(), 1, "what came first has the room; a shorter one may still fit");
+    assert_eq!(&*start.records[0], records[2].as_str());
+}
+
+#[test]
 fn the_newest_operation_comes_first_whatever_the_order_of_the_records() {
     let verbs: Vec<PowerVerb> = reading(&[
         record("start", "b", "Succeeded", "", "18:20:00"),

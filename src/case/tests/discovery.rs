@@ -96,6 +96,7 @@ fn told(verb: PowerVerb, second: i64) -> ScopeOperation {
         caller: mallory(),
         correlation_id: None,
         operation_id: None,
+        records: Vec::new(),
     };
     ScopeOperation { cluster: cluster_id(), operation, role: None }
 }

@@ -6,7 +6,7 @@ use super::super::record::{AuthorisedStop, Closing};
 use super::super::{CaseId, close};
 use super::*;
 use crate::domain::calendar::{EARLIEST, LATEST};
-use crate::domain::{EventSchema, StopEvent, StopTime};
+use crate::domain::{EventSchema, StopEvent, StopTime, Verbatim};
 
 #[test]
 fn rule_5_the_first_stop_opens_a_case_that_is_due_at_once() {
@@ -26,6 +26,8 @@ fn event(time: StopTime) -> StopEvent {
         caller: mallory(),
         correlation_id: None,
         schema: EventSchema::EventGrid,
+        verbatim: Verbatim::of(b"{}"),
+        token_id: None,
     }
 }
 

@@ -9,7 +9,7 @@ use super::super::record::{RecordError, STARTS_MAX, VERSION};
 use super::*;
 
 /// Records as version 1 wrote them, one a phase. They never change: a program that can't read one any more loses cases.
-const GOLDEN: [(&str, &str); 7] = [
+const GOLDEN: [(&str, &str); 8] = [
     ("none", include_str!("../../../tests/records/v1_none.json")),
     ("open", include_str!("../../../tests/records/v1_open.json")),
     ("held", include_str!("../../../tests/records/v1_held.json")),
@@ -17,6 +17,7 @@ const GOLDEN: [(&str, &str); 7] = [
     ("newer-members", include_str!("../../../tests/records/v1_newer_members.json")),
     ("told", include_str!("../../../tests/records/v1_told.json")),
     ("closing-grouped", include_str!("../../../tests/records/v1_closing_grouped.json")),
+    ("evidence", include_str!("../../../tests/records/v1_evidence.json")),
 ];
 
 fn value(bytes: &[u8]) -> Value {
@@ -52,7 +53,7 @@ fn records_of_version_1_mean_what_they_meant() {
             Episode::Closing(_) => "closing",
         })
         .collect();
-    assert_eq!(phases, ["none", "open", "held", "closing", "open", "open", "closing"]);
+    assert_eq!(phases, ["none", "open", "held", "closing", "open", "open", "closing", "open"]);
     let open = Record::decode(GOLDEN[1].1.as_bytes()).unwrap();
     let case = open.case().unwrap();
     assert_eq!(case.stops[0].caller.label(), "mallory@contoso.com");
@@ -67,6 +68,7 @@ fn rule_25_members_of_a_newer_version_are_kept() {
     let mut json = value(&open().encode().unwrap());
     json["record_news"] = json!({"deep": [1, 2, {"er": null}]});
     json["case"]["case_news"] = json!("text");
+    json["case"]["evidence"]["evidence_news"] = json!(["text"]);
     json["history"]["history_news"] = json!(18_446_744_073_709_551_615_u64);
     let mut record = Record::decode(&bytes(&json)).unwrap();
     assert_eq!(value(&record.encode().unwrap()), json);

@@ -390,7 +390,10 @@ fn a_stop_of_the_new_cluster_is_not_lost_with_the_old_ones_case() {
     let mut started = false;
     for second in [5_011, 5_012] {
         let Look { found, .. } = look.clone();
-        started |= world.steps(&POLICIES, Ok(Look { sent_at: at(second), found }), second).start.is_some();
+        started |= world
+            .steps(&POLICIES, Ok(Look { sent_at: at(second), found, body: None }), second)
+            .start
+            .is_some();
     }
     assert!(started, "{:?}", world.record.episode);
 }

@@ -1,7 +1,6 @@
 //! `cases show`: the whole story of one case.
 
 use anyhow::Context as _;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::row::state;
@@ -11,10 +10,10 @@ use crate::case::outbox::{Message, Receipt};
 use crate::case::{Case, Record, sentences_now};
 use crate::cli::operator::{Operator, block_on};
 use crate::cli::stored::by_id::{Found, case_id, find};
+use crate::cli::stored::evidence::{self, read_all};
 use crate::cli::stored::read::cluster_of;
 use crate::cli::{Exit, Format, output};
 use crate::config::Environment;
-use crate::domain::ClusterId;
 use crate::store::OpenMarker;
 
 /// Arguments of `cases show`.
@@ -40,8 +39,12 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
     };
     let now = operator.now();
     let shown = format!("{}-{}", args.id.key, args.id.generation);
-    let Found { case, record } =
-        block_on(find(&operator.store, &args.id, now)).with_context(|| format!("case `{shown}`"))?;
+    let (Found { case, record, .. }, evidence) = block_on(async {
+        let found = find(&operator.store, &args.id, now).await?;
+        let evidence = read_all(&operator.store, &args.id, &found.case.evidence).await;
+        Ok((found, evidence))
+    })
+    .with_context(|| format!("case `{shown}`"))?;
     let record = match record {
         Ok(record) => Some(record),
         Err(error) => {
@@ -56,17 +59,20 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
     match args.output {
         Format::Human => {
             let colour = output::has_colours(environment);
-            output::print(&story(&Story { case: &case, cluster, receipts, waiting, now, colour }));
+            let evidence = &evidence;
+            output::print(&story(&Story { case: &case, cluster, receipts, waiting, evidence, now, colour }));
         }
         Format::Json => {
-            output::print(&format!("{:#}\n", document(&case, cluster, &receipts, &waiting, now)));
+            let of =
+                Story { case: &case, cluster, receipts, waiting, evidence: &evidence, now, colour: false };
+            output::print(&format!("{:#}\n", document(&of)));
         }
     }
     Ok(if record.is_some() { Exit::Ok } else { Exit::Failure })
 }
 
 /// What sinks took of the case's incidents. Of one that is over, the case itself knows it up to its end, the record what came later.
-fn receipts<'a>(case: &'a Case, record: Option<&'a Record>) -> Vec<&'a Receipt> {
+pub(super) fn receipts<'a>(case: &'a Case, record: Option<&'a Record>) -> Vec<&'a Receipt> {
     let newest = record.into_iter().flat_map(|record| record.receipts_of(&case.id));
     let mut all: Vec<&Receipt> = newest.collect();
     for kept in &case.receipts {
@@ -78,19 +84,20 @@ fn receipts<'a>(case: &'a Case, record: Option<&'a Record>) -> Vec<&'a Receipt> 
 }
 
 /// What sinks have not taken yet.
-fn waiting<'a>(case: &Case, record: Option<&'a Record>) -> Vec<&'a Message> {
+pub(super) fn waiting<'a>(case: &Case, record: Option<&'a Record>) -> Vec<&'a Message> {
     let is_of_case = |message: &&Message| case.id.has_incident(&message.incident.id);
     record.into_iter().flat_map(|record| &record.outbox).filter(is_of_case).collect()
 }
 
-fn document(
-    case: &Case,
-    cluster: Option<&ClusterId>,
-    receipts: &[&Receipt],
-    waiting: &[&Message],
-    now: Timestamp,
-) -> Value {
-    let said = cluster.map(|cluster| sentences_now(cluster, case, now));
+/// A piece of evidence, for programs.
+fn told(found: &evidence::Found) -> Value {
+    json!({ "name": found.name, "state": found.kept.as_str(), "exhibit": found.exhibit })
+}
+
+/// The same for programs.
+pub(super) fn document(of: &Story<'_>) -> Value {
+    let Story { case, cluster, receipts, waiting, evidence, now, .. } = of;
+    let said = cluster.map(|cluster| sentences_now(cluster, case, *now));
     let waiting = waiting.iter().flat_map(|message| {
         message.pending.iter().map(|pending| {
             json!({
@@ -113,6 +120,7 @@ fn document(
         "warnings": said.as_ref().map(|said| &said.warnings),
         "receipts": receipts,
         "undelivered": waiting.collect::<Vec<_>>(),
+        "evidence": evidence.iter().map(told).collect::<Vec<_>>(),
         "case": case,
     })
 }

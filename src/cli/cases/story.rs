@@ -6,16 +6,20 @@ use jiff::Timestamp;
 
 use super::age::age;
 use super::row::{state, tone, verdict};
+use crate::case::evidence::Attempt;
 use crate::case::outbox::{Message, Receipt};
-use crate::case::{Asked, Case, IntentState, Stop, StopSource, Verdict, sentences_now};
+use crate::case::{Asked, Case, Evidence, IntentState, Stop, StopSource, Verdict, sentences_now};
 use crate::cli::output;
+use crate::cli::stored::evidence::Found;
 use crate::domain::text::{clean, utc};
-use crate::domain::{Caller, ClusterId};
+use crate::domain::{Caller, ClusterId, RequestIds};
 
 /// Longest line, in characters: a remedy with a command has fewer.
 const LINE_CHARS_MAX: usize = 2_000;
 /// Width of the names of what is told.
 const NAME: usize = 10;
+/// Width of the names of what is kept as evidence.
+const EXHIBIT: usize = 19;
 
 /// What is told.
 pub(super) struct Story<'a> {
@@ -24,6 +28,7 @@ pub(super) struct Story<'a> {
     pub(super) cluster: Option<&'a ClusterId>,
     pub(super) receipts: Vec<&'a Receipt>,
     pub(super) waiting: Vec<&'a Message>,
+    pub(super) evidence: &'a [Found],
     pub(super) now: Timestamp,
     pub(super) colour: bool,
 }
@@ -81,13 +86,14 @@ pub(super) fn story(of: &Story<'_>) -> String {
     standing(of, &mut page);
     page.head("Stops");
     for stop in &case.stops {
-        tell_stop(stop, &mut page);
+        tell_stop(stop, &case.evidence, &mut page);
     }
     if let Some(verdict) = &case.verdict {
         tell_verdict(verdict, &mut page);
     }
     restart(case, &mut page);
     incidents(of, &mut page);
+    tell_evidence(of, &mut page);
     page.head("Timeline");
     for entry in &case.timeline {
         page.line(&format!("{}  {}", utc(entry.at), entry.text));
@@ -119,7 +125,7 @@ fn standing(of: &Story<'_>, page: &mut Page) {
     }
 }
 
-fn tell_stop(stop: &Stop, page: &mut Page) {
+fn tell_stop(stop: &Stop, evidence: &Evidence, page: &mut Page) {
     let time =
         if stop.time_known { utc(stop.time) } else { format!("{} (when it was heard of)", utc(stop.time)) };
     let source = match stop.source {
@@ -143,6 +149,13 @@ fn tell_stop(stop: &Stop, page: &mut Page) {
     }
     let correlation = stop.correlation_id.as_deref().unwrap_or("none");
     page.named("ids", &format!("event {}, correlation {correlation}", stop.event_id));
+    let event = evidence.events.iter().find(|event| event.event_id == stop.event_id);
+    if let Some(id) = event.and_then(|event| event.token_id.as_ref()) {
+        page.named(
+            "token",
+            &format!("{id} (the sign-in logs' unique token identifier, as the event claims)"),
+        );
+    }
 }
 
 fn tell_caller(name: &str, caller: &Caller, page: &mut Page) {
@@ -213,6 +226,14 @@ fn restart(case: &Case, page: &mut Page) {
         let by = if answer.policies.is_empty() { "no policy".to_owned() } else { list(&answer.policies) };
         page.line(&format!("{} by {by}", if answer.permitted { "permitted" } else { "not permitted" }));
     }
+    tell_intent(case, page);
+    for attempt in &case.evidence.attempts {
+        tell_attempt(attempt, page);
+    }
+}
+
+/// The newest start.
+fn tell_intent(case: &Case, page: &mut Page) {
     let Some(intent) = &case.intent else { return };
     let came_of_it = match &intent.state {
         IntentState::Planned => "written down; whether it was sent is not known".to_owned(),
@@ -233,6 +254,15 @@ fn restart(case: &Case, page: &mut Page) {
     if intent.n > 1 {
         page.line("Earlier starts are in the timeline.");
     }
+}
+
+/// What a start is called here and by Azure.
+fn tell_attempt(attempt: &Attempt, page: &mut Page) {
+    let RequestIds { request_id, correlation_id } = &attempt.ids;
+    let mut ids = vec![format!("client request {}", attempt.nonce)];
+    ids.extend(request_id.iter().map(|id| format!("request {id}")));
+    ids.extend(correlation_id.iter().map(|id| format!("correlation {id}")));
+    page.named("ids", &format!("{} attempt {}: {}", utc(attempt.at), attempt.n, ids.join(", ")));
 }
 
 /// Who was told, and who was not yet.
@@ -262,6 +292,24 @@ fn incidents(of: &Story<'_>, page: &mut Page) {
                 &format!("lacks `{state}`; tries so far {tries}, the next at {next}{why}"),
             );
         }
+    }
+}
+
+/// What is kept word for word, and what decided.
+fn tell_evidence(of: &Story<'_>, page: &mut Page) {
+    let Evidence { policies, programs, .. } = &of.case.evidence;
+    if of.case.evidence.is_none() {
+        return;
+    }
+    page.head("Evidence");
+    for found in of.evidence {
+        page.line(&format!("{:EXHIBIT$}  {}", found.name, found.told()));
+    }
+    for digest in policies {
+        page.named("policies", &format!("sha256 {digest}"));
+    }
+    for program in programs {
+        page.named("program", program);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::iter;
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
@@ -31,6 +32,8 @@ pub(in crate::cli) fn case_id(given: &str) -> Result<OpenMarker, String> {
 /// A case that was found.
 pub(in crate::cli) struct Found {
     pub(in crate::cli) case: Case,
+    /// The case as it is archived; `None` of one that is not.
+    pub(in crate::cli) archived: Option<Bytes>,
     /// The record of its cluster; an archived case may be read without it.
     pub(in crate::cli) record: anyhow::Result<Record>,
 }
@@ -52,11 +55,14 @@ pub(in crate::cli) async fn find(store: &Store, id: &OpenMarker, now: Timestamp)
     if let Ok(read) = &record {
         let of_record = read.episode.clone().into_case()?;
         if let Some(case) = of_record.filter(|case| case.id == wanted) {
-            return Ok(Found { case, record });
+            return Ok(Found { case, archived: None, record });
         }
     }
     match archived(store, id, now).await? {
-        Some(case) => Ok(Found { case, record }),
+        Some(bytes) => {
+            let case = serde_json::from_slice(&bytes).context("it is damaged")?;
+            Ok(Found { case, archived: Some(bytes), record })
+        }
         None => {
             record?;
             anyhow::bail!(
@@ -74,13 +80,13 @@ async fn record(store: &Store, id: &OpenMarker) -> anyhow::Result<Record> {
 
 /// The case in the archive, whose folders are the days on which cases ended. When it began is told by its generation: the
 /// seconds since 1970 then, or hardly more.
-async fn archived(store: &Store, id: &OpenMarker, now: Timestamp) -> anyhow::Result<Option<Case>> {
+async fn archived(store: &Store, id: &OpenMarker, now: Timestamp) -> anyhow::Result<Option<Bytes>> {
     let Some(days) = days_of(id.generation, now) else { return Ok(None) };
     let reads = days.map(|day| async move { store.read_case(&CasePath::new(id, day)).await });
     let mut found = stream::iter(reads).buffered(READS_AT_ONCE);
     while let Some(stored) = found.try_next().await? {
         if let Some(stored) = stored {
-            return Ok(Some(serde_json::from_slice(&stored.bytes).context("it is damaged")?));
+            return Ok(Some(stored.bytes));
         }
     }
     Ok(None)

@@ -143,7 +143,7 @@ impl Guard {
     async fn open_found(&self, cluster: &ClusterId, stop: Stop) -> Result<bool, GuardError> {
         tracing::warn!(cluster = %cluster, stopped_at = %stop.time, "discovery found a stop of which no event had come");
         let (durable, _) = oneshot::channel();
-        self.take_in_stops(cluster.clone(), &|| vec![stop.clone()], durable).await
+        self.take_in_stop(cluster.clone(), &stop, durable).await
     }
 
     /// An allowed stop that is too old for a case explains the cluster from then on.

@@ -162,3 +162,14 @@ proptest! {
         prop_assert_eq!(StatePath::open_marker(&marker).as_open_marker(), Some(marker));
     }
 }
+
+#[test]
+fn evidence_is_named_by_the_digest_of_its_words_in_a_folder_of_its_case() {
+    let digest = "0a".repeat(32);
+    let path = ExhibitPath::new(&marker(), &digest).unwrap();
+    assert_eq!(path.to_string(), format!("evidence/{}-1795557600/{digest}", "0f".repeat(16)));
+    assert_eq!(CasePath::from_listing(path.as_path()), None, "no list of cases has it");
+    for odd in ["", "0a", &"0A".repeat(32), &"../".repeat(22), &"0a".repeat(33)] {
+        assert_eq!(ExhibitPath::new(&marker(), odd), None, "{odd}");
+    }
+}

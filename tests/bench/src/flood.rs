@@ -29,8 +29,8 @@ const FINISH_WITHIN: Duration = Duration::from_secs(30);
 const BATCH_EVENTS: usize = 500;
 /// Of this many events of a burst one is a stop in a guarded subscription.
 const RELEVANT_ONE_IN: usize = 10;
-/// Where the guard keeps its records, and closed cases.
-const CONTAINERS: [(&str, &str); 2] = [("stop-guard", "clusters/"), ("stop-guard-cases", "")];
+/// Where the guard keeps its records, and closed cases (in folders of years; evidence is in another one).
+const CONTAINERS: [(&str, &str); 2] = [("stop-guard", "clusters/"), ("stop-guard-cases", "2")];
 
 /// A steady load.
 #[derive(Debug, Clone, Copy, Serialize)]

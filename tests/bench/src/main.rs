@@ -1,6 +1,7 @@
 //! `bench`: measures the released guard against its limits, as ratios within one run. See docs/PERFORMANCE.md.
 
 mod azure;
+mod cases;
 mod cold_start;
 mod flood;
 mod load;
@@ -58,6 +59,9 @@ struct Arguments {
     /// One event in so many of the steady load is new, the others are repeats
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..))]
     new_one_in: u16,
+    /// Stored cases that `cases list` and `report` are run over; 0 leaves them out
+    #[arg(long, default_value_t = 10_000)]
+    cases: usize,
     /// Be a blob service on this port, and nothing else
     #[arg(long, hide = true)]
     serve_blobs: Option<u16>,
@@ -117,8 +121,12 @@ async fn measure(arguments: &Arguments, guard: &Path) -> Result<Report> {
         0 => None,
         _ => Some(flood(arguments, guard, &policies).await?),
     };
-    let figures = figures(single.as_ref(), floods.as_ref());
-    Ok(Report { machine, starts, events, single, floods, figures })
+    let stored = match arguments.cases {
+        0 => None,
+        count => Some(cases::measure(guard, count).await?),
+    };
+    let figures = figures(single.as_ref(), floods.as_ref(), stored.as_ref());
+    Ok(Report { machine, starts, events, single, floods, stored, figures })
 }
 
 /// Starts, and events one by one.

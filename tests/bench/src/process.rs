@@ -74,8 +74,7 @@ impl Process {
 
     /// The most that was ever resident, MiB.
     pub(crate) fn peak_rss_mib(&self) -> Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let kib = kib_of(&status, "VmHWM:").context("/proc/<pid>/status lacks VmHWM")?;
+        let kib = peak_kib_of(self.child.id()).context("/proc/<pid>/status lacks VmHWM")?;
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         Ok(kib as f64 / 1024.0)
     }
@@ -93,6 +92,11 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The most that was ever resident of a process, KiB. `None` if it is over.
+pub(crate) fn peak_kib_of(process: u32) -> Option<u64> {
+    kib_of(&std::fs::read_to_string(format!("/proc/{process}/status")).ok()?, "VmHWM:")
 }
 
 /// CPU time of this process so far.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::cases::Stored;
 use crate::cold_start::ColdStart;
 use crate::flood::{Flooded, Rate};
 use crate::load::{BURST, Load};
@@ -27,6 +28,9 @@ const ANSWER_P99_MS_MAX: f64 = 1_000.0;
 /// Highest resident memory under load, MiB.
 const PEAK_RSS_MIB_MAX: f64 = 64.0;
 
+/// From the first answered list request to the first row, milliseconds: a person sees that it works.
+const FIRST_ROW_MS_MAX: f64 = 300.0;
+
 /// Everything that was measured in one run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -39,6 +43,8 @@ pub(crate) struct Report {
     pub(crate) single: Option<Single>,
     /// Many events; none = not measured.
     pub(crate) floods: Option<Floods>,
+    /// Commands over stored cases; none = not measured.
+    pub(crate) stored: Option<Stored>,
     /// What is limited.
     pub(crate) figures: Vec<Figure>,
 }
@@ -90,10 +96,28 @@ impl Figure {
 }
 
 /// The limited figures of a run.
-pub(crate) fn figures(single: Option<&Single>, floods: Option<&Floods>) -> Vec<Figure> {
+pub(crate) fn figures(
+    single: Option<&Single>,
+    floods: Option<&Floods>,
+    stored: Option<&Stored>,
+) -> Vec<Figure> {
     let mut figures = single.map(figures_of_single).unwrap_or_default();
     figures.extend(floods.map(figures_of_floods).unwrap_or_default());
+    figures.extend(stored.map(figures_of_stored).unwrap_or_default());
     figures
+}
+
+fn figures_of_stored(stored: &Stored) -> Vec<Figure> {
+    let of = format!("of {} stored cases", stored.cases);
+    let first_row = format!("`cases list` {of}: first row after the first answered list");
+    let memory = |command: &str, kib| {
+        Figure::below(format!("highest RSS of `{command}` {of}"), "MiB", mib(kib), PEAK_RSS_MIB_MAX)
+    };
+    vec![
+        Figure::below(first_row, "ms", stored.first_row_ms, FIRST_ROW_MS_MAX),
+        memory("cases list", stored.list_peak_kib),
+        memory("report", stored.report_peak_kib),
+    ]
 }
 
 fn figures_of_floods(floods: &Floods) -> Vec<Figure> {
@@ -177,6 +201,12 @@ impl Report {
         }
         if let Some(floods) = &self.floods {
             text.push_str(&floods.human());
+        }
+        if let Some(stored) = &self.stored {
+            let Stored { list_took_s, report_took_s, .. } = stored;
+            line(&mut text, "");
+            let took = format!("`cases list` took {list_took_s:.1} s, `report` {report_took_s:.1} s, in all");
+            line(&mut text, &took);
         }
         text
     }

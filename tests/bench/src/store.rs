@@ -4,7 +4,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use axum::body::Body;
+use http::Request;
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
 use crate::process::{Process, free_port};
@@ -23,6 +25,7 @@ pub(crate) struct Blobs {
     /// `http://127.0.0.1:<port>`.
     pub(crate) url: String,
     pub(crate) process: Process,
+    client: Client<HttpConnector, Body>,
 }
 
 impl Blobs {
@@ -30,7 +33,19 @@ impl Blobs {
         let port = free_port()?;
         let mut command = Command::new(std::env::current_exe().context("where this program is")?);
         command.args([SERVE_BLOBS, &port.to_string()]);
-        Ok(Self { url: format!("http://127.0.0.1:{port}"), process: Process::start(command, port)? })
+        let process = Process::start(command, port)?;
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Ok(Self { url: format!("http://127.0.0.1:{port}"), process, client })
+    }
+
+    /// Writes a blob, by its container and name.
+    pub(crate) async fn put(&self, path: &str, bytes: String) -> Result<()> {
+        let request = Request::put(format!("{}/{ACCOUNT}/{path}", self.url))
+            .header("x-ms-blob-type", "BlockBlob")
+            .body(Body::from(bytes))?;
+        let answer = self.client.request(request).await?;
+        anyhow::ensure!(answer.status().is_success(), "{path}: {}", answer.status());
+        Ok(())
     }
 
     /// The contents of all blobs of a container below a folder.

@@ -5,13 +5,15 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::super::super::CaseId;
+use super::super::super::evidence::{Attempt, EventKept, Evidence, Exhibit};
 use super::super::super::model::{RestartAnswer, Told, Verdict};
 use super::super::super::outbox::{Message, Pending, Receipt};
 use super::super::super::record::{AuthorisedStop, Closing, History};
 use super::super::super::routes::Audience;
 use super::super::*;
 use crate::domain::incident::{Affected, Link, TimelineEntry};
-use crate::domain::{Feature, HolderKind, Role, Scope, Setup, Severity, Situation, TenantId};
+use crate::domain::verbatim::Whole;
+use crate::domain::{Feature, HolderKind, RequestIds, Role, Scope, Setup, Severity, Situation, TenantId};
 
 fn text() -> impl Strategy<Value = String> {
     "\\PC{0,12}"
@@ -225,6 +227,40 @@ fn timeline() -> impl Strategy<Value = Vec<TimelineEntry>> {
     vec((time(), text()).prop_map(|(at, text)| TimelineEntry { at, text }), 0..3)
 }
 
+fn exhibit() -> impl Strategy<Value = Exhibit> {
+    let whole = option::of((text(), any::<u64>()).prop_map(|(sha256, bytes)| Whole { sha256, bytes }));
+    (text(), any::<u64>(), whole, any::<u32>()).prop_map(|(sha256, bytes, whole, struck)| Exhibit {
+        sha256,
+        bytes,
+        whole,
+        struck,
+    })
+}
+
+fn evidence() -> impl Strategy<Value = Evidence> {
+    let event = (text(), exhibit(), option::of(text())).prop_map(|(event_id, exhibit, token_id)| EventKept {
+        event_id,
+        exhibit,
+        token_id,
+    });
+    let ids = (option::of(text()), option::of(text()))
+        .prop_map(|(request_id, correlation_id)| RequestIds { request_id, correlation_id });
+    let attempt = (any::<u32>(), time(), text(), option::of(exhibit()), ids)
+        .prop_map(|(n, at, nonce, look, ids)| Attempt { n, at, nonce, look, ids });
+    let exhibits = (option::of(exhibit()), option::of(exhibit()));
+    (vec(event, 0..2), vec(attempt, 0..2), exhibits, vec(text(), 0..2), vec(text(), 0..2)).prop_map(
+        |(events, attempts, (log, last_look), policies, programs)| Evidence {
+            events,
+            attempts,
+            log,
+            last_look,
+            policies,
+            programs,
+            ..Evidence::default()
+        },
+    )
+}
+
 fn case() -> impl Strategy<Value = Case> {
     let new = (any::<u64>(), mode(), any_stop().boxed(), time());
     let decided = (
@@ -247,6 +283,7 @@ fn case() -> impl Strategy<Value = Case> {
         time(),
         option::of(text()),
         setup(),
+        evidence().boxed(),
     );
     (new, decided, watched, told, rest).prop_map(|(new, decided, watched, told, rest)| {
         let (generation, mode, stop, now) = new;
@@ -254,10 +291,10 @@ fn case() -> impl Strategy<Value = Case> {
         (case.verdict, case.restart, case.intent, case.episode_attempts) = decided;
         (case.watched_since, case.last_look_at, case.last_situation, case.log_asked_at) = watched;
         (case.held, case.told, case.forgery_told, case.timeline) = told;
-        let (stops, resource_uid, earlier_start, next_at, fault, setup) = rest;
+        let (stops, resource_uid, earlier_start, next_at, fault, setup, evidence) = rest;
         case.stops.extend(stops);
         let resumed_at = earlier_start.then_some(next_at);
-        Case { resource_uid, earlier_start, resumed_at, next_at, fault, setup, ..case }
+        Case { resource_uid, earlier_start, resumed_at, next_at, fault, setup, evidence, ..case }
     })
 }
 

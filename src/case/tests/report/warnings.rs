@@ -9,7 +9,7 @@ const DAY: i64 = 24 * 3_600;
 fn look(arm: Arm, second: i64, setup: Setup) -> Result<Look, LookProblem> {
     let (provisioning, power) = arm.states().unwrap();
     let cluster = Cluster { setup, ..cluster(provisioning, power) };
-    Ok(Look { sent_at: at(second), found: Found::Cluster(Box::new(cluster)) })
+    Ok(Look { sent_at: at(second), found: Found::Cluster(Box::new(cluster)), body: None })
 }
 
 fn with(features: &[Feature]) -> Setup {

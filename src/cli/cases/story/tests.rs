@@ -1,5 +1,12 @@
 use super::*;
 use crate::case::{Held, Record};
+use crate::cli::operator::block_on;
+use crate::cli::stored::evidence::read_all;
+use crate::store::{OpenMarker, Store};
+
+fn marker(record: &Record) -> OpenMarker {
+    OpenMarker { key: record.cluster.key(), generation: record.generation }
+}
 
 fn record(text: &str) -> Record {
     Record::decode(text.as_bytes()).unwrap()
@@ -9,7 +16,10 @@ fn told(record: &Record, case: &Case) -> String {
     let receipts = record.receipts_of(&case.id).collect();
     let waiting = record.outbox.iter().collect();
     let now = "2026-09-14T18:15:10Z".parse().unwrap();
-    story(&Story { case, cluster: Some(&record.cluster), receipts, waiting, now, colour: false })
+    let evidence = block_on(async { Ok(read_all(&Store::memory(), &marker(record), &case.evidence).await) });
+    let evidence = evidence.unwrap();
+    let cluster = Some(&record.cluster);
+    story(&Story { case, cluster, receipts, waiting, evidence: &evidence, now, colour: false })
 }
 
 #[test]
@@ -106,8 +116,35 @@ fn the_story_tells_the_start_with_azures_request_and_who_was_told() {
 }
 
 #[test]
+fn the_story_names_the_token_azures_ids_of_each_start_and_the_evidence() {
+    let record = record(include_str!("../../../../tests/records/v1_evidence.json"));
+    let story = told(&record, record.case().unwrap());
+    let parts: Vec<&str> = story.split("\n\n").collect();
+    let part = |head: &str| *parts.iter().find(|part| part.starts_with(head)).unwrap();
+    insta::assert_snapshot!([part("Stops"), part("Restart"), part("Evidence")].join("\n\n"), @"
+    Stops
+      2026-09-14 18:00:00 UTC  told by an event, not confirmed by the activity log
+      caller      mallory@contoso.com (user), object id 11111111-1111-4111-8111-111111111111
+      ids         event event-0-mallory@contoso.com, correlation correlation-0
+      token       Kv9eSzRxQ0SSK2hN1XwfAA (the sign-in logs' unique token identifier, as the event claims)
+
+    Restart
+      permitted by restart
+      start 1     accepted by Azure, request request-1 (after the look of 2026-09-14 18:00:41 UTC)
+      ids         2026-09-14 18:00:41 UTC attempt 1: client request nonce, request request-1, correlation correlation-1
+
+    Evidence
+      event-1              not there: the guard ended before it was stored, or could not store it
+      activity-log         not there: the guard ended before it was stored, or could not store it, the beginning of 200000 bytes (sha256 5d5766cf2d78701614200418ee1450690d9af12c84d52545e4802f001ad53099)
+      look-before-start-1  not there: the guard ended before it was stored, or could not store it, 1 credential was struck out
+      policies    sha256 a54c01b94f41bc6e000000000000000000000000000000000000000000000000
+      program     aks-stop-guard 0.1.0
+    ");
+}
+
+#[test]
 fn no_text_of_others_moves_a_cursor_or_makes_a_line() {
-    let record = record(include_str!("../../../../tests/records/v1_told.json"));
+    let record = record(include_str!("../../../../tests/records/v1_evidence.json"));
     let calm = told(&record, record.case().unwrap());
     let mut case = record.case().unwrap().clone();
     let hostile = "x\n  Verdict\u{1b}[2J\u{202e}".to_owned();
@@ -118,6 +155,12 @@ fn no_text_of_others_moves_a_cursor_or_makes_a_line() {
     }
     for entry in &mut case.timeline {
         entry.text = hostile.clone();
+    }
+    for attempt in &mut case.evidence.attempts {
+        attempt.ids.request_id = Some(hostile.clone());
+    }
+    for event in &mut case.evidence.events {
+        (event.event_id, event.token_id) = (hostile.clone(), Some(hostile.clone()));
     }
     case.fault = None;
     let loud = told(&record, &case);

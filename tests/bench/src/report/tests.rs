@@ -50,8 +50,8 @@ fn report(azurite: Option<Load>) -> Report {
         date: "2026-11-24 12:00 UTC".to_owned(),
     };
     let single = Single { cold_start, memory: load(), azurite };
-    let figures = figures(Some(&single), None);
-    Report { machine, starts: 50, events: 1_000, single: Some(single), floods: None, figures }
+    let figures = figures(Some(&single), None, None);
+    Report { machine, starts: 50, events: 1_000, single: Some(single), floods: None, stored: None, figures }
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a_slow_answer_a_lost_event_and_a_needless_look_under_load_are_missed_limits()
     let missed = |steady, at_once| {
         let steady_rate = Rate { per_second: 500, seconds: 60, new_one_in: 15 };
         let floods = Floods { steady_rate, steady, at_once, all_new: Vec::new() };
-        let figures = figures(None, Some(&floods));
+        let figures = figures(None, Some(&floods), None);
         figures.into_iter().filter(|figure| !figure.ok).map(|figure| figure.what).collect::<Vec<String>>()
     };
     assert_eq!(missed(flooded(20.0, 0, 1_000), flooded(5_000.0, 0, 1_000)), [""; 0]);

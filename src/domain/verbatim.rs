@@ -1,0 +1,196 @@
+//! What somebody else wrote, word for word, as evidence: bounded, and without what would let its reader in anywhere.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+/// Most that is kept of one text: 128 KiB. ARM's body of a cluster with a hundred node pools has some 100 KiB, an event with 200 groups
+/// some 16 KiB.
+pub const VERBATIM_BYTES_MAX: usize = 128 * 1_024;
+/// What takes the place of a credential.
+const STRUCK: &[u8] = b"***";
+/// Shortest run that is taken for a token's part: no word that begins like one is that long.
+const TOKEN_BYTES_MIN: usize = 16;
+
+/// A text as it came. Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Verbatim {
+    bytes: Arc<[u8]>,
+    whole: Option<Whole>,
+    struck: u32,
+}
+
+/// A text that was too long to be kept.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Whole {
+    /// Its SHA-256, in lower-case hex.
+    pub sha256: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
+impl Verbatim {
+    /// Keeps a text. Passwords in URLs (an AKS cluster's proxy may have one), signatures of shared access and tokens are replaced by
+    /// `***`; what is longer than [`VERBATIM_BYTES_MAX`] is cut.
+    pub fn of(text: &[u8]) -> Self {
+        let whole = (text.len() > VERBATIM_BYTES_MAX)
+            .then(|| Whole { sha256: sha256(text), bytes: u64::try_from(text.len()).unwrap_or(u64::MAX) });
+        let kept = text.get(..VERBATIM_BYTES_MAX).unwrap_or(text);
+        let (bytes, struck) = strike(kept);
+        Self { bytes: bytes.into(), whole, struck }
+    }
+
+    /// What is kept of it.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The whole of it, if only its beginning is kept.
+    pub fn whole(&self) -> Option<&Whole> {
+        self.whole.as_ref()
+    }
+
+    /// How many credentials were struck out.
+    pub fn struck(&self) -> u32 {
+        self.struck
+    }
+
+    /// The SHA-256 of what is kept, in lower-case hex.
+    pub fn sha256(&self) -> String {
+        sha256(&self.bytes)
+    }
+}
+
+impl fmt::Debug for Verbatim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Verbatim({} bytes)", self.bytes.len())
+    }
+}
+
+/// SHA-256 in lower-case hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The text without credentials, and how many there were.
+fn strike(text: &[u8]) -> (Vec<u8>, u32) {
+    let mut out = Vec::with_capacity(text.len());
+    let mut struck = 0;
+    let mut rest = text;
+    while let [byte, after @ ..] = rest {
+        let secret = match byte {
+            b':' => user_info(rest),
+            b'?' | b'&' | b'\\' => signature(rest),
+            b'e' => token(rest),
+            _ => None,
+        };
+        match secret {
+            Some((kept, secret)) => {
+                out.extend_from_slice(rest.get(..kept).unwrap_or_default());
+                out.extend_from_slice(STRUCK);
+                struck += 1;
+                rest = rest.get(kept + secret..).unwrap_or_default();
+            }
+            None => {
+                out.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    (out, struck)
+}
+
+/// `://user:password@`, also where JSON escapes the slashes: how much before the secret stays, and how long that is.
+fn user_info(text: &[u8]) -> Option<(usize, usize)> {
+    let scheme = [b"://".as_slice(), br":\/\/"].into_iter().find(|scheme| text.starts_with(scheme))?;
+    let info = text.get(scheme.len()..)?;
+    let end = info.iter().position(|byte| b"@/\\?#\" \t\r\n".contains(byte))?;
+    let is_secret = info.get(end) == Some(&b'@') && info.get(..end)?.contains(&b':');
+    is_secret.then_some((scheme.len(), end))
+}
+
+/// `?sig=...` or `&sig=...` (JSON may write `&` as an escape).
+fn signature(text: &[u8]) -> Option<(usize, usize)> {
+    const STARTS: [&[u8]; 3] = [b"?sig=", b"&sig=", b"\\u0026sig="];
+    let start = STARTS.into_iter().find(|start| text.starts_with(start))?;
+    let is_secret = |byte: &&u8| byte.is_ascii_alphanumeric() || b"%+/=-_".contains(byte);
+    let secret = text.get(start.len()..)?.iter().take_while(is_secret).count();
+    (secret > 0).then_some((start.len(), secret))
+}
+
+/// A JSON Web Token: its first two parts begin with `{"` in base64.
+fn token(text: &[u8]) -> Option<(usize, usize)> {
+    let part = |text: &[u8]| {
+        let is_base64 = |byte: &&u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+        text.iter().take_while(is_base64).count()
+    };
+    let head = text.starts_with(b"eyJ").then(|| part(text)).filter(|head| *head >= TOKEN_BYTES_MIN)?;
+    let body = text.get(head..)?.strip_prefix(b".").filter(|body| body.starts_with(b"eyJ"))?;
+    let signed = head + 1 + part(body);
+    let signature = text.get(signed..)?.strip_prefix(b".").map_or(0, |signature| 1 + part(signature));
+    Some((0, signed + signature))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn kept(text: &str) -> (String, u32) {
+        let verbatim = Verbatim::of(text.as_bytes());
+        (String::from_utf8(verbatim.bytes().to_vec()).unwrap(), verbatim.struck())
+    }
+
+    #[test]
+    fn a_text_is_kept_byte_for_byte() {
+        let text = "{\"id\": \"/subscriptions/x\",\n\t\"mail\":\"a:b@contoso.com\", \"url\": \"https://x.io/a@b:c\", \"sig\": 1}";
+        assert_eq!(kept(text), (text.to_owned(), 0));
+        assert_eq!(Verbatim::of(b"abc").sha256(), sha256(b"abc"));
+        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn what_lets_somebody_in_is_struck_out() {
+        let proxy = r#"{"httpProxy":"http://ada:hunter2@proxy:3128/","https":"http:\/\/ada:hunter2@proxy"}"#;
+        let (without, struck) = kept(proxy);
+        assert_eq!(without, r#"{"httpProxy":"http://***@proxy:3128/","https":"http:\/\/***@proxy"}"#);
+        assert_eq!(struck, 2);
+        let shared = "\"https://a.blob/c?sv=1&sig=a%2Bb%3D&se=2\" \"?sig=abc\" \"\\u0026sig=abc\"";
+        let (without, struck) = kept(shared);
+        assert_eq!(
+            (struck, without.contains("abc"), without.contains("a%2Bb")),
+            (3, false, false),
+            "{without}"
+        );
+        assert!(without.contains("&sig=***&se=2"), "{without}");
+        let token = "Bearer eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL20ifQ.c2lnbmF0dXJl, eyJ eyJshort.eyJ";
+        assert_eq!(kept(token), ("Bearer ***, eyJ eyJshort.eyJ".to_owned(), 1));
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_is_cut_and_its_whole_has_its_digest() {
+        let long = vec![b'x'; VERBATIM_BYTES_MAX + 1];
+        let cut = Verbatim::of(&long);
+        assert_eq!(cut.bytes().len(), VERBATIM_BYTES_MAX);
+        let whole = Whole { sha256: sha256(&long), bytes: u64::try_from(long.len()).unwrap() };
+        assert_eq!(cut.whole(), Some(&whole));
+        assert_eq!(Verbatim::of(&long[1..]).whole(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic_and_nothing_is_left_to_strike(text in r#"[ -~]{0,40}(://|eyJhbGciOiJSUzI1NiJ9\.eyJ|[?&]sig=)[ -~]{0,40}"#) {
+            let once = Verbatim::of(text.as_bytes());
+            prop_assert!(once.bytes().len() <= text.len() + 3 * text.len());
+            if once.struck() == 0 {
+                prop_assert_eq!(once.bytes(), text.as_bytes());
+            }
+            let password = format!("{text}http://u:hunter2@h");
+            let kept = Verbatim::of(password.as_bytes());
+            let kept = String::from_utf8_lossy(kept.bytes()).into_owned();
+            prop_assert!(!kept.ends_with("u:hunter2@h"), "{}", kept);
+        }
+    }
+}
