@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::domain::calendar::{EARLIEST, LATEST};
-use crate::domain::{Caller, ClusterId, LogReading, PowerOperation, PowerVerb, Role, text};
+use crate::domain::{Caller, ClusterId, LogReading, PowerOperation, PowerVerb, ResourceKind, Role, text};
 
 mod scope;
 
@@ -107,8 +107,8 @@ impl<'a> Reading<'a> {
     }
 
     fn add_record(&mut self, record: &Value) -> Result<(), PageError> {
-        let Some(verb) = verb(record) else { return Ok(()) };
-        if !is_about(record, self.cluster) {
+        let Some((kind, verb)) = verb(record) else { return Ok(()) };
+        if kind != self.cluster.kind() || !is_about(record, self.cluster) {
             return Ok(());
         }
         self.records += 1;
@@ -172,13 +172,10 @@ impl Operation {
     }
 }
 
-fn verb(record: &Value) -> Option<PowerVerb> {
+/// Whether a record is about a start or a stop, and of which kind of resource.
+fn verb(record: &Value) -> Option<(ResourceKind, PowerVerb)> {
     let name = localizable(record, "operationName")?;
-    let verbs = [
-        ("Microsoft.ContainerService/managedClusters/start/action", PowerVerb::Start),
-        ("Microsoft.ContainerService/managedClusters/stop/action", PowerVerb::Stop),
-    ];
-    verbs.into_iter().find(|(action, _)| name.eq_ignore_ascii_case(action)).map(|(_, verb)| verb)
+    ResourceKind::ALL.into_iter().find_map(|kind| Some((kind, PowerVerb::of(kind, name)?)))
 }
 
 /// Whether a record is about this very cluster.

@@ -4,6 +4,8 @@ use serde_json::json;
 use super::super::caller::CallerKind;
 use super::*;
 
+const STOP: &str = ResourceKind::ManagedCluster.stop_action();
+
 const SUB: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
 const DANA: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 
@@ -123,7 +125,8 @@ fn a_broken_resource_id_is_not_replaced_by_the_subject() {
         event["data"]["resourceUri"] = json!(hostile);
         let reason = ignored(&event.to_string());
         assert!(
-            reason.ends_with("` is not a resource id") || reason.ends_with("` is not a managed cluster"),
+            reason.ends_with("` is not a resource id")
+                || reason.ends_with("` is not a managed cluster or a container group"),
             "{reason}"
         );
         assert!(reason.len() < 1_000 && !reason.chars().any(char::is_control), "{reason}");
@@ -176,7 +179,7 @@ fn what_is_ignored_says_why_in_one_line() {
     event type `Microsoft.EventGrid.SubscriptionValidationEvent��` tells of no stop
     operation `Microsoft.ContainerService/managedClusters/start/action` is no stop of a cluster
     operation `Microsoft.ContainerService/managedClusters/stop/action/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x…` is no stop of a cluster
-    `/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg` is not a managed cluster
+    `/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg` is not a managed cluster or a container group
     `/../x�` is not a resource id
     not an event: it names no operation
     subscription `aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e` is not guarded
