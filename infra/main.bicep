@@ -87,6 +87,9 @@ param locks bool = false
 @description('Switch on Microsoft Defender for Containers in each subscription that is set up here. It costs, per vCore of the clusters.')
 param defenderForContainers bool = false
 
+@description('Incidents say how exposed their cluster is. The guard gets a second role for it, which only reads.')
+param posture bool = false
+
 @description('Alerts about the guard, in a resource group of their own. None by default.')
 param alerts shared.alerts?
 
@@ -123,6 +126,7 @@ module guard 'guard/main.bicep' = {
     eventDelivery: eventDelivery
     sinks: sinks
     settings: settings
+    posture: posture
     sentinel: sentinel
     keyVaultName: keyVaultName
     identityId: identityId
@@ -142,6 +146,7 @@ module role 'role.bicep' = {
   params: {
     environmentName: environmentName
     assignableScopes: map(union(own, others), id => '/subscriptions/${id}')
+    posture: posture
   }
 }
 
@@ -158,6 +163,7 @@ module guarded 'guarded-subscription/main.bicep' = [
         ? groupName
         : 'rg-stop-guard-events-${environmentName}'
       roleName: shared.roleName(tenant().tenantId, environmentName)
+      postureRoleName: posture ? shared.postureRoleName(tenant().tenantId, environmentName) : ''
       guardPrincipalId: guard.outputs.GUARD_PRINCIPAL_ID
       functionAppId: resourceId(
         subscription().subscriptionId,
@@ -229,6 +235,7 @@ output FUNCTION_APP_HOST string = guard.outputs.FUNCTION_APP_HOST
 output GUARD_IDENTITY_ID string = guard.outputs.GUARD_IDENTITY_ID
 output GUARD_PRINCIPAL_ID string = guard.outputs.GUARD_PRINCIPAL_ID
 output ROLE_NAME string = role.outputs.ROLE_NAME
+output POSTURE_ROLE_NAME string = role.outputs.POSTURE_ROLE_NAME
 output STATE_STORAGE_NAME string = guard.outputs.STATE_STORAGE_NAME
 output STATE_CONTAINER string = guard.outputs.STATE_CONTAINER
 output EVENTS_STORAGE_ID string = guard.outputs.EVENTS_STORAGE_ID

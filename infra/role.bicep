@@ -14,6 +14,9 @@ param environmentName string
 @minLength(1)
 param assignableScopes string[]
 
+@description('Also make the role for what incidents say of how exposed a cluster is. It only reads.')
+param posture bool = false
+
 resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: shared.roleName(tenant().tenantId, environmentName)
   properties: {
@@ -32,5 +35,26 @@ resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   }
 }
 
+resource postureRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (posture) {
+  name: shared.postureRoleName(tenant().tenantId, environmentName)
+  properties: {
+    roleName: 'AKS Stop Guard posture (${environmentName})'
+    description: 'Reads what lets clusters be stopped, for incidents. Can not stop, start, change or delete anything.'
+    type: 'CustomRole'
+    permissions: [
+      {
+        actions: shared.postureActions
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+    assignableScopes: assignableScopes
+  }
+}
+
 @description('The GUID of the definition: the same in each of its scopes.')
 output ROLE_NAME string = role.name
+
+@description('The same of the role for exposure; empty where it is not made.')
+output POSTURE_ROLE_NAME string = posture ? postureRole.name : ''

@@ -74,6 +74,11 @@ func eventsStorageName(token string) string => 'stsgevents${token}'
 func roleName(tenantId string, environmentName string) string => guid(tenantId, 'aks-stop-guard', environmentName)
 
 @export()
+@description('The GUID of the optional role that only reads, for what incidents say of how exposed a cluster is.')
+func postureRoleName(tenantId string, environmentName string) string =>
+  guid(roleName(tenantId, environmentName), 'posture')
+
+@export()
 @description('The table of the sink `sentinel`.')
 var sentinelTable = 'AksStopGuard_CL'
 
@@ -134,4 +139,18 @@ var roleActions = [
   'Microsoft.ContainerService/managedClusters/read'
   'Microsoft.ContainerService/managedClusters/start/action'
   'Microsoft.Insights/eventtypes/values/read'
+]
+
+@export()
+@description('What it reads beside that where incidents say how exposed their cluster is; a test holds it against the code as well.')
+var postureActions = [
+  'Microsoft.ContainerService/managedClusters/upgradeProfiles/read'
+  'Microsoft.ContainerService/locations/kubernetesVersions/read'
+  'Microsoft.Security/pricings/read'
+  'Microsoft.Authorization/roleDefinitions/read'
+  'Microsoft.Authorization/roleAssignments/read'
+  'Microsoft.Insights/diagnosticSettings/read'
+  'Microsoft.Network/networkSecurityGroups/read'
+  'Microsoft.Network/virtualNetworks/subnets/read'
+  'Microsoft.OperationalInsights/workspaces/read'
 ]

@@ -34,7 +34,7 @@ pub use endpoint::{Cloud, Endpoint};
 pub use error::ArmError;
 pub use failure::ArmFailure;
 pub use resource_graph::{DownCluster, GraphReading, GroupReading, Unfinished};
-pub use rights::{ACTIONS, GROUP_ACTION};
+pub use rights::{ACTIONS, GROUP_ACTION, POSTURE_ACTIONS};
 pub use secret::Secret;
 pub use signing_keys::Authority;
 pub use start::{PreparedStart, StartReply};

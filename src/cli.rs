@@ -3,6 +3,7 @@
 //! What a command was asked for goes to stdout; an error goes to stderr, in one line. How a command ended is told by
 //! [`Exit`].
 
+mod cases;
 mod check;
 mod describe;
 mod evaluate;
@@ -15,8 +16,10 @@ mod operator;
 mod output;
 mod policy;
 mod posture;
+mod report;
 mod serve;
 mod sink;
+mod stored;
 mod wiring;
 
 use std::process::ExitCode;
@@ -102,12 +105,16 @@ enum Command {
     Grant(grant::Args),
     /// The red button: add, list, lift
     Hold(hold::Args),
+    /// What the guard is doing and what it did, case by case
+    Cases(cases::Args),
     /// Sinks: list them, see what they would send, try one out
     Sink(sink::Args),
     /// See how exposed clusters are to being stopped; reads, never writes
     Posture(posture::Args),
     /// Mend what posture finds: plan, then apply
     Harden(harden::Args),
+    /// Report what happened in the last month: stops, verdicts, times to restore
+    Report(report::Args),
     /// Make the containers of the state, for local development
     InitState(init_state::Args),
 }
@@ -133,9 +140,11 @@ pub fn run() -> ExitCode {
         Some(Command::Policy(args)) => policy::run(&args, &environment),
         Some(Command::Grant(args)) => grant::run(args, &environment),
         Some(Command::Hold(args)) => hold::run(args, &environment),
+        Some(Command::Cases(args)) => cases::run(args, &environment),
         Some(Command::Sink(args)) => sink::run(args, &environment),
         Some(Command::Posture(args)) => posture::run(&args, &environment),
         Some(Command::Harden(args)) => harden::run(args, &environment),
+        Some(Command::Report(args)) => report::run(&args, &environment),
         Some(Command::InitState(_)) => init_state::run(&environment),
     };
     let exit = done.unwrap_or_else(|error| {

@@ -27,7 +27,8 @@ use crate::case::{Confirm, Mode, Routes, Times};
 use crate::domain::{ManagementGroup, SubscriptionId};
 use crate::incident::{Azure, PreparedSink};
 use crate::store::{
-    CONTAINER_SETTING, EMULATOR_SETTING, Location, LocationError, LocationSettings, STATE_SETTING,
+    BlobLocation, CONTAINER_SETTING, DEAD_LETTERS_SETTING, EMULATOR_SETTING, Location, LocationError,
+    LocationSettings, STATE_SETTING,
 };
 
 pub use azure::ArmSettings;
@@ -78,6 +79,8 @@ pub const ARM_SCOPE_SETTING: &str = "STOP_GUARD_ARM_SCOPE";
 pub const SINK_FILES_SETTING: &str = "STOP_GUARD_SINK_FILES";
 /// What the function `Evaluate` tells.
 pub const EVALUATE_SETTING: &str = "STOP_GUARD_EVALUATE";
+/// Whether incidents say how exposed their cluster is.
+pub const POSTURE_SETTING: &str = "STOP_GUARD_POSTURE";
 /// What the tokens of those who announce stops and set holds are for.
 pub const GRANT_AUDIENCE_SETTING: &str = "STOP_GUARD_GRANT_AUDIENCE";
 /// The tenants whose tokens are taken.
@@ -86,12 +89,13 @@ pub const GRANT_TENANTS_SETTING: &str = "STOP_GUARD_GRANT_TENANTS";
 pub const LOG_SETTING: &str = "STOP_GUARD_LOG";
 
 /// All settings of the guard itself whose names begin with `STOP_GUARD_`. Any other such name that is no sink's is a slip, and a fault.
-const OWN_SETTINGS: [&str; 24] = [
+const OWN_SETTINGS: [&str; 26] = [
     MODE_SETTING,
     SUBSCRIPTIONS_SETTING,
     MANAGEMENT_GROUPS_SETTING,
     STATE_SETTING,
     CONTAINER_SETTING,
+    DEAD_LETTERS_SETTING,
     POLICIES_SETTING,
     SINKS_SETTING,
     FALLBACK_SINK_SETTING,
@@ -108,6 +112,7 @@ const OWN_SETTINGS: [&str; 24] = [
     ARM_SCOPE_SETTING,
     SINK_FILES_SETTING,
     EVALUATE_SETTING,
+    POSTURE_SETTING,
     GRANT_AUDIENCE_SETTING,
     GRANT_TENANTS_SETTING,
     LOG_SETTING,
@@ -146,6 +151,8 @@ pub struct Settings {
     /// `STOP_GUARD_STATE` and its relatives. `None` if broken or missing: as above. There is no default, since cases in
     /// memory are lost with the process.
     pub state: Option<Location>,
+    /// `STOP_GUARD_DEAD_LETTERS`. `None` if missing or broken: then nobody reads them.
+    pub dead_letters: Option<BlobLocation>,
     /// `STOP_GUARD_POLICIES`, `policies` by default.
     pub policies: PathBuf,
     /// The sinks that `STOP_GUARD_SINKS` names, of those in `STOP_GUARD_SINK_FILES` (`sinks` by default): those that can be set up.
@@ -165,6 +172,8 @@ pub struct Settings {
     pub arm: Option<ArmSettings>,
     /// `STOP_GUARD_EVALUATE`, `verdict` by default. If broken: `off`, which tells nobody anything.
     pub evaluate: Evaluate,
+    /// `STOP_GUARD_POSTURE`: `on` or `off` (by default or if broken).
+    pub posture: bool,
     /// `STOP_GUARD_GRANT_AUDIENCE` and `STOP_GUARD_GRANT_TENANTS`: whose tokens the functions `Grant` and `Hold` take. `None` if they
     /// are missing or broken: both functions are off.
     pub audience: Option<Audience>,
@@ -189,12 +198,14 @@ impl Settings {
         let mode = mode(&mut reader);
         let guarded = guarded::read(&mut reader);
         let state = state(&mut reader, blob_suffix);
+        let dead_letters = dead_letters(&mut reader, state.as_ref(), blob_suffix);
         let zone = zone(&mut reader);
         Self {
             mode,
             subscriptions: guarded.subscriptions,
             management_groups: guarded.groups,
             state,
+            dead_letters,
             policies: reader.get(POLICIES_SETTING).unwrap_or(POLICIES_DEFAULT).into(),
             sinks: sinks::read(&mut reader, &folder, &zone, &azure::for_sinks(arm.as_ref())),
             routes: routes::read(&mut reader),
@@ -203,6 +214,7 @@ impl Settings {
             times: times(&mut reader, on_loopback),
             arm,
             evaluate: evaluate(&mut reader),
+            posture: reader.word(POSTURE_SETTING, &[("on", true), ("off", false)], false, false),
             audience: permission::read(&mut reader),
             log: log(&mut reader),
             port: port(&reader),
@@ -270,6 +282,21 @@ fn state(reader: &mut Reader<'_>, blob_suffix: &str) -> Option<Location> {
             None
         }
     }
+}
+
+fn dead_letters(
+    reader: &mut Reader<'_>,
+    state: Option<&Location>,
+    blob_suffix: &str,
+) -> Option<BlobLocation> {
+    let given = reader.get(DEAD_LETTERS_SETTING)?;
+    // Where the state is broken that is the fault to mend first.
+    let found = BlobLocation::dead_letters(given, state?, blob_suffix).ok();
+    if found.is_none() {
+        let told = "is not `azure://<account>/<container>`, nor the name of a container in the storage account of the state";
+        reader.fault(Fault::about(DEAD_LETTERS_SETTING, FaultKind::Invalid, told));
+    }
+    found
 }
 
 fn zone(reader: &mut Reader<'_>) -> TimeZone {

@@ -7,6 +7,7 @@ mod crowd;
 mod discovery;
 mod entries;
 mod evaluate;
+mod exposure;
 mod flight;
 mod foreign;
 mod gate;
@@ -39,7 +40,7 @@ use crate::domain::{ClusterKey, ManagementGroup, Portal, SubscriptionId};
 use crate::incident::Sink;
 use crate::mutant::Mutant;
 use crate::policy::Policies;
-use crate::store::Store;
+use crate::store::{DeadLetters, Store};
 
 pub use grants::{GrantError, Grants};
 pub use holds::{HoldError, Holds, Made};
@@ -77,6 +78,8 @@ pub struct Settings {
     pub portal: Option<Portal>,
     /// Which sinks get which incidents; one that is not named there gets all.
     pub routes: Routes,
+    /// Whether incidents say how exposed their cluster is. Needs rights of its own (docs/POSTURE.md).
+    pub posture: bool,
     /// What is broken in settings and sinks. Anything here makes the guard run degraded: it records and starts nothing.
     pub faults: Vec<String>,
 }
@@ -93,6 +96,7 @@ struct Inner {
     policies: LazyLock<Result<Policies, Vec<String>>, PolicyLoader>,
     arm: Arm,
     store: Store,
+    dead_letters: Option<DeadLetters>,
     gate: Gate,
     routes: Routes,
     clock: Arc<dyn Clock>,
@@ -104,6 +108,7 @@ struct Inner {
     /// One cluster's news at a time goes into an incident about many: at once they would lose to one another.
     shared_incidents: tokio::sync::Mutex<()>,
     crowd: Crowd,
+    exposure: exposure::Board,
     pace: Pace,
     board: Board,
     members: members::Board,
@@ -125,6 +130,8 @@ pub struct Ports {
     pub arm: Arm,
     /// Where records are.
     pub store: Store,
+    /// What Event Grid could not deliver, if the settings say where it is.
+    pub dead_letters: Option<DeadLetters>,
     /// Where people are told.
     pub sinks: Vec<Arc<dyn Sink>>,
     /// The time.
@@ -144,6 +151,7 @@ impl Guard {
             policies: LazyLock::new(policies),
             arm: ports.arm,
             store: ports.store,
+            dead_letters: ports.dead_letters,
             routes,
             clock: ports.clock,
             entropy: ports.entropy,
@@ -152,6 +160,7 @@ impl Guard {
             bulletin_deliveries: Flights::default(),
             shared_incidents: tokio::sync::Mutex::default(),
             crowd: Crowd::default(),
+            exposure: exposure::Board::default(),
             pace: Pace::default(),
             board: Board::default(),
             members: members::Board::default(),

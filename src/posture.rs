@@ -3,6 +3,7 @@
 
 mod access;
 mod api_server;
+mod brief;
 mod cidr;
 mod cluster;
 mod defender;
@@ -23,7 +24,8 @@ mod workspace;
 pub(crate) use cidr::v4_range;
 pub use fact::{Fact, FactError, Page};
 pub use finding::{Check, Finding};
-pub(crate) use nsg::is_rule_of_aks;
+pub(crate) use nsg::{Admission, admission, is_rule_of_aks};
+pub(crate) use ports::Ports;
 pub use question::{Question, Unread};
 pub use report::{Answers, ClusterReport, Report, SubscriptionReport};
 pub use sarif::sarif;

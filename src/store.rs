@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 mod account;
 mod connection_string;
+mod dead_letters;
 mod fault;
 mod http;
 mod identity;
@@ -27,14 +28,15 @@ mod path;
 
 use self::account::Account;
 pub use self::account::Transport;
+pub use self::dead_letters::DeadLetters;
 pub use self::fault::StoreError;
 use self::fault::{Failure, classify};
 pub use self::http::ClientFactory;
 pub use self::identity::{BlobTokens, STORAGE_SCOPE, TokenError};
 pub use self::location::{
     Access, BLOB_SUFFIX_CHINA, BLOB_SUFFIX_PUBLIC, BLOB_SUFFIX_US_GOV, BlobLocation, CONTAINER_SETTING,
-    ContainerName, EMULATOR_SETTING, Endpoint, Location, LocationError, LocationSettings, STATE_SETTING,
-    Secret,
+    ContainerName, DEAD_LETTERS_SETTING, EMULATOR_SETTING, Endpoint, Location, LocationError,
+    LocationSettings, STATE_SETTING, Secret,
 };
 pub use self::path::{CaseDay, CasePath, OpenMarker, PathName, Prefix, StatePath, StopHour};
 
@@ -215,19 +217,7 @@ impl Store {
     /// Deletes; that it is gone already is fine. There is no conditional delete: only what can't come back under the same
     /// path may be deleted.
     pub async fn delete(&self, path: &StatePath) -> Result<(), StoreError> {
-        let what = format!("deleting `{path}`");
-        let Containers { state, account, .. } = &*self.0;
-        let delete = async {
-            let deleted = match account {
-                Some(account) => account.delete_blob(&state.name, path.as_path()).await,
-                None => state.delete(path.as_path(), &what).await,
-            };
-            match deleted {
-                Ok(()) | Err(Failure::Missing) => Ok(()),
-                Err(other) => Err(other.into_error(&what)),
-            }
-        };
-        within(STORE_TIMEOUT, &what, delete).await
+        self.0.state.delete_from(self.0.account.as_ref(), path.as_path()).await
     }
 
     /// Lists up to `limit` blobs in a folder and below it, in the order of their names. A blob whose name no path can have
@@ -316,8 +306,20 @@ impl Container {
         within(STORE_TIMEOUT, &what, put).await
     }
 
-    async fn delete(&self, path: &Path, what: &str) -> Result<(), Failure> {
-        self.objects.delete(path).await.map_err(|error| classify(&error, what, &self.name))
+    /// Deletes a blob of this container, which is the account's, or in memory.
+    async fn delete_from(&self, account: Option<&Account>, path: &Path) -> Result<(), StoreError> {
+        let what = format!("deleting `{path}`");
+        let delete = async {
+            let deleted = match account {
+                Some(account) => account.delete_blob(&self.name, path).await,
+                None => self.objects.delete(path).await.map_err(|error| classify(&error, &what, &self.name)),
+            };
+            match deleted {
+                Ok(()) | Err(Failure::Missing) => Ok(()),
+                Err(other) => Err(other.into_error(&what)),
+            }
+        };
+        within(STORE_TIMEOUT, &what, delete).await
     }
 
     async fn list(&self, prefix: &Path, limit: usize) -> Result<Listing, StoreError> {

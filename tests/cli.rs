@@ -64,9 +64,11 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       policy      Learn, test and explain policies, and see what they would have decided
       grant       Planned stops: add, list, revoke
       hold        The red button: add, list, lift
+      cases       What the guard is doing and what it did, case by case
       sink        Sinks: list them, see what they would send, try one out
       posture     See how exposed clusters are to being stopped; reads, never writes
       harden      Mend what posture finds: plan, then apply
+      report      Report what happened in the last month: stops, verdicts, times to restore
       init-state  Make the containers of the state, for local development
       help        Print this message or the help of the given subcommand(s)
 
@@ -87,9 +89,17 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
 
     The settings are read from the environment; docs/SETTINGS.md lists them.
     "#);
-    let nested =
-        ["policy test", "policy explain", "policy learn", "policy replay", "sink render", "sink test"];
-    let commands = ["serve", "check", "evaluate", "grant", "hold", "sink", "posture", "init-state"];
+    let nested = [
+        "policy test",
+        "policy explain",
+        "policy learn",
+        "policy replay",
+        "sink render",
+        "sink test",
+        "cases list",
+        "cases show",
+    ];
+    let commands = ["serve", "check", "evaluate", "grant", "hold", "sink", "posture", "report", "init-state"];
     for command in commands.iter().chain(&nested) {
         let words = command.split(' ').chain(["--help"]).collect::<Vec<_>>();
         let help = run(&words, &[]);

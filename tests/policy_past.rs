@@ -1,4 +1,4 @@
-//! `policy learn` and `policy replay`, run as people run them: against the simulated Azure over HTTP and a real Azurite.
+//! `policy learn`, `policy replay` and `report`, run as people run them: against the simulated Azure over HTTP and a real Azurite.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,6 +12,8 @@ mod azurite;
 mod learn;
 #[path = "policy_past/replay.rs"]
 mod replay;
+#[path = "policy_past/report.rs"]
+mod report;
 
 use std::path::Path;
 use std::process::Stdio;

@@ -58,6 +58,14 @@ resource events 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
       name: shared.poisonQueue
     }
   }
+
+  resource blobs 'blobServices' existing = {
+    name: 'default'
+
+    resource deadLetters 'containers' existing = {
+      name: shared.deadLetterContainer
+    }
+  }
 }
 
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
@@ -129,6 +137,17 @@ resource poison 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', queueDataContributor)
+  }
+}
+
+// The guard: what Event Grid could not deliver. It reads each, moves it into the state and deletes it here.
+resource deadLetters 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(events::blobs::deadLetters.id, seed, blobDataContributor)
+  scope: events::blobs::deadLetters
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
   }
 }
 

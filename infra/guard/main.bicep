@@ -34,6 +34,9 @@ param sinks string = ''
 @secure()
 param settings object = {}
 
+@description('Incidents say how exposed their cluster is. The guard needs the role for it: postureRoleName of guarded-subscription/main.bicep.')
+param posture bool = false
+
 @description('The table and rule of the sink sentinel. Name it among the sinks, too.')
 param sentinel shared.sentinel = { enabled: false }
 
@@ -260,6 +263,7 @@ var storageEndpoints = [
   { name: 'host-table', account: hostStorageName, service: 'table' }
   { name: 'state-blob', account: stateStorageName, service: 'blob' }
   { name: 'events-queue', account: eventsStorageName, service: 'queue' }
+  { name: 'events-blob', account: eventsStorageName, service: 'blob' }
 ]
 
 module endpoints 'endpoint.bicep' = [
@@ -316,7 +320,9 @@ module app 'app.bicep' = {
         STOP_GUARD_SUBSCRIPTIONS: join(guardedSubscriptionIds, ',')
         STOP_GUARD_MANAGEMENT_GROUPS: guardedManagementGroups
         STOP_GUARD_STATE: 'azure://${stateStorageName}/${stateContainer}'
+        STOP_GUARD_DEAD_LETTERS: 'azure://${eventsStorageName}/${shared.deadLetterContainer}'
         STOP_GUARD_SINKS: sinks
+        STOP_GUARD_POSTURE: posture ? 'on' : 'off'
         STOP_GUARD_CREDENTIAL: 'managed-identity'
         STOP_GUARD_CLOUD: environment().name == 'AzureUSGovernment'
           ? 'usgov'

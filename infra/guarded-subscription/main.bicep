@@ -33,6 +33,9 @@ param guardPrincipalId string
 @description('Give the role to the guard here. Not needed where it has it on a management group above.')
 param assignRole bool = true
 
+@description('GUID of the role that only reads, for what incidents say of how exposed a cluster is: POSTURE_ROLE_NAME; empty: not given.')
+param postureRoleName string = ''
+
 @description('Resource id of the guard\'s app: FUNCTION_APP_ID.')
 param functionAppId string
 
@@ -118,6 +121,20 @@ resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (a
     principalId: guardPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: role.id
+  }
+}
+
+resource postureRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' existing = {
+  name: empty(postureRoleName) ? roleName : postureRoleName
+}
+
+resource postureAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(postureRoleName)) {
+  name: guid(subscription().id, functionAppId, postureRoleName)
+  properties: {
+    description: 'The AKS stop guard of ${environmentName} reads how exposed clusters are'
+    principalId: guardPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: postureRole.id
   }
 }
 

@@ -18,3 +18,4 @@ param alwaysReadyInstances = 1
 param tags = { owner: 'platform' }
 param alerts = { group: 'rg-watch', emails: ['oncall@example.invalid'] }
 param defenderForContainers = true
+param posture = true

@@ -98,6 +98,13 @@ impl Arm {
         Self(Arc::new(Inner { options, transport, credential, clock, offset, throttle }))
     }
 
+    /// A client for reads that nothing waits for: what Azure throttles of them puts off nothing of this one's.
+    #[must_use]
+    pub fn aside(&self) -> Self {
+        let Inner { options, transport, credential, clock, .. } = &*self.0;
+        Self::new(options.clone(), Arc::clone(transport), Arc::clone(credential), Arc::clone(clock))
+    }
+
     /// Looks at a cluster: one GET, tried again within the budget if that can help.
     ///
     /// Only ARM itself can say that a cluster is gone: a 404 without an ARM error body is an error.

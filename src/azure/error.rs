@@ -170,6 +170,16 @@ impl ArmError {
         }
     }
 
+    /// Whether a write that ended so may have been done all the same: it went out and no answer came, or one that leaves it open (5xx, 408).
+    pub(super) fn leaves_a_write_in_doubt(&self) -> bool {
+        if let Self::Unreachable(error) = self {
+            return !error.nothing_was_sent();
+        }
+        self.failure().is_some_and(|failure| {
+            failure.status.is_server_error() || failure.status == StatusCode::REQUEST_TIMEOUT
+        })
+    }
+
     /// Whether it stays so until somebody mends something. What passes by itself doesn't.
     pub fn needs_people(&self) -> bool {
         match self {
@@ -233,5 +243,45 @@ impl From<TransportError> for ArmError {
 impl From<CredentialError> for ArmError {
     fn from(error: CredentialError) -> Self {
         Self::NoToken(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status: u16, code: &str) -> ArmError {
+        let body = Bytes::from(format!(r#"{{"error":{{"code":"{code}","message":"m"}}}}"#));
+        ArmError::from_response(
+            &Response::builder().status(status).body(body).unwrap(),
+            Timestamp::UNIX_EPOCH,
+        )
+    }
+
+    #[test]
+    fn a_write_is_in_doubt_after_a_server_error_whatever_its_code_and_not_after_a_refusal() {
+        for (status, code) in [
+            (500, "X"),
+            (503, "ServerTimeout"),
+            (408, "X"),
+            (503, "AllocationFailed"),
+            (500, "QuotaExceeded"),
+        ] {
+            assert!(answered(status, code).leaves_a_write_in_doubt(), "{status} {code}");
+        }
+        for (status, code) in [
+            (400, "QuotaExceeded"),
+            (403, "AuthorizationFailed"),
+            (404, "ResourceNotFound"),
+            (409, "ScopeLocked"),
+            (409, "OperationNotAllowed"),
+            (412, "PreconditionFailed"),
+            (429, "Throttled"),
+        ] {
+            assert!(!answered(status, code).leaves_a_write_in_doubt(), "{status} {code}");
+        }
+        assert!(!ArmError::LeftAlone { after: Duration::from_secs(1) }.leaves_a_write_in_doubt());
+        assert!(ArmError::from(TransportError::TimedOut).leaves_a_write_in_doubt());
+        assert!(!ArmError::from(TransportError::NotConnected("x".to_owned())).leaves_a_write_in_doubt());
     }
 }

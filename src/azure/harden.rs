@@ -110,7 +110,7 @@ impl Arm {
                 self.follow(item, &answer, deadline).await?;
                 None
             }
-            Err(error) if is_unsure(&error) => Some(error),
+            Err(error) if error.leaves_a_write_in_doubt() => Some(error),
             Err(error) => return Err(told_as(error)),
         };
         self.read_back(item, doubt, deadline).await
@@ -207,26 +207,6 @@ async fn wait(pause: Duration, deadline: Instant) -> Result<(), HardenError> {
     }
     tokio::time::sleep(pause).await;
     Ok(())
-}
-
-/// Whether the write may have been done all the same.
-fn is_unsure(error: &ArmError) -> bool {
-    match error {
-        ArmError::Unreachable(error) => !error.nothing_was_sent(),
-        ArmError::Wait(failure) | ArmError::RetryAfter { failure, .. } => {
-            failure.status.is_server_error() || failure.status == StatusCode::REQUEST_TIMEOUT
-        }
-        ArmError::LeftAlone { .. }
-        | ArmError::Gone(_)
-        | ArmError::Denied(_)
-        | ArmError::Locked(_)
-        | ArmError::Conflict(_)
-        | ArmError::Quota(_)
-        | ArmError::Capacity(_)
-        | ArmError::Refused(_)
-        | ArmError::NoToken(_)
-        | ArmError::Malformed(_) => false,
-    }
 }
 
 fn told_as(error: ArmError) -> HardenError {

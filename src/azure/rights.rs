@@ -12,3 +12,17 @@ pub const ACTIONS: [&str; 3] = [
 /// What the role has beside these where it is given on a management group: Resource Graph shows a subscription to whoever may read
 /// it, and who is in the group is learnt from that.
 pub const GROUP_ACTION: &str = "Microsoft.Resources/subscriptions/read";
+
+/// What the guard needs beside these to say in an incident how exposed its cluster is, where `STOP_GUARD_POSTURE` is on: a role of its
+/// own, which only reads. Without it incidents say what is missing.
+pub const POSTURE_ACTIONS: [&str; 9] = [
+    "Microsoft.ContainerService/managedClusters/upgradeProfiles/read",
+    "Microsoft.ContainerService/locations/kubernetesVersions/read",
+    "Microsoft.Security/pricings/read",
+    "Microsoft.Authorization/roleDefinitions/read",
+    "Microsoft.Authorization/roleAssignments/read",
+    "Microsoft.Insights/diagnosticSettings/read",
+    "Microsoft.Network/networkSecurityGroups/read",
+    "Microsoft.Network/virtualNetworks/subnets/read",
+    "Microsoft.OperationalInsights/workspaces/read",
+];

@@ -90,7 +90,7 @@ impl PreparedStart {
         }
         let error = ArmError::from_response(&response, self.arm.local_now());
         self.arm.heed(&self.subscription, &error);
-        if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
+        if error.leaves_a_write_in_doubt() {
             return StartReply::Unknown { error, request_id };
         }
         let error = match error {

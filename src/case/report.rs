@@ -15,13 +15,16 @@ use actions::{done, next};
 mod actions;
 pub(super) mod commands;
 mod groups;
+mod held;
 mod now;
 mod remedy;
 mod send;
 mod warnings;
 
 pub(super) use groups::group_rows;
-pub use now::{NoIncident, incident_now};
+pub(super) use held::held_sentence;
+pub use held::reasons_it_waited;
+pub use now::{NoIncident, Sentences, incident_now, sentences_now};
 use send::send;
 
 /// Longest name of a caller in a sentence, in characters. The whole one is beside it.
@@ -356,23 +359,6 @@ impl Held {
                 "the guard's record of it was damaged, so it doesn't know what it did before".to_owned()
             }
         }
-    }
-}
-
-/// The timeline's line for it.
-pub(super) fn held_sentence(held: &Held) -> String {
-    match held {
-        Held::Mode { mode } => format!("would have started it, but the mode is {mode}"),
-        Held::NotPermitted { .. }
-        | Held::PolicyError
-        | Held::Hold { .. }
-        | Held::AttemptsUsed
-        | Held::Refused { .. }
-        | Held::FailedState
-        | Held::TooLong { .. }
-        | Held::UnknownCaller
-        | Held::Unconfirmed
-        | Held::DamagedRecord => format!("waiting for people: {}", held.reason()),
     }
 }
 

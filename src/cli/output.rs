@@ -7,6 +7,12 @@ pub(super) fn print(text: &str) {
     let _lost_if_closed = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
+/// Prints a part of a long answer at once. False if nobody reads it any more.
+pub(super) fn is_heard(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+}
+
 /// Prints an error.
 pub(super) fn error(text: &str) {
     let _lost_if_closed = std::io::stderr().lock().write_all(text.as_bytes());

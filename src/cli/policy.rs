@@ -1,11 +1,10 @@
 //! `policy`: what people do with policies beside checking them.
 
 mod case_file;
-mod cases;
 mod explain;
 mod junit;
 mod learn;
-mod log;
+pub(super) mod log;
 mod replay;
 mod test;
 mod words;
@@ -14,6 +13,8 @@ use clap::Subcommand;
 
 use super::{Exit, output};
 use crate::config::{Environment, FaultKind, Settings};
+
+pub(super) use log::since;
 
 /// Arguments of `policy`.
 #[derive(Debug, clap::Args)]
@@ -54,6 +55,10 @@ pub(super) const FOR_ARM: [&str; 8] = [
     "AZURE_CLIENT_SECRET",
     "AZURE_FEDERATED_TOKEN_FILE",
 ];
+
+/// Settings that say where the cases are.
+pub(super) const FOR_STATE: [&str; 3] =
+    ["STOP_GUARD_STATE", "STOP_GUARD_STATE_CONTAINER", "AZURITE_BLOB_STORAGE_URL"];
 
 /// Tells the faults in these settings; true if there are any.
 pub(super) fn tell_faults(settings: &Settings, needed: &[&str]) -> bool {

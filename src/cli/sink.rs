@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::operator::block_on;
+use super::stored::by_id;
 use super::{Exit, Format, output, wiring};
 use crate::azure::HttpTransport;
 use crate::clock::{Clock as _, SystemClock};
@@ -68,7 +69,7 @@ struct Render {
     #[arg(long, value_enum, default_value = "stop", conflicts_with = "case")]
     sample: About,
     /// A stored case, open or closed, by the id that its incident has
-    #[arg(long, value_name = "ID", value_parser = stored::case_id)]
+    #[arg(long, value_name = "ID", value_parser = by_id::case_id)]
     case: Option<OpenMarker>,
     /// The form of the answer
     #[arg(short, long, value_enum, default_value = "human")]

@@ -17,7 +17,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{ArmSettings, Settings, load_policies};
 use crate::guard::{self, Guard, PolicyLoader, Ports, SystemEntropy};
 use crate::incident::{HttpSend, PreparedSink, SendError, Sink, SinkTokens};
-use crate::store::{self, BlobTokens, STORAGE_SCOPE, Store, StoreError, TokenError};
+use crate::store::{self, BlobTokens, DeadLetters, STORAGE_SCOPE, Store, StoreError, TokenError};
 
 /// The one HTTP client as the sinks want it.
 struct SinkHttp(Arc<HttpTransport>);
@@ -113,12 +113,15 @@ fn open_store(
     http: &Arc<HttpTransport>,
     tokens: &Arc<dyn TokenSource>,
 ) -> Result<Store, StoreError> {
+    Store::open(location, transport(http, tokens))
+}
+
+fn transport(http: &Arc<HttpTransport>, tokens: &Arc<dyn TokenSource>) -> store::Transport {
     let http = Arc::clone(http);
-    let transport = store::Transport {
+    store::Transport {
         http: Arc::new(move || http.client().cloned().map_err(|error| error.to_string())),
         tokens: Some(Arc::new(StoreTokens(Arc::clone(tokens)))),
-    };
-    Store::open(location, transport)
+    }
 }
 
 /// The store alone, if the settings say where it is.
@@ -161,6 +164,14 @@ pub(super) fn guard(settings: Settings, http: &Arc<HttpTransport>) -> Guard {
         }
         None => None,
     };
+    let letters = settings.dead_letters.as_ref().map(|at| DeadLetters::open(at, transport(http, &tokens)));
+    let dead_letters = match letters.transpose() {
+        Ok(letters) => letters,
+        Err(error) => {
+            faults.push(format!("{}: {error}", store::DEAD_LETTERS_SETTING));
+            None
+        }
+    };
     let subscriptions = settings.subscriptions.clone().filter(|_| store.is_some());
     let endpoint =
         settings.arm.as_ref().map_or_else(|| Endpoint::of(Cloud::Public), |arm| arm.endpoint.clone());
@@ -169,6 +180,7 @@ pub(super) fn guard(settings: Settings, http: &Arc<HttpTransport>) -> Guard {
     let ports = Ports {
         arm: Arm::new(ArmOptions::new(endpoint), Arc::clone(http) as _, tokens, Arc::clone(&clock)),
         store: store.unwrap_or_else(Store::memory),
+        dead_letters,
         sinks,
         clock,
         entropy: Arc::new(SystemEntropy),
@@ -182,6 +194,7 @@ pub(super) fn guard(settings: Settings, http: &Arc<HttpTransport>) -> Guard {
         times: settings.times,
         portal: settings.arm.as_ref().map(|arm| arm.portal.clone()),
         routes: settings.routes,
+        posture: settings.posture,
         faults,
     };
     Guard::new(settings, policies, ports)

@@ -71,6 +71,7 @@ fn every_setting_is_read() {
             "AAAA0A0A-bb1b-cc2c-dd3d-eeeeee4e4e4e, 00000000-0000-0000-0000-000000000000,",
         ),
         (STATE_SETTING, "azure://acct/guard"),
+        (DEAD_LETTERS_SETTING, "azure://events/dead-letter"),
         (POLICIES_SETTING, "rules"),
         (SINKS_SETTING, " webhook "),
         (WEBHOOK_URL_SETTING, "https://incidents.example/hook"),
@@ -87,6 +88,7 @@ fn every_setting_is_read() {
         (ARM_ENDPOINT_SETTING, "http://127.0.0.1:9"),
         (ARM_SCOPE_SETTING, "https://arm.example/.default"),
         (LOG_SETTING, "debug"),
+        (POSTURE_SETTING, "on"),
     ]);
     assert_eq!(told(&settings), "");
     assert_eq!(settings.port, Ok(7072));
@@ -101,11 +103,31 @@ fn every_setting_is_read() {
     assert_eq!(settings.times.give_up_after, SignedDuration::from_mins(12));
     assert_eq!(settings.times.quiet, Times::default().divided(10).quiet);
     assert_eq!(settings.log, LevelFilter::DEBUG);
+    assert!(settings.posture);
     let arm = settings.arm.unwrap();
     assert_eq!(arm.endpoint.scope(), "https://arm.example/.default");
     assert_eq!(arm.credential, CredentialKind::ManagedIdentity { client_id: Some(SUBSCRIPTION.to_owned()) });
     let state = settings.state.map(|state| state.to_string());
     assert_eq!(state.as_deref(), Some("https://acct.blob.core.chinacloudapi.cn/guard"));
+    let letters = settings.dead_letters.map(|at| Location::Blobs(at).to_string());
+    assert_eq!(letters.as_deref(), Some("https://events.blob.core.chinacloudapi.cn/dead-letter"));
+}
+
+#[test]
+fn dead_letters_may_lie_in_the_account_of_the_state() {
+    let read = |letters: &str, state: &str| with(&[(DEAD_LETTERS_SETTING, letters), (STATE_SETTING, state)]);
+    let beside = read("dead-letter", "UseDevelopmentStorage=true").dead_letters.unwrap();
+    assert_eq!(beside.account, "devstoreaccount1");
+    assert_eq!(beside.container.as_str(), "dead-letter");
+    for (letters, state) in
+        [("dead-letter", "memory"), ("Dead Letters", "UseDevelopmentStorage=true"), ("azure://x", "memory")]
+    {
+        let settings = read(letters, state);
+        assert_eq!(settings.dead_letters, None);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(told(&settings), @"STOP_GUARD_DEAD_LETTERS is not `azure://<account>/<container>`, nor the name of a container in the storage account of the state");
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@
 //! finds becomes a case as an event would make it, so two runs at once are harmless.
 
 mod baselines;
+mod dead_letters;
 mod examine;
+mod stopped_again;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::PoisonError;
@@ -59,6 +61,9 @@ pub(super) struct Memory {
     failing: Option<Failing>,
     /// When each cluster was looked into.
     examined: HashMap<ClusterKey, Timestamp>,
+    /// When the activity log was asked about each baseline.
+    asked: BTreeMap<SubscriptionId, Timestamp>,
+    tried_letters: dead_letters::Tried,
 }
 
 /// One run, as it goes.
@@ -217,6 +222,7 @@ impl Guard {
         // What is not reached this time is not forgotten.
         run.unnamed = unnamed.into_iter().filter(|(key, _)| !is_whole || down.contains_key(key)).collect();
         self.look_into(open, began, &mut run).await;
+        self.follow_dead_letters(&guarded, &baselines, began, &mut run).await;
         self.tell_unexplained(&mut run).await;
         run
     }

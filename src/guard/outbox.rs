@@ -57,8 +57,13 @@ impl Guard {
     /// Tries everything that is due, all sinks at the same time.
     pub(super) async fn try_due(&self, outbox: &[Message]) -> Vec<Tried> {
         let now = self.now();
-        join_all(due(outbox, now).into_iter().map(|(incident, sink)| async move {
-            let delivery = self.0.gate.deliver(incident, sink, now).await;
+        let due = due(outbox, now);
+        let mut shown = Vec::with_capacity(due.len());
+        for (incident, _) in &due {
+            shown.push(self.with_exposure(incident).await);
+        }
+        join_all(due.into_iter().zip(shown).map(|((incident, sink), shown)| async move {
+            let delivery = self.0.gate.deliver(&shown, sink, now).await;
             let id = &incident.id;
             match &delivery {
                 Delivery::Delivered { reference } => {

@@ -3,6 +3,7 @@
 use super::authorized_ranges::AuthorizedRanges;
 use super::defender_plan::DefenderPlan;
 use super::defender_profile::DefenderProfile;
+use super::deny_rule::DenyRule;
 use super::judged::Judged;
 use super::nsg_rule::NsgRule;
 use super::workspace::NewWorkspace;
@@ -13,13 +14,21 @@ use crate::posture::Question;
 const RULE_API: &str = "2024-05-01";
 
 /// What the person who hardens needs to be allowed to do, per item: what is read, then what is written. Never a part of the guard's role.
-pub const HARDEN_ACTIONS: [(&str, &[&str]); 5] = [
+pub const HARDEN_ACTIONS: [(&str, &[&str]); 6] = [
     ("defender-plan", &["Microsoft.Security/pricings/read", "Microsoft.Security/pricings/write"]),
     (
-        "nsg-rule",
+        "nsg-rule remove",
         &[
             "Microsoft.Network/networkSecurityGroups/read",
             "Microsoft.Network/networkSecurityGroups/securityRules/delete",
+            "Microsoft.Network/locations/operations/read",
+        ],
+    ),
+    (
+        "nsg-rule add",
+        &[
+            "Microsoft.Network/networkSecurityGroups/read",
+            "Microsoft.Network/networkSecurityGroups/securityRules/write",
             "Microsoft.Network/locations/operations/read",
         ],
     ),
@@ -52,6 +61,8 @@ pub enum Item {
     DefenderPlan(DefenderPlan),
     /// Remove one rule of a network security group.
     RemoveRule(NsgRule),
+    /// Keep the internet out by one rule of a network security group.
+    AddRule(DenyRule),
     /// Make a Log Analytics workspace.
     Workspace(NewWorkspace),
     /// Say from where a cluster's API server can be reached.
@@ -79,7 +90,7 @@ impl Item {
     pub fn word(&self) -> &'static str {
         match self {
             Self::DefenderPlan(_) => "defender-plan",
-            Self::RemoveRule(_) => "nsg-rule",
+            Self::RemoveRule(_) | Self::AddRule(_) => "nsg-rule",
             Self::Workspace(_) => "workspace",
             Self::AuthorizedRanges(_) => "authorized-ranges",
             Self::DefenderProfile(_) => "defender-profile",
@@ -90,9 +101,8 @@ impl Item {
     pub fn subject(&self) -> String {
         match self {
             Self::DefenderPlan(plan) => format!("subscription {}", plan.subscription),
-            Self::RemoveRule(rule) => {
-                format!("{} in {} ({})", rule.name(), rule.group().name(), rule.group().resource_group())
-            }
+            Self::RemoveRule(rule) => in_group(rule),
+            Self::AddRule(deny) => in_group(deny.rule()),
             Self::Workspace(new) => format!("{} in {}", new.id().name(), new.id().resource_group()),
             Self::AuthorizedRanges(ranges) => {
                 format!("{} in {}", ranges.cluster().name(), ranges.cluster().resource_group())
@@ -108,6 +118,7 @@ impl Item {
         match self {
             Self::DefenderPlan(plan) => Question::Plan(plan.subscription.clone()),
             Self::RemoveRule(rule) => Question::Nsg(rule.group().clone()),
+            Self::AddRule(deny) => Question::Nsg(deny.rule().group().clone()),
             Self::Workspace(new) => Question::Workspace(new.id().clone()),
             Self::AuthorizedRanges(ranges) => Question::Cluster(ranges.cluster().clone()),
             Self::DefenderProfile(profile) => Question::Cluster(profile.cluster().clone()),
@@ -118,9 +129,14 @@ impl Item {
     pub fn written(&self) -> (Vec<String>, &'static str) {
         let question = self.question();
         let mut path: Vec<String> = question.segments().into_iter().map(str::to_owned).collect();
+        let mut of_rule = |rule: &NsgRule| path.extend(["securityRules".to_owned(), rule.name().to_owned()]);
         match self {
             Self::RemoveRule(rule) => {
-                path.extend(["securityRules".to_owned(), rule.name().to_owned()]);
+                of_rule(rule);
+                (path, RULE_API)
+            }
+            Self::AddRule(deny) => {
+                of_rule(deny.rule());
                 (path, RULE_API)
             }
             Self::DefenderPlan(_)
@@ -135,6 +151,7 @@ impl Item {
         match self {
             Self::DefenderPlan(plan) => &plan.subscription,
             Self::RemoveRule(rule) => rule.group().subscription(),
+            Self::AddRule(deny) => deny.rule().group().subscription(),
             Self::Workspace(new) => new.id().subscription(),
             Self::AuthorizedRanges(ranges) => ranges.cluster().subscription(),
             Self::DefenderProfile(profile) => profile.cluster().subscription(),
@@ -149,9 +166,14 @@ impl Item {
         match self {
             Self::DefenderPlan(plan) => plan.judge(read),
             Self::RemoveRule(rule) => rule.judge(read),
+            Self::AddRule(deny) => deny.judge(read),
             Self::Workspace(new) => new.judge(read),
             Self::AuthorizedRanges(ranges) => ranges.judge(read),
             Self::DefenderProfile(profile) => profile.judge(read),
         }
     }
+}
+
+fn in_group(rule: &NsgRule) -> String {
+    format!("{} in {} ({})", rule.name(), rule.group().name(), rule.group().resource_group())
 }

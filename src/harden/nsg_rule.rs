@@ -1,4 +1,4 @@
-//! One rule of a network security group.
+//! One rule of a network security group, by its name: to remove it.
 
 use serde_json::Value;
 
@@ -51,34 +51,17 @@ impl NsgRule {
     }
 
     pub(super) fn judge(&self, read: Option<&[u8]>) -> Result<Judged, ItemError> {
-        let Some(read) = read else {
-            return Ok(Judged::Refused(format!(
-                "there is no network security group `{}`",
-                self.group.name()
-            )));
-        };
+        let Some(read) = read else { return Ok(self.no_group()) };
         let group: Value = serde_json::from_slice(read)?;
         at(&group, &["properties"]).ok_or(ItemError::OtherShape)?;
-        if is_rule_of_aks(&self.name) {
-            return Ok(Judged::Refused(format!(
-                "AKS owns the rule `{}` and puts it back: set `loadBalancerSourceRanges` on the Service",
-                self.name
-            )));
-        }
-        let is_it =
-            |rule: &&Value| word(rule, &["name"]).is_some_and(|own| own.eq_ignore_ascii_case(&self.name));
-        let defaults = rows(&group, &["properties", "defaultSecurityRules"]);
-        if defaults.iter().any(|rule| is_it(&rule)) {
-            let why = format!("`{}` is one of Azure's default rules, which can't be removed", self.name);
-            return Ok(Judged::Refused(why));
-        }
-        let Some(rule) = rows(&group, &["properties", "securityRules"]).iter().find(is_it) else {
-            return Ok(Judged::Already(format!("`{}` has no rule `{}`", self.group.name(), self.name)));
+        let rule = match self.find(&group) {
+            Ok(Some(rule)) => rule,
+            Ok(None) => {
+                let told = format!("`{}` has no rule `{}`", self.group.name(), self.name);
+                return Ok(Judged::Already(told));
+            }
+            Err(hindered) => return Ok(hindered),
         };
-        let state = word(rule, &["properties", "provisioningState"]).unwrap_or_default();
-        if ["Updating", "Deleting"].iter().any(|busy| state.eq_ignore_ascii_case(busy)) {
-            return Ok(Judged::Busy(format!("the rule is in the state `{state}`")));
-        }
         Ok(Judged::Change(Change {
             now: in_words(rule),
             then: format!("the rule `{}` is removed", self.name),
@@ -88,10 +71,40 @@ impl NsgRule {
             if_match: None,
         }))
     }
+
+    pub(super) fn no_group(&self) -> Judged {
+        Judged::Refused(format!("there is no network security group `{}`", self.group.name()))
+    }
+
+    /// The rule of this name in its group, if there is one, or why it must not be touched now.
+    pub(super) fn find<'a>(&self, group: &'a Value) -> Result<Option<&'a Value>, Judged> {
+        if is_rule_of_aks(&self.name) {
+            return Err(Judged::Refused(format!(
+                "AKS owns the rule `{}` and puts it back: set `loadBalancerSourceRanges` on the Service",
+                self.name
+            )));
+        }
+        let defaults = rows(group, &["properties", "defaultSecurityRules"]);
+        if defaults.iter().any(|rule| self.is_named(rule)) {
+            let why = format!("`{}` is one of Azure's default rules, which can't be changed", self.name);
+            return Err(Judged::Refused(why));
+        }
+        let rule = rows(group, &["properties", "securityRules"]).iter().find(|rule| self.is_named(rule));
+        let state =
+            rule.and_then(|rule| word(rule, &["properties", "provisioningState"])).unwrap_or_default();
+        if ["Updating", "Deleting"].iter().any(|busy| state.eq_ignore_ascii_case(busy)) {
+            return Err(Judged::Busy(format!("the rule is in the state `{state}`")));
+        }
+        Ok(rule)
+    }
+
+    pub(super) fn is_named(&self, rule: &Value) -> bool {
+        word(rule, &["name"]).is_some_and(|own| own.eq_ignore_ascii_case(&self.name))
+    }
 }
 
 /// What a rule does, so that people see whether it is the one they mean.
-fn in_words(rule: &Value) -> String {
+pub(super) fn in_words(rule: &Value) -> String {
     let of = |name: &str| word(rule, &["properties", name]).unwrap_or_else(|| "?".to_owned());
     let all = |one: &str, many: &str| {
         let mut all: Vec<String> = word(rule, &["properties", one]).into_iter().collect();

@@ -148,6 +148,74 @@ fn a_rule_that_is_going_is_waited_for_and_one_that_is_gone_is_already_so() {
     assert!(NsgRule::new(ResourceId::parse(WORKSPACE).unwrap(), "ssh").is_err());
 }
 
+fn deny(ports: &[&str], priority: Option<u32>) -> Item {
+    let rule = NsgRule::new(ResourceId::parse(NSG).unwrap(), "no-ssh").unwrap();
+    let ports: Vec<String> = ports.iter().map(|port| (*port).to_owned()).collect();
+    Item::AddRule(DenyRule::new(rule, &ports, Protocol::Tcp, priority).unwrap())
+}
+
+/// A group of inbound TCP rules: name, priority, access, source, port.
+fn nsg(rules: &[(&str, u32, &str, &str, &str)]) -> Value {
+    let rule = |(name, priority, access, source, port): &(&str, u32, &str, &str, &str)| {
+        json!({ "name": name, "etag": "W/1", "properties": {
+            "direction": "Inbound", "access": access, "priority": priority, "protocol": "Tcp", "provisioningState": "Succeeded",
+            "sourceAddressPrefix": source, "sourceAddressPrefixes": [], "sourcePortRange": "*",
+            "destinationAddressPrefix": "*", "destinationPortRange": port, "destinationPortRanges": [] } })
+    };
+    json!({ "properties": { "securityRules": rules.iter().map(rule).collect::<Vec<_>>() } })
+}
+
+fn then(judged: Judged) -> String {
+    match judged {
+        Judged::Change(change) => change.then,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_deny_goes_just_before_what_lets_the_internet_in_and_after_what_lets_only_some_in() {
+    let (office, web) =
+        (("office", 290, "Allow", "203.0.113.0/24", "22"), ("web", 100, "Allow", "Internet", "443"));
+    let (any, late) = (("any", 300, "Allow", "*", "20-30"), ("late", 400, "Allow", "198.51.100.7", "*"));
+    let deny = deny(&["22"], None);
+    insta::assert_snapshot!(then(judged(&deny, &nsg(&[web, late, any, office]))), @"Inbound Deny Tcp from Internet to * port 22, priority 299; it goes before these, which let in: `any` (300), `late` (400)");
+    insta::assert_snapshot!(then(judged(&deny, &nsg(&[web, ("x", 299, "Deny", "*", "1"), any, ("y", 298, "Allow", "VirtualNetwork", "22")]))), @"Inbound Deny Tcp from Internet to * port 22, priority 297; it goes before these, which let in: `y` (298), `any` (300)");
+    insta::assert_snapshot!(then(judged(&deny, &nsg(&[web, office]))), @"Inbound Deny Tcp from Internet to * port 22, priority 4096");
+    let full: Vec<_> =
+        (100..300).map(|priority| ("x", priority, "Deny", "VirtualNetwork", "1")).chain([any]).collect();
+    insta::assert_snapshot!(refused(&judged(&deny, &nsg(&full))), @"no priority is free before the rule `any` (300), which lets the internet in: remove that one, or give --priority");
+}
+
+#[test]
+fn a_deny_that_is_there_and_holds_is_already_so_and_one_that_is_shadowed_is_moved() {
+    let own = |priority, port| ("NO-SSH", priority, "Deny", "Internet", port);
+    let any = ("any", 300, "Allow", "0.0.0.0/0", "*");
+    assert!(matches!(judged(&deny(&["22"], None), &nsg(&[own(250, "22"), any])), Judged::Already(_)));
+    assert!(matches!(
+        judged(&deny(&["23", "22"], None), &nsg(&[own(250, "22-23"), any])),
+        Judged::Already(_)
+    ));
+    assert!(then(judged(&deny(&["22"], None), &nsg(&[own(350, "22"), any]))).contains("priority 299"));
+    assert!(
+        then(judged(&deny(&["22"], None), &nsg(&[own(250, "23"), any]))).contains("port 22, priority 299")
+    );
+    let Judged::Already(told) = judged(&deny(&["22"], Some(350)), &nsg(&[own(350, "22"), any])) else {
+        panic!("not there")
+    };
+    assert!(told.contains("in vain, since this lets the internet in before it: `any` (300)"), "{told}");
+    let Judged::Change(change) = judged(&deny(&["22"], Some(301)), &nsg(&[own(250, "22"), any])) else {
+        panic!("no change")
+    };
+    assert_eq!(change.if_match.as_deref(), Some("W/1"));
+    let read_back =
+        change.body.unwrap().replace("\"priority\"", "\"provisioningState\":\"Succeeded\",\"priority\"");
+    let read_back = json!({ "properties": { "securityRules": [{ "name": "no-ssh", "properties": serde_json::from_str::<Value>(&read_back).unwrap()["properties"] }] } });
+    assert!(
+        matches!(judged(&deny(&["22"], Some(301)), &read_back), Judged::Already(_)),
+        "what is sent is what is wanted"
+    );
+}
+
 #[test]
 fn a_workspace_that_is_being_made_is_waited_for_and_a_broken_one_is_told() {
     let in_state =
@@ -161,7 +229,7 @@ fn a_workspace_that_is_being_made_is_waited_for_and_a_broken_one_is_told() {
 proptest! {
     #[test]
     fn no_answer_makes_a_judgement_panic(body in "\\PC{0,80}", key in "properties|id|eTag|name") {
-        let items = [plan(&["x"]), ranges(&["203.0.113.7"]), rule("ssh"), workspace(), sensor()];
+        let items = [plan(&["x"]), ranges(&["203.0.113.7"]), rule("ssh"), workspace(), sensor(), deny(&["*"], None)];
         for item in items {
             let _ = item.judge(Some(body.as_bytes()));
             let _ = item.judge(Some(json!({ key.clone(): body, "properties": { "securityRules": body } }).to_string().as_bytes()));

@@ -1,5 +1,6 @@
 mod hostile;
 mod learn;
+mod month;
 mod replay;
 
 use jiff::Timestamp;

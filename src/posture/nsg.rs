@@ -43,6 +43,43 @@ enum Protocol {
     Other,
 }
 
+impl Protocol {
+    /// Those that a word of a rule stands for.
+    fn all_of(word: &str) -> Vec<Self> {
+        match word.to_ascii_lowercase().as_str() {
+            "*" | "any" => vec![Self::Tcp, Self::Udp, Self::Other],
+            "tcp" => vec![Self::Tcp],
+            "udp" => vec![Self::Udp],
+            _ => vec![Self::Other],
+        }
+    }
+}
+
+/// Whom a rule lets in to some ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Nobody.
+    Nobody,
+    /// Some, but not the internet as a whole.
+    Some,
+    /// The internet.
+    Internet,
+}
+
+/// Whom a rule lets in by this protocol to any of these ports. What of it can't be read may be meant for them.
+pub(crate) fn admission(rule: &Value, protocol: &str, ports: &Ports) -> Admission {
+    let own = Rule::read(rule);
+    let fits = Protocol::all_of(protocol).iter().any(|one| own.protocols.contains(one))
+        && ports.meets(&own.all_ports());
+    if !is_inbound(rule) || own.access != Access::Allow || !fits {
+        Admission::Nobody
+    } else if own.internet_sources().is_empty() {
+        Admission::Some
+    } else {
+        Admission::Internet
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rule {
     name: String,
@@ -189,12 +226,7 @@ impl Rule {
                 "deny" => Access::Deny,
                 _ => Access::Other(access),
             },
-            protocols: match protocol.to_ascii_lowercase().as_str() {
-                "*" | "any" => vec![Protocol::Tcp, Protocol::Udp, Protocol::Other],
-                "tcp" => vec![Protocol::Tcp],
-                "udp" => vec![Protocol::Udp],
-                _ => vec![Protocol::Other],
-            },
+            protocols: Protocol::all_of(&protocol),
             protocol,
             sources: all("sourceAddressPrefix", "sourceAddressPrefixes"),
             source_ports: all("sourcePortRange", "sourcePortRanges"),

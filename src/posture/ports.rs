@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Ports, as ranges without overlap, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Ports(Vec<(u16, u16)>);
+pub(crate) struct Ports(Vec<(u16, u16)>);
 
 impl Ports {
     /// All of them.
@@ -13,7 +13,7 @@ impl Ports {
     }
 
     /// Reads `*`, `80` or `80-90`; `None` for anything else.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if text == "*" {
             return Some(Self::all());
@@ -24,7 +24,7 @@ impl Ports {
     }
 
     /// Those of either.
-    pub(super) fn with(&self, other: &Self) -> Self {
+    pub(crate) fn with(&self, other: &Self) -> Self {
         let mut ranges: Vec<(u16, u16)> = self.0.iter().chain(&other.0).copied().collect();
         ranges.sort_unstable();
         let mut joined: Vec<(u16, u16)> = Vec::with_capacity(ranges.len());
@@ -49,6 +49,12 @@ impl Ports {
             left = left.iter().flat_map(cut).collect();
         }
         Self(left)
+    }
+
+    /// Whether one is in both.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        let meets = |(first, last): &(u16, u16)| other.0.iter().any(|(from, to)| first <= to && from <= last);
+        self.0.iter().any(meets)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -112,6 +118,7 @@ mod tests {
             let (have, taken) = (set(&have), set(&taken));
             let left = have.without(&taken);
             prop_assert_eq!(left.has(port), have.has(port) && !taken.has(port));
+            prop_assert_eq!(have.meets(&taken), left != have.without(&Ports::default()));
         }
     }
 }

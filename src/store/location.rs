@@ -15,6 +15,8 @@ pub const STATE_SETTING: &str = "STOP_GUARD_STATE";
 pub const CONTAINER_SETTING: &str = "STOP_GUARD_STATE_CONTAINER";
 /// The setting that moves the emulator.
 pub const EMULATOR_SETTING: &str = "AZURITE_BLOB_STORAGE_URL";
+/// The setting that says where Event Grid's dead letters are.
+pub const DEAD_LETTERS_SETTING: &str = "STOP_GUARD_DEAD_LETTERS";
 /// The container's name if no setting gives one.
 const CONTAINER_DEFAULT: &str = "stop-guard";
 /// What the name of the container for closed cases has after the state container's name.
@@ -143,6 +145,25 @@ impl Location {
             None => signed(&ConnectionString::parse(state)?, settings),
         };
         location.map(Self::Blobs)
+    }
+}
+
+impl BlobLocation {
+    /// Reads where Event Grid's dead letters are: `azure://<account>/<container>`, or the name of a container in the account of
+    /// the state. Does no I/O.
+    ///
+    /// # Errors
+    /// It is neither, or the state is in memory and so in no account.
+    pub fn dead_letters(given: &str, state: &Location, blob_suffix: &str) -> Result<Self, LocationError> {
+        let given = given.trim();
+        match (given.strip_prefix("azure://"), state) {
+            (Some(rest), Location::Memory | Location::Blobs(_)) => identity(rest, blob_suffix),
+            (None, Location::Blobs(state)) => {
+                let container = ContainerName::parse(given, DEAD_LETTERS_SETTING)?;
+                Ok(Self { container, ..state.clone() })
+            }
+            (None, Location::Memory) => Err(LocationError::Form),
+        }
     }
 }
 

@@ -141,6 +141,11 @@ impl StatePath {
         Self(Path::from(format!("aside/{key}/{}.json", PathName::digest(damaged))))
     }
 
+    /// `dead-events/<digest>.json`: an event that Event Grid could not deliver, once it was looked into. The digest is of its bytes.
+    pub fn dead_event(bytes: &[u8]) -> Self {
+        Self(Path::from(format!("dead-events/{}.json", PathName::digest(bytes))))
+    }
+
     /// The cluster whose record this is; `None` if it is no record's path.
     pub fn as_cluster(&self) -> Option<ClusterKey> {
         let key = ClusterKey::parse(self.0.as_ref().strip_prefix("clusters/")?.strip_suffix(".json")?)?;
@@ -204,6 +209,17 @@ impl CasePath {
         ClusterKey::parse(self.case.rsplit_once('-')?.0)
     }
 
+    /// Which case it is.
+    pub fn marker(&self) -> Option<OpenMarker> {
+        let (key, generation) = self.case.rsplit_once('-')?;
+        Some(OpenMarker { key: ClusterKey::parse(key)?, generation: generation.parse().ok()? })
+    }
+
+    /// Whether it holds other bytes for a case that was archived already.
+    pub fn is_conflict(&self) -> bool {
+        self.conflict.is_some()
+    }
+
     /// The path of a listed blob; `None` for whatever else somebody has put there.
     pub(super) fn from_listing(path: &Path) -> Option<Self> {
         let (folder, name) = path.as_ref().rsplit_once('/')?;
@@ -228,6 +244,11 @@ impl CaseDay {
     /// The day on which a time lies.
     pub fn of(closed_at: Timestamp) -> Self {
         Self(Offset::UTC.to_datetime(closed_at).date())
+    }
+
+    /// The day before it; the calendar's first day has none.
+    pub fn previous(self) -> Option<Self> {
+        self.0.yesterday().ok().map(Self)
     }
 
     /// The day after it; the calendar's last day has none.

@@ -33,7 +33,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     // Settings, parsed once into values of the core and of the adapters: where they are, and what they are let in with.
     ("config", &["domain", "policy", "case", "azure", "store", "incident"]),
     // The only place where effects are ordered. Its settings are its own: it knows no environment.
-    ("guard", &["domain", "policy", "case", "clock", "azure", "store", "incident", "mutant"]),
+    ("guard", &["domain", "policy", "case", "posture", "clock", "azure", "store", "incident", "mutant"]),
     // The only place that knows the custom handler's protocol.
     (
         "functions",

@@ -1,4 +1,4 @@
-"""Reads what stands around the simulator's clusters with the Azure SDK for Python, clients that nobody here wrote.
+"""Reads, and in part writes, what stands around the simulator's clusters with the Azure SDK for Python, clients that nobody here wrote.
 
 Usage: around.py URL IDENTITY_HEADER CLUSTER_ID
 
@@ -7,15 +7,16 @@ Each step prints one line; the first that does not hold ends the program with a 
 
 import sys
 
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.containerservice import ContainerServiceClient
 from azure.mgmt.loganalytics import LogAnalyticsManagementClient
 from azure.mgmt.monitor import MonitorManagementClient
 from azure.mgmt.network import NetworkManagementClient
+from azure.mgmt.network.models import SecurityRule
 from azure.mgmt.security import SecurityCenter
 
-from check import BearerOverHttp, NoCredential, identity_token, raises
+from check import POLLING_INTERVAL_SECONDS, BearerOverHttp, NoCredential, identity_token, raises
 
 
 def main(url, header, cluster_id):
@@ -58,6 +59,22 @@ def main(url, header, cluster_id):
     missing = lambda: list(network.network_security_groups.list("no-such-group"))
     raises(ResourceNotFoundError, 404, "ResourceGroupNotFound", missing)
     print("ok groups that are not there: 404")
+    deny = SecurityRule(
+        priority=190,
+        protocol="*",
+        access="Deny",
+        direction="Inbound",
+        source_address_prefix="Internet",
+        source_port_range="*",
+        destination_address_prefix="*",
+        destination_port_ranges=["22", "3389"],
+    )
+    write = network.security_rules.begin_create_or_update
+    written = write(node_group, nsgs[0].name, "no-ssh", deny, polling_interval=POLLING_INTERVAL_SECONDS).result()
+    assert (written.access, written.destination_port_ranges) == ("Deny", ["22", "3389"]), written
+    again = lambda: write(node_group, nsgs[0].name, "twice", deny)
+    raises(HttpResponseError, 400, "SecurityRuleConflict", again)
+    print("ok a network rule is written, and none with the priority of another")
 
     pricings = client(SecurityCenter, api_version="2024-01-01").pricings
     plan = pricings.get(f"subscriptions/{subscription}", "Containers")

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use aks_stop_guard::domain::ClusterKey;
 use aks_stop_guard::store::{
-    BLOB_SUFFIX_PUBLIC, Etag, Location, LocationSettings, OpenMarker, StatePath, Store, Transport, Written,
+    BLOB_SUFFIX_PUBLIC, DeadLetters, Etag, Location, LocationSettings, OpenMarker, StatePath, Store,
+    Transport, Written,
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -89,6 +90,18 @@ fn open(state: &str, container: &str, emulator_url: &str) -> Store {
         blob_suffix: BLOB_SUFFIX_PUBLIC,
     });
     Store::open(&location.unwrap(), Transport { http: Arc::new(|| Ok(client())), tokens: None }).unwrap()
+}
+
+/// The containers' dead letters: those of Event Grid lie in a container of their own.
+fn dead_letters(container: &str, emulator_url: &str) -> DeadLetters {
+    let location = Location::parse(LocationSettings {
+        state: "UseDevelopmentStorage=true",
+        container: Some(container),
+        emulator_url: Some(emulator_url),
+        blob_suffix: BLOB_SUFFIX_PUBLIC,
+    });
+    let Ok(Location::Blobs(location)) = location else { panic!("{container}") };
+    DeadLetters::open(&location, Transport { http: Arc::new(|| Ok(client())), tokens: None }).unwrap()
 }
 
 /// A connection string with a signature for everything, by way of a server.

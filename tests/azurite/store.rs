@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 
 use crate::blob_proxy::{Meddling, Proxy};
-use crate::{Fixture, client, done, key, marker, open, record, signature, signed, text};
+use crate::{Fixture, client, dead_letters, done, key, marker, open, record, signature, signed, text};
 
 #[tokio::test]
 async fn containers_are_made_once_and_left_alone_afterwards() {
@@ -138,6 +138,22 @@ async fn a_listed_marker_is_read_back_with_the_time_it_was_written() {
     let [listed] = listing.entries.as_slice() else { panic!("{listing:?}") };
     assert_eq!(listed.path.as_open_marker(), Some(OpenMarker { key: key(1), generation: 7 }));
     assert!(listed.last_modified > "2026-01-01T00:00:00Z".parse().unwrap(), "{}", listed.last_modified);
+}
+
+/// Any container will do: the state's has blobs in folders, as that of Event Grid.
+#[tokio::test]
+async fn dead_letters_are_listed_through_all_folders_read_and_deleted() {
+    let Fixture { store, azurite, container } = Fixture::new("letters").await;
+    store.put(&marker(7), "a letter").await.unwrap();
+    let letters = dead_letters(&container, &azurite.url);
+    let listing = letters.list(9).await.unwrap();
+    let [listed] = listing.entries.as_slice() else { panic!("{listing:?}") };
+    assert_eq!(listed.size, 8);
+    assert_eq!(letters.read(&listed.path).await.unwrap().unwrap().bytes, "a letter");
+    letters.delete(&listed.path).await.unwrap();
+    letters.delete(&listed.path).await.unwrap();
+    assert_eq!(letters.read(&listed.path).await.unwrap(), None);
+    assert!(letters.list(9).await.unwrap().entries.is_empty());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use aks_stop_guard::azure::{ACTIONS, GROUP_ACTION};
+use aks_stop_guard::azure::{ACTIONS, GROUP_ACTION, POSTURE_ACTIONS};
 use serde_json::{Value, json};
 
 use crate::snapshot::{Shape, guards, root, shape, shapes, text};
@@ -51,6 +51,39 @@ fn a_management_group_shows_its_subscriptions_to_the_guard() {
     assert_eq!((scopes.len(), scopes.iter().collect::<BTreeSet<_>>().len()), (2, 1), "{scopes:?}");
 }
 
+/// What incidents say of how exposed a cluster is needs a role of its own, given only where that is on.
+#[test]
+fn a_role_that_only_reads_is_made_and_given_where_incidents_say_how_exposed_a_cluster_is() {
+    for shape in shapes() {
+        let is_posture =
+            |value: &Value, starts: &str| value.as_str().is_some_and(|told| told.starts_with(starts));
+        let roles: Vec<_> = shape
+            .of("Microsoft.Authorization/roleDefinitions")
+            .into_iter()
+            .filter(|role| is_posture(&role["properties"]["roleName"], "AKS Stop Guard posture ("))
+            .collect();
+        let given = shape
+            .of("Microsoft.Authorization/roleAssignments")
+            .into_iter()
+            .filter(|given| {
+                given["properties"]["description"]
+                    .as_str()
+                    .is_some_and(|told| told.ends_with("how exposed clusters are"))
+            })
+            .count();
+        if shape.name != "several" {
+            assert_eq!((roles.len(), given), (0, 0), "{}", shape.name);
+            continue;
+        }
+        assert_eq!((roles.len(), given), (1, 2), "one for each subscription that is set up here");
+        let permissions = &roles[0]["properties"]["permissions"];
+        let actions: BTreeSet<_> = permissions[0]["actions"].as_array().unwrap().iter().map(text).collect();
+        assert_eq!(actions, BTreeSet::from(POSTURE_ACTIONS));
+        assert!(actions.iter().all(|action| action.ends_with("/read")));
+        assert_eq!(shape.app_setting("STOP_GUARD_POSTURE"), "on");
+    }
+}
+
 /// The roles of guards; the identity of an Azure Policy has another one.
 fn guard_roles(shape: &Shape) -> Vec<&Value> {
     let roles = shape.of("Microsoft.Authorization/roleDefinitions").into_iter();
@@ -62,7 +95,7 @@ fn guard_roles(shape: &Shape) -> Vec<&Value> {
 fn each_environment_has_a_role_of_its_own() {
     let guards = guards();
     let of = |member: &str| -> BTreeSet<String> {
-        let roles = guards.iter().map(|shape| shape.only("Microsoft.Authorization/roleDefinitions"));
+        let roles = guards.iter().flat_map(guard_roles);
         roles.map(|role| role.pointer(member).unwrap().to_string()).collect()
     };
     assert_eq!(of("/name").len(), guards.len());
@@ -72,7 +105,8 @@ fn each_environment_has_a_role_of_its_own() {
 #[test]
 fn each_guarded_subscription_gives_the_role_once() {
     for shape in guards() {
-        let role = text(&shape.only("Microsoft.Authorization/roleDefinitions")["name"]).to_owned();
+        let [role] = guard_roles(&shape)[..] else { panic!("{}", shape.name) };
+        let role = text(&role["name"]).to_owned();
         let given: Vec<_> = shape
             .of("Microsoft.Authorization/roleAssignments")
             .into_iter()

@@ -103,8 +103,14 @@ fn where_an_environment_is_private_nothing_is_public() {
         }
         let endpoints: Vec<_> =
             shape.of("Microsoft.Network/privateEndpoints").iter().map(|each| reached(each)).collect();
-        let expected =
-            ["stsghost blob", "stsghost table", "stsgstate blob", "stsgevents queue", "func sites"];
+        let expected = [
+            "stsghost blob",
+            "stsghost table",
+            "stsgstate blob",
+            "stsgevents queue",
+            "stsgevents blob",
+            "func sites",
+        ];
         assert_eq!(endpoints, expected, "{}", shape.name);
         for subnet in shape
             .of("Microsoft.Network/virtualNetworks")

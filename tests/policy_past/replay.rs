@@ -16,14 +16,14 @@ use crate::{Done, SUBSCRIPTION, run, timeless};
 const ALICE: &str = "11111111-1111-4111-8111-111111111111";
 
 /// A state of one's own in a real Azurite.
-struct State {
+pub(super) struct State {
     azurite: Arc<Azurite>,
     container: &'static str,
-    store: Store,
+    pub(super) store: Store,
 }
 
 impl State {
-    async fn new(container: &'static str) -> Self {
+    pub(super) async fn new(container: &'static str) -> Self {
         // Another test may have been first: it is the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let azurite = Azurite::shared();
@@ -41,16 +41,21 @@ impl State {
     }
 
     async fn run(&self, arguments: &[&str]) -> Done {
+        self.command(&[&["policy", "replay"], arguments].concat()).await
+    }
+
+    /// Runs the binary with this state.
+    pub(super) async fn command(&self, arguments: &[&str]) -> Done {
         let environment = [
             ("STOP_GUARD_STATE", "UseDevelopmentStorage=true"),
             ("STOP_GUARD_STATE_CONTAINER", self.container),
             ("AZURITE_BLOB_STORAGE_URL", &self.azurite.url),
         ];
-        run(&[&["policy", "replay"], arguments].concat(), &environment).await
+        run(arguments, &environment).await
     }
 
     /// A closed case, and the record of its cluster.
-    async fn closed(&self, name: &str, stopped_at: Timestamp, authorised: bool) {
+    pub(super) async fn closed(&self, name: &str, stopped_at: Timestamp, authorised: bool) {
         let mut record = Record::new(cluster(name));
         record.generation = record.next_generation(stopped_at);
         let mut case = case(&record, stopped_at, authorised);
@@ -64,7 +69,7 @@ impl State {
     }
 
     /// A case that waits for people.
-    async fn held(&self, name: &str, stopped_at: Timestamp) {
+    pub(super) async fn held(&self, name: &str, stopped_at: Timestamp) {
         let mut record = Record::new(cluster(name));
         record.generation = record.next_generation(stopped_at);
         record.episode = Episode::Held(Box::new(case(&record, stopped_at, false)));
@@ -79,7 +84,7 @@ impl State {
     }
 }
 
-fn cluster(name: &str) -> ClusterId {
+pub(super) fn cluster(name: &str) -> ClusterId {
     let path = format!("resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/{name}");
     ClusterId::parse(&format!("/subscriptions/{SUBSCRIPTION}/{path}")).unwrap()
 }
@@ -107,7 +112,7 @@ fn case(record: &Record, stopped_at: Timestamp, authorised: bool) -> Case {
     case
 }
 
-fn days_ago(days: i64) -> Timestamp {
+pub(super) fn days_ago(days: i64) -> Timestamp {
     let second = now().as_second();
     Timestamp::from_second(second).unwrap() - SignedDuration::from_hours(24 * days)
 }

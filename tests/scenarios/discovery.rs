@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use object_store::ObjectStoreExt as _;
 use simulator::world::{self, ClusterId, EventRule, Fault, FaultRule, RequestKind};
 
-use crate::sim::{Setup, Sim, mallory, minutes, ops};
+use crate::sim::{Process, Setup, Sim, mallory, minutes, ops};
 
 fn with_ops() -> Sim {
     Sim::new(Setup { extra: Sim::allow(&ops()), ..Setup::default() })
@@ -20,6 +20,10 @@ fn stop_in_silence(sim: &Sim, cluster: &ClusterId, caller: &world::Caller) {
 
 fn questions(sim: &Sim) -> usize {
     sim.world.lock().unwrap().journal().requests(RequestKind::QueryResourceGraph, None)
+}
+
+fn log_questions(sim: &Sim) -> usize {
+    sim.world.lock().unwrap().journal().requests(RequestKind::ListActivityLog, None)
 }
 
 /// The incidents with this in their id, as `state title`.
@@ -103,6 +107,96 @@ async fn what_was_down_before_the_guard_looked_is_listed_once_and_left_alone_unt
     sim.pass(&[&guard], minutes(30)).await;
     assert!(sim.is_running(&aks), "a stop after it ran counts");
     sim.assert_no_violation();
+}
+
+/// A cluster of the baseline that comes up and goes down again between two runs never leaves the index.
+async fn down_before_and_stopped_anew(sim: &Sim, guard: &Process, by: &world::Caller) -> ClusterId {
+    let aks = sim.cluster("aks-old");
+    stop_in_silence(sim, &aks, &mallory());
+    sim.pass(&[], minutes(30)).await;
+    sim.pass(&[guard], minutes(60)).await;
+    assert!(sim.record(&aks).await.is_none(), "it is in the baseline");
+
+    // Resource Graph goes on showing it as stopped meanwhile.
+    let seen = questions(sim);
+    sim.start(&aks, &ops());
+    sim.pass(&[], minutes(10)).await;
+    assert!(sim.is_running(&aks));
+    stop_in_silence(sim, &aks, by);
+    sim.pass(&[], minutes(10)).await;
+    assert_eq!(questions(sim), seen, "no run of discovery saw it up");
+    aks
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_of_the_baseline_that_came_up_unseen_and_was_stopped_again_is_found_by_the_log() {
+    let sim = with_ops();
+    let guard = sim.process();
+    let aks = down_before_and_stopped_anew(&sim, &guard, &mallory()).await;
+    sim.pass(&[&guard], minutes(30)).await;
+
+    assert!(sim.is_running(&aks), "its last stop was after the baseline");
+    assert_eq!(sim.starts(&aks), 2, "theirs, which nobody saw, and the guard's");
+    assert_eq!(sim.outcomes().await, [Outcome::Restored]);
+    assert_eq!(sim.told_times(IncidentState::Opened), 2, "the baseline, and the stop");
+    sim.assert_no_violation();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_of_the_baseline_that_was_stopped_again_with_permission_is_left_alone() {
+    let sim = with_ops();
+    let guard = sim.process();
+    let aks = down_before_and_stopped_anew(&sim, &guard, &ops()).await;
+    sim.pass(&[&guard], minutes(60)).await;
+
+    assert_eq!(sim.starts(&aks), 1, "theirs alone");
+    assert_eq!(sim.outcomes().await, [Outcome::Authorised]);
+    assert_eq!(sim.told_times(IncidentState::Opened), 1, "the baseline");
+    sim.assert_no_violation();
+}
+
+/// What can't be asked now is asked next time, back to where the last answer ended.
+#[tokio::test(start_paused = true)]
+async fn a_log_that_refuses_to_tell_of_the_baseline_loses_nothing() {
+    let sim = with_ops();
+    let guard = sim.process();
+    let aks = down_before_and_stopped_anew(&sim, &guard, &mallory()).await;
+    let on = RequestKind::ListActivityLog;
+    let broken = FaultRule { fault: Fault::ServerError, on: Some(on), cluster: None, times: None };
+    sim.world.lock().unwrap().add_fault(broken);
+    sim.pass(&[&guard], minutes(20)).await;
+    assert!(sim.record(&aks).await.is_none(), "nothing is known, and nothing done");
+    sim.world.lock().unwrap().clear_faults();
+    sim.pass(&[&guard], minutes(30)).await;
+
+    assert!(sim.is_running(&aks));
+    assert_eq!(sim.outcomes().await, [Outcome::Restored]);
+}
+
+/// What the baseline costs: one question a run while something is in it, none afterwards.
+#[tokio::test(start_paused = true)]
+async fn the_log_is_asked_about_the_baseline_once_a_run_while_something_is_in_it() {
+    let sim = with_ops();
+    let clusters = ["aks-old", "aks-older"].map(|name| sim.cluster(name));
+    for cluster in &clusters {
+        stop_in_silence(&sim, cluster, &mallory());
+    }
+    sim.pass(&[], minutes(30)).await;
+    let guard = sim.process();
+    sim.pass(&[&guard], minutes(10)).await;
+    let (runs, asked) = (questions(&sim), log_questions(&sim));
+    sim.pass(&[&guard], minutes(60)).await;
+    let (runs, asked) = (questions(&sim) - runs, log_questions(&sim) - asked);
+    assert!(runs >= 11, "{runs} runs");
+    assert_eq!(asked, runs);
+
+    for cluster in &clusters {
+        sim.start(cluster, &ops());
+    }
+    sim.pass(&[&guard], minutes(20)).await;
+    let asked = log_questions(&sim);
+    sim.pass(&[&guard], minutes(60)).await;
+    assert_eq!(log_questions(&sim), asked, "nothing is in it any more");
 }
 
 /// A day without a guard: all that is still stopped is found, without calling it a storm; what was started or deleted

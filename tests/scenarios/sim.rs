@@ -19,7 +19,7 @@ use aks_stop_guard::functions::envelope::http_request;
 use aks_stop_guard::functions::{Announced, App, HttpOutput, Invocations as _};
 use aks_stop_guard::guard::{Guard, GuardError, Holds, Made, Ports, Settings, SystemEntropy};
 use aks_stop_guard::incident::Sink;
-use aks_stop_guard::store::{StatePath, Store};
+use aks_stop_guard::store::{DeadLetters, StatePath, Store};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -127,6 +127,8 @@ pub(crate) struct Setup {
     pub(crate) extra: String,
     /// Which sinks get what; all of them everything if none is named.
     pub(crate) routes: Routes,
+    /// Whether incidents say how exposed their cluster is.
+    pub(crate) posture: bool,
     pub(crate) faults: Vec<String>,
 }
 
@@ -139,6 +141,7 @@ impl Default for Setup {
             management_groups: BTreeSet::new(),
             extra: String::new(),
             routes: Routes::default(),
+            posture: false,
             faults: Vec::new(),
         }
     }
@@ -150,6 +153,8 @@ pub(crate) struct Sim {
     pub(crate) clock: Arc<VirtualClock>,
     pub(crate) state: Arc<InMemory>,
     pub(crate) cases: Arc<InMemory>,
+    /// Where Event Grid puts what it could not deliver.
+    pub(crate) dead_letters: Arc<InMemory>,
     /// What the sink `webhook` gets.
     pub(crate) inbox: Arc<Inbox>,
     /// Further sinks, by name.
@@ -169,6 +174,7 @@ impl Sim {
             clock: VirtualClock::new(),
             state: Arc::new(InMemory::new()),
             cases: Arc::new(InMemory::new()),
+            dead_letters: Arc::new(InMemory::new()),
             inbox: Arc::new(Inbox::default()),
             more_sinks: Vec::new(),
             setup,
@@ -207,7 +213,9 @@ impl Sim {
             Arc::new(tokens),
             Arc::clone(&clock),
         );
-        let ports = Ports { arm, store, sinks: self.sinks(&probe), clock, entropy: Arc::new(SystemEntropy) };
+        let dead_letters = Some(DeadLetters::over(self.dead_letters.clone()));
+        let (sinks, entropy) = (self.sinks(&probe), Arc::new(SystemEntropy));
+        let ports = Ports { arm, store, dead_letters, sinks, clock, entropy };
         let settings = Settings {
             mode: self.setup.mode,
             subscriptions: Some(self.setup.subscriptions.clone()),
@@ -217,6 +225,7 @@ impl Sim {
             times: Times::default(),
             portal: Some(Portal::new(Cloud::Public, None)),
             routes: self.setup.routes.clone(),
+            posture: self.setup.posture,
             faults: self.setup.faults.clone(),
         };
         let extra = self.setup.extra.clone();

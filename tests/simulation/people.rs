@@ -26,7 +26,7 @@ pub(crate) fn make_clusters(stage: &Stage) {
 }
 
 /// The longest that a start takes, seconds.
-pub(crate) const STARTING_SECONDS_MAX: i64 = 2_400;
+const STARTING_SECONDS_MAX: i64 = 2_400;
 
 /// T2: a start takes longer than FRESH, LOOK_GAP and QUIET.
 fn make(world: &mut World, dice: &mut Dice, id: &ClusterId, now: Timestamp) {

@@ -80,6 +80,7 @@ impl Process {
         let ports = Ports {
             arm,
             store: Store::over(container(Which::State), container(Which::Cases)),
+            dead_letters: None,
             sinks: sinks.map(|name| Arc::new(Inbox(Arc::clone(&life), name)) as Arc<dyn Sink>).collect(),
             clock,
             entropy: Arc::new(Thrown(Arc::clone(stage))),
@@ -95,6 +96,7 @@ impl Process {
             times: stage.knobs.times.clone(),
             portal: Some(Portal::new(Cloud::Public, None)),
             routes: routes(&stage.knobs),
+            posture: false,
             faults: Vec::new(),
         };
         let load = move || Ok(policies(deployed.policy));

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::case::record::{RecordError, VERSION};
 use crate::case::times::Times;
-use crate::domain::{ClusterId, ClusterKey, SubscriptionId};
+use crate::domain::{ClusterId, ClusterKey, PowerVerb, ScopeOperation, SubscriptionId};
 
 /// Clusters that are remembered as down without a named stop. Of more of them the log is waited for anew each time.
 pub const UNNAMED_MAX: usize = 2_000;
@@ -121,6 +121,9 @@ pub struct Baseline {
     /// Whether people were told of it.
     pub told: bool,
     clusters: Vec<ClusterId>,
+    /// Up to when the activity log has told of all stops; none before it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log_told_until: Option<Timestamp>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -136,6 +139,7 @@ impl Baseline {
             taken_at: now,
             told: clusters.is_empty(),
             clusters,
+            log_told_until: None,
             unknown: Map::new(),
         }
     }
@@ -155,7 +159,26 @@ impl Baseline {
         self.clusters.contains(cluster)
     }
 
-    /// These were seen running: a later stop of them counts.
+    /// Since when the activity log has to be asked for stops: what was stopped before is in the baseline, or was told.
+    pub fn log_due_since(&self) -> Timestamp {
+        self.log_told_until.unwrap_or(self.taken_at)
+    }
+
+    /// The log has told of all stops up to then.
+    pub fn log_told(&mut self, until: Timestamp) {
+        self.log_told_until = Some(until.max(self.log_due_since()));
+    }
+
+    /// The clusters in it that were stopped since [`Baseline::log_due_since`]: they must have come up in between, whether or not
+    /// anybody saw it. A start alone proves nothing: it may have failed.
+    pub fn stopped_again(&self, operations: &[ScopeOperation]) -> BTreeSet<ClusterKey> {
+        let stops = operations.iter().filter(|told| {
+            told.operation.verb == PowerVerb::Stop && told.operation.began_at > self.log_due_since()
+        });
+        stops.filter(|told| self.has(&told.cluster)).map(|told| told.cluster.key()).collect()
+    }
+
+    /// These came up since: a later stop of them counts.
     pub fn forget(&mut self, up: &BTreeSet<ClusterKey>) {
         self.clusters.retain(|cluster| !up.contains(&cluster.key()));
     }

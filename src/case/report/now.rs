@@ -4,8 +4,11 @@ use super::super::model::{Case, Told};
 use super::super::record::Record;
 use super::super::routes::Audience;
 use super::super::step::Context;
+use super::actions::{done, next};
+use super::warnings::warnings;
 use super::{base, first_severity, held_severity, title};
-use crate::domain::{Incident, IncidentState};
+use crate::domain::{ClusterId, Incident, IncidentState};
+use jiff::Timestamp;
 
 /// Why a case has no incident of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,5 +56,28 @@ fn untold(case: &Case, context: &Context<'_>) -> Told {
         next_sequence: 0,
         in_storm: case.restart.as_ref().is_some_and(|restart| restart.in_storm),
         audience: Audience::nobody(),
+    }
+}
+
+/// A case in sentences, whether anybody is told of it or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sentences {
+    /// One line: the cluster, who, the verdict, what the guard did.
+    pub title: String,
+    /// What the guard did.
+    pub done: Vec<String>,
+    /// What is left for people to do; empty when nothing is.
+    pub next: Vec<String>,
+    /// What to know before acting on it.
+    pub warnings: Vec<String>,
+}
+
+/// What is to be said of a stored case of this cluster at `now`.
+pub fn sentences_now(cluster: &ClusterId, case: &Case, now: Timestamp) -> Sentences {
+    Sentences {
+        title: title(&Record::new(cluster.clone()), case),
+        done: done(case),
+        next: next(cluster, case),
+        warnings: warnings(cluster.kind(), case, now),
     }
 }

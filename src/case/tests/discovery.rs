@@ -8,7 +8,7 @@ use super::super::discovery::{
 };
 use super::super::record::{AuthorisedStop, RecordError};
 use super::*;
-use crate::domain::{Severity, SubscriptionId};
+use crate::domain::{ScopeOperation, Severity, SubscriptionId};
 
 const HOUR: i64 = 3_600;
 
@@ -85,6 +85,38 @@ fn a_case_explains_and_a_baseline_does_until_the_cluster_ran() {
     let mut ran = record();
     ran.history.running_seen_at = Some(at(50));
     assert_eq!(standing(Some(&ran), &id, &old), Standing::Open, "it ran since the baseline");
+}
+
+/// A start or stop of the cluster, as the log of its subscription tells it.
+fn told(verb: PowerVerb, second: i64) -> ScopeOperation {
+    let operation = PowerOperation {
+        verb,
+        began_at: at(second),
+        last_seen_at: at(second + 300),
+        caller: mallory(),
+        correlation_id: None,
+        operation_id: None,
+    };
+    ScopeOperation { cluster: cluster_id(), operation, role: None }
+}
+
+#[test]
+fn only_a_stop_since_the_log_was_asked_ends_what_the_baseline_says_of_a_cluster() {
+    let mut baseline = baseline(&[cluster_id()]);
+    let before = [told(PowerVerb::Stop, -1), told(PowerVerb::Stop, 0), told(PowerVerb::Start, HOUR)];
+    assert_eq!(baseline.stopped_again(&before), BTreeSet::new(), "a start may have failed");
+    let again = [told(PowerVerb::Stop, HOUR)];
+    assert_eq!(baseline.stopped_again(&again), BTreeSet::from([cluster_id().key()]));
+
+    baseline.log_told(at(HOUR));
+    assert_eq!(baseline.stopped_again(&again), BTreeSet::new(), "it was told before");
+    baseline.log_told(at(0));
+    assert_eq!(baseline.log_due_since(), at(HOUR), "what was told stays told");
+    let read = Baseline::decode(&baseline.encode().unwrap()).unwrap();
+    assert_eq!(read, baseline);
+
+    let others = Baseline::new(SubscriptionId::parse(SUBSCRIPTION).unwrap(), Vec::new(), at(0));
+    assert_eq!(others.stopped_again(&again), BTreeSet::new(), "it is in no baseline");
 }
 
 #[test]

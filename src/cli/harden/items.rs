@@ -1,10 +1,12 @@
 //! What can be named on the command line.
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 
 use super::How;
 use crate::domain::{ClusterId, ResourceId, SubscriptionId};
-use crate::harden::{AuthorizedRanges, DefenderPlan, DefenderProfile, Item, NewWorkspace, NsgRule};
+use crate::harden::{
+    AuthorizedRanges, DefenderPlan, DefenderProfile, DenyRule, Item, NewWorkspace, NsgRule, Protocol,
+};
 
 /// Days that a new workspace keeps logs: what `posture` looks for.
 const RETENTION_DAYS: u32 = 90;
@@ -41,6 +43,8 @@ pub(super) struct DefenderPlanArgs {
 pub(super) enum RuleCommand {
     /// Remove one rule, by its name; rules that AKS owns are refused
     Remove(RuleArgs),
+    /// Add or replace one rule that keeps the internet out of ports
+    Add(DenyArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -53,6 +57,35 @@ pub(super) struct RuleArgs {
     nsg: ResourceId,
     #[command(flatten)]
     how: How,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DenyArgs {
+    /// The rule's name; a rule that has it is replaced
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// The network security group, by its id
+    #[arg(long, value_name = "ID", value_parser = ResourceId::parse)]
+    nsg: ResourceId,
+    /// Ports like 22, 8000-8080 or *
+    #[arg(long, value_name = "PORT", num_args = 1.., required = true)]
+    port: Vec<String>,
+    /// By which protocol
+    #[arg(long, value_enum, default_value = "any")]
+    protocol: By,
+    /// Its place, 100 to 4096; without it the last free one before all rules that let the internet in there
+    #[arg(long, value_name = "NUMBER")]
+    priority: Option<u32>,
+    #[command(flatten)]
+    how: How,
+}
+
+/// A protocol on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum By {
+    Any,
+    Tcp,
+    Udp,
 }
 
 #[derive(Debug, clap::Args)]
@@ -104,6 +137,15 @@ impl Wanted {
             }
             Self::NsgRule(RuleCommand::Remove(RuleArgs { name, nsg, how })) => {
                 (vec![Item::RemoveRule(or_usage(NsgRule::new(nsg, &name)))], how)
+            }
+            Self::NsgRule(RuleCommand::Add(DenyArgs { name, nsg, port, protocol, priority, how })) => {
+                let protocol = match protocol {
+                    By::Any => Protocol::Any,
+                    By::Tcp => Protocol::Tcp,
+                    By::Udp => Protocol::Udp,
+                };
+                let rule = or_usage(NsgRule::new(nsg, &name));
+                (vec![Item::AddRule(or_usage(DenyRule::new(rule, &port, protocol, priority)))], how)
             }
             Self::Workspace(WorkspaceArgs { id, location, retention, how }) => {
                 (vec![Item::Workspace(or_usage(NewWorkspace::new(id, &location, retention)))], how)

@@ -20,7 +20,7 @@ const READ_BUDGET: Duration = Duration::from_secs(10 * 60);
 const SHOWN_CHARS_MAX: usize = 100;
 
 /// Reads `90d` or `12h`: at least an hour, at most a year.
-pub(super) fn since(text: &str) -> Result<SignedDuration, String> {
+pub(in crate::cli) fn since(text: &str) -> Result<SignedDuration, String> {
     const HOURS_MAX: i64 = 366 * 24;
     let (number, hours) = [("d", 24), ("h", 1)]
         .into_iter()

@@ -8,20 +8,19 @@ use clap::ValueEnum;
 use jiff::SignedDuration;
 use tokio::runtime::Builder;
 
-use super::{FOR_ARM, cases, log, tell_faults};
+use super::{FOR_ARM, FOR_STATE, log, tell_faults};
 use crate::azure::HttpTransport;
 use crate::azure::power_history::HISTORY_MAX;
+use crate::case::Case;
+use crate::cli::stored::window::{self, Found};
 use crate::cli::{Exit, Format, output, wiring};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{
     Environment, POLICIES_SETTING, SUBSCRIPTIONS_SETTING, Settings, TIMEZONE_SETTING, load_policies,
 };
-use crate::domain::LogScope;
+use crate::domain::{ClusterId, LogScope};
 use crate::history::{Past, PastStop, PolicySet, Replay, Source, Window};
 use crate::policy::Policies;
-
-/// Settings that say where the cases are.
-const FOR_STATE: [&str; 3] = ["STOP_GUARD_STATE", "STOP_GUARD_STATE_CONTAINER", "AZURITE_BLOB_STORAGE_URL"];
 
 /// Arguments of `policy replay`.
 #[derive(Debug, clap::Args)]
@@ -91,7 +90,7 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
     let found = runtime.block_on(read(args, &settings, &http, window))?;
     let Some((source, window, found)) = found else { return Ok(Exit::Invalid) };
     let set = |policies| PolicySet { policies, zone: &settings.zone };
-    let mut replay = Replay::of(source, window, found.past, set(&policies), baseline.as_ref().map(set));
+    let mut replay = Replay::of(source, window, found.cases, set(&policies), baseline.as_ref().map(set));
     replay.unreadable += found.unreadable;
     replay.is_cut = found.is_cut;
     print(args, replay)
@@ -116,11 +115,11 @@ async fn read(
     settings: &Settings,
     http: &Arc<HttpTransport>,
     window: Window,
-) -> anyhow::Result<Option<(Source, Window, cases::Found)>> {
+) -> anyhow::Result<Option<(Source, Window, Found<Past>)>> {
     match args.from {
         From::Cases => {
             let Some(store) = wiring::store(settings, http) else { return Ok(None) };
-            Ok(Some((Source::Cases, window, cases::read(&store?, window).await?)))
+            Ok(Some((Source::Cases, window, window::read(&store?, window, kept).await?)))
         }
         From::Log => {
             let Some((arm, _)) = wiring::arm(settings, http) else { return Ok(None) };
@@ -133,11 +132,17 @@ async fn read(
                  to read"
             );
             let reading = log::read(&arm, &scopes, window.since, window.until).await?;
-            let past = PastStop::all(&reading).iter().map(Past::of_log).collect();
-            let found = cases::Found { past, unreadable: reading.unusable, is_cut: reading.is_cut };
+            let cases = PastStop::all(&reading).iter().map(Past::of_log).collect();
+            let found = Found { cases, unreadable: reading.unusable, is_cut: reading.is_cut };
             Ok(Some((Source::Log, window, found)))
         }
     }
+}
+
+fn kept(cluster: &ClusterId, mut case: Case) -> Past {
+    // The longest part of it, and nothing is decided by it.
+    case.timeline = Vec::new();
+    Past { cluster: cluster.clone(), case }
 }
 
 fn print(args: &Args, mut replay: Replay) -> anyhow::Result<Exit> {

@@ -83,6 +83,7 @@ fn app(subscriptions: Option<&[&str]>, sinks: Vec<Arc<dyn Sink>>, faults: &[&str
         times: Times::default(),
         portal: Some(Portal::new(Cloud::Public, None)),
         routes: Routes::default(),
+        posture: false,
         faults: faults.iter().map(|fault| (*fault).to_owned()).collect(),
     };
     let policies = || Policies::default_set().map_err(|faults| vec![format!("{faults:?}")]);
@@ -90,7 +91,14 @@ fn app(subscriptions: Option<&[&str]>, sinks: Vec<Arc<dyn Sink>>, faults: &[&str
         Guard::new(
             settings,
             Box::new(policies),
-            Ports { arm, store: Store::memory(), sinks, clock, entropy: Arc::new(SystemEntropy) },
+            Ports {
+                arm,
+                store: Store::memory(),
+                dead_letters: None,
+                sinks,
+                clock,
+                entropy: Arc::new(SystemEntropy),
+            },
         ),
         None,
     )

@@ -27,7 +27,7 @@ impl Document for Baseline {
 
 impl Guard {
     /// The baselines of these subscriptions. A subscription that has none gets one, if all that is down is known; without that
-    /// nothing is concluded about it. Clusters that run leave theirs.
+    /// nothing is concluded about it. Clusters that run, or ran and were stopped again, leave theirs.
     pub(super) async fn baselines(
         &self,
         asked: &[SubscriptionId],
@@ -50,6 +50,7 @@ impl Guard {
         if is_whole && let Err(error) = self.leave_baselines(&mut baselines, down, run).await {
             run.fail(error);
         }
+        self.ask_log_about(&mut baselines, run).await;
         if let Err(error) = self.tell_baselines(&mut baselines).await {
             run.fail(error);
         }
@@ -142,7 +143,7 @@ impl Guard {
     }
 
     /// If somebody else wrote it meanwhile, the next run finds what is left to do.
-    async fn save_baseline(&self, loaded: &mut Loaded<Baseline>) -> Result<(), GuardError> {
+    pub(super) async fn save_baseline(&self, loaded: &mut Loaded<Baseline>) -> Result<(), GuardError> {
         let path = StatePath::baseline(&loaded.document.subscription);
         if let Saved::Done(etag) = self.save(&path, &mut loaded.document, loaded.etag.as_ref()).await? {
             loaded.etag = Some(etag);

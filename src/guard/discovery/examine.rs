@@ -11,7 +11,7 @@ use crate::case::bulletin::DownReport;
 use crate::case::discovery::{Examination, Finding, Seen, UNNAMED_MAX};
 use crate::case::{AuthorisedStop, BulletinKey, Episode, Record, Stop};
 use crate::domain::{ClusterId, ClusterKey, Found, LogReading, Look, SubscriptionId};
-use crate::store::StatePath;
+use crate::store::{StatePath, StoreError};
 
 use super::super::Guard;
 use super::super::records::{GuardError, Loaded, Saved, load, load_bulletin};
@@ -19,11 +19,11 @@ use super::super::work::{CONFLICTS_MAX, LOOK_BUDGET};
 use super::{Down, Run};
 
 /// How long a question to the activity log may take, pages and retries included.
-const LOG_BUDGET: Duration = Duration::from_secs(8);
+pub(super) const LOG_BUDGET: Duration = Duration::from_secs(8);
 /// How far before what matters the activity log is read.
-const LOG_WINDOW_BEFORE: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const LOG_WINDOW_BEFORE: SignedDuration = SignedDuration::from_hours(1);
 /// The activity log keeps its records for 90 days (source: Azure Monitor, "Activity log retention"); older windows are refused.
-const LOG_KEPT_FOR: SignedDuration = SignedDuration::from_hours(89 * 24);
+pub(super) const LOG_KEPT_FOR: SignedDuration = SignedDuration::from_hours(89 * 24);
 /// Clusters of which one run looks whether they are down still: those that left the index.
 pub(super) const LOOKS_MAX: usize = 50;
 
@@ -37,6 +37,23 @@ pub(super) enum Outcome {
     HasCase,
 }
 
+impl Outcome {
+    /// Whether it would not come to something else a little later.
+    pub(super) fn is_settled(&self) -> bool {
+        match self {
+            Self::Opened(_) | Self::HasCase => true,
+            Self::Done(finding, _) => match **finding {
+                Finding::Unnamed | Finding::Undecided(_) => false,
+                Finding::Up
+                | Finding::Explained
+                | Finding::Stopped(_)
+                | Finding::Allowed(_)
+                | Finding::Unexplained { .. } => true,
+            },
+        }
+    }
+}
+
 /// Why a cluster could not be looked into.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
@@ -46,6 +63,12 @@ pub(super) enum Trouble {
     Arm(#[from] ArmError),
     #[error("looking into cluster `{0}` panicked")]
     Panicked(ClusterKey),
+}
+
+impl Trouble {
+    pub(super) fn store(error: StoreError) -> Self {
+        Self::Guard(error.into())
+    }
 }
 
 impl Guard {

@@ -10,15 +10,12 @@ use jiff::{SignedDuration, Timestamp};
 use simulator::world::World;
 
 use super::end::is_down;
-use super::{Judge, Known, Promise};
-use crate::people::STARTING_SECONDS_MAX;
+use super::{Judge, Promise};
 use crate::seed::Knobs;
 use crate::stage::{cluster, guarded};
 
 /// How long a run of discovery may take.
 const RUN: SignedDuration = SignedDuration::from_secs(60);
-/// The longest that a start takes here (`people.rs`).
-const STARTING_MAX: SignedDuration = SignedDuration::from_secs(STARTING_SECONDS_MAX);
 
 /// What discovery has in the store.
 #[derive(Debug)]
@@ -41,11 +38,14 @@ impl Discovering {
         })
     }
 
-    /// It was down when the guard first looked, and so is left alone (rule 24). A stop after that counts, but for the hole that
-    /// docs/RELIABILITY.md names: no run of discovery can be relied on to have seen it up in between.
-    fn is_left_alone(&self, n: u32, stop: Timestamp, slack: SignedDuration, seen_up: bool) -> bool {
-        let is_excused = |baseline: &&Baseline| stop <= baseline.taken_at() + slack || !seen_up;
-        self.baseline.as_ref().filter(is_excused).is_some_and(|baseline| baseline.has(&guarded(&cluster(n))))
+    /// It was down when the guard first looked, and so is left alone (rule 24). A stop after that counts.
+    fn is_left_alone(&self, n: u32, stop: Timestamp, slack: SignedDuration) -> bool {
+        let is_older = |baseline: &&Baseline| stop <= baseline.taken_at() + slack;
+        self.baseline.as_ref().filter(is_older).is_some_and(|baseline| baseline.has(&guarded(&cluster(n))))
+    }
+
+    fn is_in_baseline(&self, n: u32) -> bool {
+        self.baseline.as_ref().is_some_and(|baseline| baseline.has(&guarded(&cluster(n))))
     }
 }
 
@@ -76,14 +76,14 @@ impl Judge {
             let has_case =
                 known.record.as_ref().is_some_and(|record| !matches!(record.episode, Episode::None));
             let is_explained = known.is_over(stop.at) || known.is_explained(stop.at, self.times.quiet);
-            let seen_up = stop.at > calm && known.up_before(stop.at) > self.discovery_period() + STARTING_MAX;
-            if has_case || is_explained || discovering.is_left_alone(n, stop.at, self.times.skew_max, seen_up)
-            {
+            if has_case || is_explained || discovering.is_left_alone(n, stop.at, self.times.skew_max) {
                 continue;
             }
             none_left = false;
             let settled = known.disturbed.max(Some(calm)).unwrap_or(calm);
-            let (found_by, case_by) = self.found_by(discovering, settled);
+            // The index may never have shown it up: then only the log can tell that it was stopped anew.
+            let shown = if discovering.is_in_baseline(n) { self.log_lag } else { SignedDuration::ZERO };
+            let (found_by, case_by) = self.found_by(discovering, settled + shown);
             if now > case_by || (now > found_by && !discovering.unnamed.contains(&key)) {
                 late = Some(format!("aks-{n} is down since {}, to be found by {found_by}", stop.at));
             }
@@ -107,13 +107,5 @@ impl Judge {
     /// In calm times a run of discovery comes at least this often, and is through.
     fn discovery_period(&self) -> SignedDuration {
         self.times.discover_every + self.sweep_every * 2 + RUN
-    }
-}
-
-impl Known {
-    /// For how long it had been up, or on its way there, when it was stopped.
-    fn up_before(&self, stop: Timestamp) -> SignedDuration {
-        let up = self.over.iter().filter(|at| **at <= stop).max();
-        up.map_or(SignedDuration::MAX, |up| stop.duration_since(*up))
     }
 }

@@ -28,6 +28,7 @@ mod power;
 mod put;
 mod refusals;
 mod rights;
+mod rules;
 mod settle;
 mod target;
 mod throttle;
@@ -44,7 +45,7 @@ pub use cluster::{
     Cluster, Durations, NewCluster, PowerShown, PowerState, ProvisioningError, ProvisioningState, State,
     StoppingShows,
 };
-pub use estate::{Estate, NetworkRule};
+pub use estate::Estate;
 pub use event::{EventMoment, EventRule, ResourceEvent};
 pub use fault::{Fault, FaultRule, RequestKind};
 pub use graph::DEFAULT_GRAPH_LAG;
@@ -53,6 +54,7 @@ pub use identity::AssignedIdentity;
 pub use journal::{Entry, Happening, Journal, RequestResult, Violation};
 pub use operation::Deed;
 pub use power::Refusal;
+pub use rules::NetworkRule;
 
 use fault::Faults;
 use guid::Guids;

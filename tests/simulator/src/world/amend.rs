@@ -1,7 +1,4 @@
-//! Writes to what stands around the clusters: plans, network rules, workspaces.
-//!
-//! A deletion of a rule is answered with 202 and an operation of the network provider, whose body has a status and nothing else (azure-cli
-//! recording `test_network_nsg`).
+//! Writes to what stands around the clusters: plans, network rules (see `rules`), workspaces.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -17,6 +14,7 @@ use super::id::ClusterId;
 pub(super) enum Amend {
     PutPlan { subscription: String },
     DeleteRule { subscription: String, group: String, rule: String },
+    PutRule { subscription: String, group: String, rule: String },
     PutWorkspace { subscription: String, id: String },
     NetworkOperation { subscription: String, operation: String },
 }
@@ -34,7 +32,7 @@ impl Amend {
                 Some(Self::PutWorkspace { subscription, id: format!("/{}", segments.join("/")) })
             }
             (
-                "DELETE",
+                "PUT" | "DELETE",
                 [
                     "resourcegroups",
                     _,
@@ -47,7 +45,11 @@ impl Amend {
                 ],
             ) => {
                 let group = format!("/{}", segments.get(..8)?.join("/"));
-                Some(Self::DeleteRule { subscription, group, rule: (*rule).to_owned() })
+                if method == Method::DELETE {
+                    return Some(Self::DeleteRule { subscription, group, rule: (*rule).to_owned() });
+                }
+                let rule = (*segments.last()?).to_owned();
+                Some(Self::PutRule { subscription, group, rule })
             }
             ("GET", ["providers", "microsoft.network", "locations", _, "operations", operation]) => {
                 Some(Self::NetworkOperation { subscription, operation: (*operation).to_owned() })
@@ -60,6 +62,7 @@ impl Amend {
         match self {
             Self::PutPlan { .. } => RequestKind::PutPlan,
             Self::DeleteRule { .. } => RequestKind::DeleteRule,
+            Self::PutRule { .. } => RequestKind::PutRule,
             Self::PutWorkspace { .. } => RequestKind::PutWorkspace,
             Self::NetworkOperation { .. } => RequestKind::GetNetworkOperation,
         }
@@ -70,6 +73,7 @@ impl Amend {
         match self {
             Self::PutPlan { .. } => "Microsoft.Security/pricings/write",
             Self::DeleteRule { .. } => "Microsoft.Network/networkSecurityGroups/securityRules/delete",
+            Self::PutRule { .. } => "Microsoft.Network/networkSecurityGroups/securityRules/write",
             Self::PutWorkspace { .. } => "Microsoft.OperationalInsights/workspaces/write",
             Self::NetworkOperation { .. } => "Microsoft.Network/locations/operations/read",
         }
@@ -79,6 +83,7 @@ impl Amend {
         match self {
             Self::PutPlan { subscription }
             | Self::DeleteRule { subscription, .. }
+            | Self::PutRule { subscription, .. }
             | Self::PutWorkspace { subscription, .. }
             | Self::NetworkOperation { subscription, .. } => subscription,
         }
@@ -93,6 +98,7 @@ impl World {
             Amend::DeleteRule { subscription, group, rule } => {
                 self.delete_rule(subscription, group, rule, call)
             }
+            Amend::PutRule { subscription, group, rule } => self.put_rule(subscription, group, rule, call),
             Amend::NetworkOperation { operation, .. } => self.network_operation(operation),
         }
     }
@@ -132,31 +138,6 @@ impl World {
         self.estate.resource(id).map_or_else(|| invalid("id"), |made| Draft::gateway(status, made))
     }
 
-    fn delete_rule(&mut self, subscription: &str, group: &str, rule: &str, call: &Call<'_>) -> Draft {
-        if !self.estate.has_rule(group, rule) {
-            return Draft::empty(StatusCode::NO_CONTENT);
-        }
-        let operation = self.guids.next_guid();
-        let ends = call.now + self.scaled(self.estate.deletion_lasts);
-        self.estate.begin_deletion(&operation, group, rule, ends);
-        let url = format!(
-            "{}/subscriptions/{subscription}/providers/Microsoft.Network/locations/westeurope/operations/{operation}?api-version=2024-05-01",
-            self.settings.endpoint
-        );
-        Draft::empty(StatusCode::ACCEPTED).with("azure-asyncoperation", &url)
-    }
-
-    fn network_operation(&self, operation: &str) -> Draft {
-        let status = match self.estate.deletion(operation) {
-            None => return Draft::empty(StatusCode::NOT_FOUND),
-            Some(None) => json!({ "status": "InProgress" }),
-            Some(Some(true)) => json!({ "status": "Succeeded" }),
-            Some(Some(false)) => json!({ "status": "Failed", "error": {
-                "code": "InternalServerError", "message": "An error occurred." } }),
-        };
-        Draft::gateway(StatusCode::OK, &status)
-    }
-
     /// Refuses a write to a cluster that has changed since it was read (AKS docs, "Use eTags").
     pub(super) fn precondition(&self, call: &Call<'_>, id: &ClusterId) -> Result<(), Draft> {
         let Some(wanted) = call.request.headers().get("if-match") else { return Ok(()) };
@@ -171,7 +152,7 @@ pub(super) fn changed() -> Draft {
     Draft::provider_error(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", message)
 }
 
-fn invalid(what: &str) -> Draft {
+pub(super) fn invalid(what: &str) -> Draft {
     let message = format!("The request content was invalid: {what}");
     Draft::gateway_error(StatusCode::BAD_REQUEST, "InvalidRequestContent", &message)
 }

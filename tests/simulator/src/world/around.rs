@@ -60,6 +60,9 @@ impl Around {
             ["resourcegroups", _, "providers", provider, kind, _, tail @ ..] => {
                 let kind = match (*provider, *kind, tail) {
                     ("microsoft.network", "networksecuritygroups", []) => RequestKind::GetNetworkGroup,
+                    ("microsoft.network", "networksecuritygroups", ["securityrules", _]) => {
+                        RequestKind::GetRule
+                    }
                     ("microsoft.network", "virtualnetworks", ["subnets", _]) => RequestKind::GetSubnet,
                     ("microsoft.operationalinsights", "workspaces", []) => RequestKind::GetWorkspace,
                     _ => return None,
@@ -111,6 +114,9 @@ impl Around {
             Self::Settings(_) => "Microsoft.Insights/diagnosticSettings/read",
             Self::Resource { kind: RequestKind::GetSubnet, .. } => {
                 "Microsoft.Network/virtualNetworks/subnets/read"
+            }
+            Self::Resource { kind: RequestKind::GetRule, .. } => {
+                "Microsoft.Network/networkSecurityGroups/securityRules/read"
             }
             Self::Resource { kind: RequestKind::GetWorkspace, .. } => {
                 "Microsoft.OperationalInsights/workspaces/read"
@@ -228,6 +234,11 @@ impl World {
     fn resource(&self, kind: RequestKind, id: &str) -> Draft {
         let is_of_aks =
             || self.clusters.values().any(|cluster| cluster.network_group().eq_ignore_ascii_case(id));
+        if kind == RequestKind::GetRule
+            && let Some(rule) = self.estate.shown_rule(id)
+        {
+            return ok(&rule);
+        }
         match (self.estate.resource(id), kind) {
             (Some(_), RequestKind::GetNetworkGroup) => ok(&self.estate.group(id)),
             (Some(body), _) => ok(body),

@@ -5,65 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::id::ClusterId;
-
-/// An inbound rule of a network security group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NetworkRule {
-    /// Its name.
-    pub name: String,
-    /// Its place in the order, 100 to 4096.
-    pub priority: u32,
-    /// Whether it lets in; else it keeps out.
-    pub allows: bool,
-    /// From where.
-    pub sources: Vec<String>,
-    /// To which ports.
-    pub ports: Vec<String>,
-}
-
-impl NetworkRule {
-    /// A rule for one source and one range of ports, by TCP.
-    pub fn new(name: &str, priority: u32, allows: bool, source: &str, port: &str) -> Self {
-        let (sources, ports) = (vec![source.to_owned()], vec![port.to_owned()]);
-        Self { name: name.to_owned(), priority, allows, sources, ports }
-    }
-
-    /// As Azure writes it: one value in the singular member, several in the plural one, and the other `""` or `[]`.
-    fn body(&self, group: &str, state: &str) -> Value {
-        let one = |values: &[String]| match values {
-            [only] => only.clone(),
-            _ => String::new(),
-        };
-        let many = |values: &[String]| if values.len() == 1 { json!([]) } else { json!(values) };
-        json!({
-            "name": self.name,
-            "id": format!("{group}/securityRules/{}", self.name),
-            "type": "Microsoft.Network/networkSecurityGroups/securityRules",
-            "properties": {
-                "provisioningState": state, "protocol": "Tcp", "direction": "Inbound", "priority": self.priority,
-                "access": if self.allows { "Allow" } else { "Deny" },
-                "sourcePortRange": "*", "sourcePortRanges": [],
-                "sourceAddressPrefix": one(&self.sources), "sourceAddressPrefixes": many(&self.sources),
-                "destinationPortRange": one(&self.ports), "destinationPortRanges": many(&self.ports),
-                "destinationAddressPrefix": "*", "destinationAddressPrefixes": [],
-            },
-        })
-    }
-}
-
-/// A deletion of a rule.
-#[derive(Debug, Clone)]
-struct Deletion {
-    group: String,
-    rule: String,
-    ends: Timestamp,
-    fails: bool,
-    is_over: bool,
-}
+use super::rules::{NetworkRule, RuleWork};
 
 /// Everything around the clusters. Ids are kept in lower case.
 #[derive(Debug, Clone)]
@@ -71,7 +17,7 @@ pub struct Estate {
     /// Plans by scope: tier and extensions.
     plans: BTreeMap<String, Value>,
     /// Rules by the id of their group.
-    rules: BTreeMap<String, Vec<NetworkRule>>,
+    pub(super) rules: BTreeMap<String, Vec<NetworkRule>>,
     /// Subnets, workspaces and groups beside those of AKS.
     resources: BTreeMap<String, Value>,
     settings: BTreeMap<String, Vec<Value>>,
@@ -79,12 +25,12 @@ pub struct Estate {
     /// Assignments with their scope in lower case.
     assignments: Vec<(String, Value)>,
     definitions: Vec<Value>,
-    /// Deletions of rules by the id of their operation.
-    deletions: BTreeMap<String, Deletion>,
-    /// How long the deletion of a rule takes, in Azure's time.
-    pub deletion_lasts: SignedDuration,
-    /// Whether deletions that begin from now on fail in the end.
-    pub deletions_fail: bool,
+    /// Writes of rules by the id of their operation.
+    pub(super) rule_works: BTreeMap<String, RuleWork>,
+    /// How long the write or the deletion of a rule takes, in Azure's time.
+    pub rule_works_last: SignedDuration,
+    /// Whether those that begin from now on fail in the end.
+    pub rule_works_fail: bool,
     /// Minor versions that a region offers, with the plans that support them.
     pub releases: Vec<(String, Vec<String>)>,
 }
@@ -100,9 +46,9 @@ impl Default for Estate {
             upgrades: BTreeMap::new(),
             assignments: Vec::new(),
             definitions: Vec::new(),
-            deletions: BTreeMap::new(),
-            deletion_lasts: SignedDuration::ZERO,
-            deletions_fail: false,
+            rule_works: BTreeMap::new(),
+            rule_works_last: SignedDuration::ZERO,
+            rule_works_fail: false,
             releases: Vec::new(),
         };
         let official = || vec!["KubernetesOfficial".to_owned(), "AKSLongTermSupport".to_owned()];
@@ -139,39 +85,6 @@ impl Estate {
         let properties =
             json!({ "pricingTier": tier, "freeTrialRemainingTime": "PT0S", "extensions": extensions });
         self.plans.insert(scope.to_ascii_lowercase(), properties);
-    }
-
-    /// Adds an inbound rule to a network security group.
-    pub fn add_rule(&mut self, group: &str, rule: NetworkRule) {
-        self.rules.entry(group.to_ascii_lowercase()).or_default().push(rule);
-    }
-
-    /// Whether a group has a rule, by its name in any case.
-    pub fn has_rule(&self, group: &str, rule: &str) -> bool {
-        let rules = self.rules.get(&group.to_ascii_lowercase());
-        rules.is_some_and(|rules| rules.iter().any(|own| own.name.eq_ignore_ascii_case(rule)))
-    }
-
-    pub(super) fn begin_deletion(&mut self, operation: &str, group: &str, rule: &str, ends: Timestamp) {
-        let (group, rule) = (group.to_ascii_lowercase(), rule.to_ascii_lowercase());
-        let deletion = Deletion { group, rule, ends, fails: self.deletions_fail, is_over: false };
-        self.deletions.insert(operation.to_owned(), deletion);
-    }
-
-    /// Ends the deletions whose time has come.
-    pub(super) fn settle(&mut self, now: Timestamp) {
-        let due = self.deletions.values_mut().filter(|one| !one.is_over && one.ends <= now);
-        for deletion in due {
-            deletion.is_over = true;
-            if let Some(rules) = self.rules.get_mut(&deletion.group).filter(|_| !deletion.fails) {
-                rules.retain(|rule| !rule.name.eq_ignore_ascii_case(&deletion.rule));
-            }
-        }
-    }
-
-    /// Whether a deletion is over, and then whether it succeeded.
-    pub(super) fn deletion(&self, operation: &str) -> Option<Option<bool>> {
-        self.deletions.get(operation).map(|one| one.is_over.then_some(!one.fails))
     }
 
     pub(super) fn put_plan(&mut self, scope: &str, properties: Value) {
@@ -299,25 +212,6 @@ impl Estate {
                 "type": "Microsoft.Security/pricings", "properties": properties })
     }
 
-    /// A network security group with its rules and the six that all have.
-    pub(super) fn group(&self, id: &str) -> Value {
-        let rules = self.rules.get(&id.to_ascii_lowercase());
-        let shown = |rule: &NetworkRule| {
-            let is_it = |one: &&Deletion| {
-                one.group.eq_ignore_ascii_case(id) && one.rule.eq_ignore_ascii_case(&rule.name)
-            };
-            let is_going = self.deletions.values().filter(|one| !one.is_over).any(|one| is_it(&one));
-            rule.body(id, if is_going { "Deleting" } else { "Succeeded" })
-        };
-        let rules: Vec<Value> = rules.into_iter().flatten().map(shown).collect();
-        json!({
-            "name": id.rsplit('/').next(), "id": id, "type": "Microsoft.Network/networkSecurityGroups",
-            "etag": "W/\"dae62ae7-96c6-4d10-839b-df3d27543c7b\"", "location": "westeurope",
-            "properties": { "provisioningState": "Succeeded", "securityRules": rules,
-                            "defaultSecurityRules": default_rules(id) },
-        })
-    }
-
     pub(super) fn resource(&self, id: &str) -> Option<&Value> {
         self.resources.get(&id.to_ascii_lowercase())
     }
@@ -353,28 +247,4 @@ impl Estate {
         };
         self.assignments.iter().filter(|(scope, _)| applies(scope)).map(|(_, body)| body).collect()
     }
-}
-
-/// The three inbound rules that every group has; the outbound ones are left out.
-fn default_rules(group: &str) -> Vec<Value> {
-    let rule = |(name, priority, access, source, destination): (&str, u32, &str, &str, &str)| {
-        json!({
-            "name": name, "id": format!("{group}/defaultSecurityRules/{name}"),
-            "type": "Microsoft.Network/networkSecurityGroups/defaultSecurityRules",
-            "properties": {
-                "provisioningState": "Succeeded", "protocol": "*", "direction": "Inbound", "priority": priority,
-                "access": access, "sourcePortRange": "*", "destinationPortRange": "*",
-                "sourceAddressPrefix": source, "destinationAddressPrefix": destination,
-                "sourcePortRanges": [], "destinationPortRanges": [],
-                "sourceAddressPrefixes": [], "destinationAddressPrefixes": [],
-            },
-        })
-    };
-    [
-        ("AllowVnetInBound", 65_000, "Allow", "VirtualNetwork", "VirtualNetwork"),
-        ("AllowAzureLoadBalancerInBound", 65_001, "Allow", "AzureLoadBalancer", "*"),
-        ("DenyAllInBound", 65_500, "Deny", "*", "*"),
-    ]
-    .map(rule)
-    .to_vec()
 }

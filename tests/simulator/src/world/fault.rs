@@ -73,6 +73,7 @@ pub enum RequestKind {
     ListReleases,
     ListNetworkGroups,
     GetNetworkGroup,
+    GetRule,
     GetSubnet,
     GetWorkspace,
     GetUpgrades,
@@ -80,6 +81,7 @@ pub enum RequestKind {
     PutPlan,
     PutWorkspace,
     DeleteRule,
+    PutRule,
     GetNetworkOperation,
     Token,
     Unknown,
@@ -144,6 +146,7 @@ impl Fault {
                 | RequestKind::PutPlan
                 | RequestKind::PutWorkspace
                 | RequestKind::DeleteRule
+                | RequestKind::PutRule
         );
         match self {
             Self::Quota | Self::StartFails { .. } => kind == RequestKind::Start,

@@ -68,6 +68,7 @@ fn gateway_limit(kind: RequestKind) -> Option<(Quota, Limit)> {
         | RequestKind::ListReleases
         | RequestKind::ListNetworkGroups
         | RequestKind::GetNetworkGroup
+        | RequestKind::GetRule
         | RequestKind::GetSubnet
         | RequestKind::GetWorkspace
         | RequestKind::GetUpgrades
@@ -77,6 +78,7 @@ fn gateway_limit(kind: RequestKind) -> Option<(Quota, Limit)> {
         | RequestKind::Stop
         | RequestKind::PutCluster
         | RequestKind::PutPlan
+        | RequestKind::PutRule
         | RequestKind::PutWorkspace => Some((Quota::Writes, Limit { burst: 200.0, per_second: 10.0 })),
         RequestKind::DeleteCluster | RequestKind::DeleteRule => {
             Some((Quota::Deletes, Limit { burst: 200.0, per_second: 10.0 }))
@@ -107,6 +109,7 @@ fn provider_limit(kind: RequestKind) -> Option<(&'static str, Limit, bool)> {
         | RequestKind::ListReleases
         | RequestKind::ListNetworkGroups
         | RequestKind::GetNetworkGroup
+        | RequestKind::GetRule
         | RequestKind::GetSubnet
         | RequestKind::GetWorkspace
         | RequestKind::GetUpgrades
@@ -114,6 +117,7 @@ fn provider_limit(kind: RequestKind) -> Option<(&'static str, Limit, bool)> {
         | RequestKind::PutPlan
         | RequestKind::PutWorkspace
         | RequestKind::DeleteRule
+        | RequestKind::PutRule
         | RequestKind::GetNetworkOperation
         | RequestKind::ListActivityLog
         | RequestKind::QueryResourceGraph

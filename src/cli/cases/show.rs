@@ -1,0 +1,122 @@
+//! `cases show`: the whole story of one case.
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::row::state;
+use super::story::{Story, story};
+use super::warn;
+use crate::case::outbox::{Message, Receipt};
+use crate::case::{Case, Record, sentences_now};
+use crate::cli::operator::{Operator, block_on};
+use crate::cli::stored::by_id::{Found, case_id, find};
+use crate::cli::{Exit, Format, output};
+use crate::config::Environment;
+use crate::domain::ClusterId;
+use crate::store::OpenMarker;
+
+/// Arguments of `cases show`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  aks-stop-guard cases show 183dfd2ce3e81077fefbe09205c4ed44-1789408810
+
+Exit codes: 0 done, 1 there is no such case or something could not be read, 2 wrong arguments, 3 invalid settings.")]
+pub(super) struct Args {
+    /// The case's id, as `cases list` and its incident have it
+    #[arg(value_name = "ID", value_parser = case_id)]
+    id: OpenMarker,
+    /// The form of the answer
+    #[arg(short, long, value_enum, default_value = "human")]
+    output: Format,
+}
+
+pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit> {
+    let operator = match Operator::open(environment)? {
+        Ok(operator) => operator,
+        Err(exit) => return Ok(exit),
+    };
+    let now = operator.now();
+    let shown = format!("{}-{}", args.id.key, args.id.generation);
+    let Found { case, record } =
+        block_on(find(&operator.store, &args.id, now)).with_context(|| format!("case `{shown}`"))?;
+    let record = match record {
+        Ok(record) => Some(record),
+        Err(error) => {
+            warn(&format!("what sinks were told of late is not known: {error:#}"));
+            None
+        }
+    };
+    let of_case =
+        case.verdict.as_ref().and_then(|verdict| verdict.asked.as_ref()).map(|asked| &asked.cluster);
+    let cluster = record.as_ref().map(|record| &record.cluster).or(of_case);
+    let receipts = receipts(&case, record.as_ref());
+    let waiting = waiting(&case, record.as_ref());
+    match args.output {
+        Format::Human => {
+            let colour = output::is_terminal() && environment.get("NO_COLOR").is_none();
+            output::print(&story(&Story { case: &case, cluster, receipts, waiting, now, colour }));
+        }
+        Format::Json => {
+            output::print(&format!("{:#}\n", document(&case, cluster, &receipts, &waiting, now)));
+        }
+    }
+    Ok(if record.is_some() { Exit::Ok } else { Exit::Failure })
+}
+
+/// What sinks took of the case's incidents. Of one that is over, the case itself knows it up to its end, the record what came later.
+fn receipts<'a>(case: &'a Case, record: Option<&'a Record>) -> Vec<&'a Receipt> {
+    let newest = record.into_iter().flat_map(|record| record.receipts_of(&case.id));
+    let mut all: Vec<&Receipt> = newest.collect();
+    for kept in &case.receipts {
+        if !all.iter().any(|newer| newer.sink == kept.sink && newer.incident == kept.incident) {
+            all.push(kept);
+        }
+    }
+    all
+}
+
+/// What sinks have not taken yet.
+fn waiting<'a>(case: &Case, record: Option<&'a Record>) -> Vec<&'a Message> {
+    let id = case.id.as_str();
+    let is_of_case = |message: &&Message| {
+        let rest = message.incident.id.strip_prefix(id);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
+    record.into_iter().flat_map(|record| &record.outbox).filter(is_of_case).collect()
+}
+
+fn document(
+    case: &Case,
+    cluster: Option<&ClusterId>,
+    receipts: &[&Receipt],
+    waiting: &[&Message],
+    now: Timestamp,
+) -> Value {
+    let said = cluster.map(|cluster| sentences_now(cluster, case, now));
+    let waiting = waiting.iter().flat_map(|message| {
+        message.pending.iter().map(|pending| {
+            json!({
+                "incident": message.incident.id,
+                "state": message.incident.state.as_str(),
+                "sink": pending.sink,
+                "tries": pending.tries,
+                "next_at": pending.next_at,
+                "failure": pending.failure,
+            })
+        })
+    });
+    json!({
+        "id": case.id,
+        "cluster": cluster,
+        "state": state(case),
+        "title": said.as_ref().map(|said| &said.title),
+        "done": said.as_ref().map(|said| &said.done),
+        "next": said.as_ref().map(|said| &said.next),
+        "warnings": said.as_ref().map(|said| &said.warnings),
+        "receipts": receipts,
+        "undelivered": waiting.collect::<Vec<_>>(),
+        "case": case,
+    })
+}

@@ -1,0 +1,277 @@
+//! A case as a story for people: what is to be done first, then what happened and why. Texts of others are cleaned.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use super::age::age;
+use super::row::{state, tone, verdict};
+use crate::case::outbox::{Message, Receipt};
+use crate::case::{Asked, Case, IntentState, Stop, StopSource, Verdict, sentences_now};
+use crate::domain::text::{clean, utc};
+use crate::domain::{Caller, ClusterId};
+
+/// Longest line, in characters: a remedy with a command has fewer.
+const LINE_CHARS_MAX: usize = 2_000;
+/// Width of the names of what is told.
+const NAME: usize = 10;
+
+/// What is told.
+pub(super) struct Story<'a> {
+    pub(super) case: &'a Case,
+    /// Absent if nothing that can be read tells it.
+    pub(super) cluster: Option<&'a ClusterId>,
+    pub(super) receipts: Vec<&'a Receipt>,
+    pub(super) waiting: Vec<&'a Message>,
+    pub(super) now: Timestamp,
+    pub(super) colour: bool,
+}
+
+/// The lines, grouped under heads.
+struct Page {
+    text: String,
+    colour: bool,
+}
+
+impl Page {
+    fn head(&mut self, head: &str) {
+        let head = if self.colour { format!("\u{1b}[1m{head}\u{1b}[0m") } else { head.to_owned() };
+        // Writing to a String can't fail.
+        let _ = writeln!(self.text, "\n{head}");
+    }
+
+    fn line(&mut self, line: &str) {
+        let _ = writeln!(self.text, "  {}", clean(line, LINE_CHARS_MAX));
+    }
+
+    fn named(&mut self, name: &str, what: &str) {
+        self.line(&format!("{name:NAME$}  {what}"));
+    }
+
+    fn lines(&mut self, head: &str, lines: &[String]) {
+        if !lines.is_empty() {
+            self.head(head);
+            for line in lines {
+                self.line(line);
+            }
+        }
+    }
+}
+
+/// Tells it.
+pub(super) fn story(of: &Story<'_>) -> String {
+    let Story { case, cluster, now, colour, .. } = of;
+    let mut page = Page { text: String::new(), colour: *colour };
+    let said = cluster.map(|cluster| sentences_now(cluster, case, *now));
+    if let Some(said) = &said {
+        let _ = writeln!(page.text, "{}", clean(&said.title, LINE_CHARS_MAX));
+    }
+    let state = state(case);
+    let _ = writeln!(
+        page.text,
+        "{}, case {}",
+        tone(state).paint(state, *colour),
+        clean(case.id.as_str(), LINE_CHARS_MAX)
+    );
+    if let Some(said) = &said {
+        page.lines("What to do", &said.next);
+        page.lines("Before you do it", &said.warnings);
+    }
+    standing(of, &mut page);
+    page.head("Stops");
+    for stop in &case.stops {
+        tell_stop(stop, &mut page);
+    }
+    if let Some(verdict) = &case.verdict {
+        tell_verdict(verdict, &mut page);
+    }
+    restart(case, &mut page);
+    incidents(of, &mut page);
+    page.head("Timeline");
+    for entry in &case.timeline {
+        page.line(&format!("{}  {}", utc(entry.at), entry.text));
+    }
+    page.text
+}
+
+/// Which cluster, since when, and what is waited for.
+fn standing(of: &Story<'_>, page: &mut Page) {
+    let Story { case, cluster, now, .. } = of;
+    page.head("Case");
+    page.named("cluster", &cluster.map_or_else(|| "not known".to_owned(), |cluster| cluster.to_string()));
+    page.named("opened", &format!("{} ({} ago)", utc(case.opened_at), age(case.opened_at, *now)));
+    if let Some(at) = case.closed_at {
+        page.named("closed", &utc(at));
+    }
+    page.named("mode", case.mode.as_str());
+    if let (Some(at), Some(situation)) = (case.last_look_at, case.last_situation) {
+        page.named("last look", &format!("{}: {}", utc(at), word(&situation)));
+    }
+    if let Some(fault) = &case.fault {
+        page.named("fault", &format!("{fault} (Azure's newest complaint)"));
+    }
+    if case.outcome.is_none() {
+        if let Some(held) = &case.held {
+            page.named("waits for", &format!("people: {}", held.reason()));
+        }
+        page.named("looks next", &utc(case.next_at));
+    }
+}
+
+fn tell_stop(stop: &Stop, page: &mut Page) {
+    let time =
+        if stop.time_known { utc(stop.time) } else { format!("{} (when it was heard of)", utc(stop.time)) };
+    let source = match stop.source {
+        StopSource::Event => "told by an event",
+        StopSource::Log => "told by the activity log",
+        StopSource::Discovery => "found by discovery in the activity log",
+        StopSource::DamagedRecord => "not known: the record was damaged",
+    };
+    let confirmed =
+        if stop.confirmed { "confirmed by the activity log" } else { "not confirmed by the activity log" };
+    page.line(&format!("{time}  {source}, {confirmed}"));
+    tell_caller("caller", &stop.caller, page);
+    if let Some(claimed) = &stop.claimed {
+        tell_caller("claimed", claimed, page);
+    }
+    if let Some(policies) = &stop.allowed_by {
+        page.named("allowed by", &list(policies));
+    }
+    if let Some(grant) = &stop.granted {
+        page.named("grant", grant);
+    }
+    let correlation = stop.correlation_id.as_deref().unwrap_or("none");
+    page.named("ids", &format!("event {}, correlation {correlation}", stop.event_id));
+}
+
+fn tell_caller(name: &str, caller: &Caller, page: &mut Page) {
+    let mut parts = vec![format!("{} ({})", caller.label(), caller.kind)];
+    let mut part =
+        |name: &str, value: Option<&str>| parts.extend(value.map(|value| format!("{name} {value}")));
+    part("object id", caller.object_id.as_deref());
+    part("app id", caller.app_id.as_deref());
+    part("tenant", caller.tenant.as_deref());
+    part("from", caller.ip.map(|ip| ip.to_string()).as_deref());
+    part("by role", caller.role.as_ref().and_then(|role| role.name.as_deref()));
+    page.named(name, &parts.join(", "));
+}
+
+fn tell_verdict(answer: &Verdict, page: &mut Page) {
+    page.head("Verdict");
+    let by = match answer.policies.as_slice() {
+        [] => "no policy allows it".to_owned(),
+        policies => format!("by {}", list(policies)),
+    };
+    page.line(&format!("{}: {by} (the stop of {})", verdict(Some(answer.authorised)), utc(answer.stop_time)));
+    for error in &answer.errors {
+        page.named("failed", error);
+    }
+    page.named("policies", &format!("set {}", answer.policy_hash));
+    if let Some(asked) = &answer.asked {
+        tell_asked(asked, page);
+    }
+}
+
+/// The facts that the policies were asked with.
+fn tell_asked(asked: &Asked, page: &mut Page) {
+    let counts = &asked.counts;
+    page.named(
+        "counts",
+        &format!(
+            "{} unauthorised stops by the caller and {} in the subscription within the hour, {} restarts within 24 hours",
+            counts.unauthorised_stops_by_caller_last_hour,
+            counts.unauthorised_stops_in_subscription_last_hour,
+            counts.restarts_last_24h
+        ),
+    );
+    if let Some(zone) = &asked.zone {
+        page.named("zone", zone);
+    }
+    if let Some(facts) = &asked.facts {
+        let place = facts.location.as_deref().unwrap_or("an unknown region");
+        page.named("cluster", &format!("{}, {} in {place}", word(&facts.provisioning), word(&facts.power)));
+        for (name, value) in &facts.tags {
+            page.named("tag", &format!("{name}={value}"));
+        }
+    }
+    if let Some(grant) = &asked.grant {
+        page.named(
+            "grant",
+            &format!("{} by {} until {}: {}", grant.id, grant.granted_by, utc(grant.until), grant.reason),
+        );
+    }
+}
+
+/// The answer about a restart, and the newest start.
+fn restart(case: &Case, page: &mut Page) {
+    if case.restart.is_none() && case.intent.is_none() {
+        return;
+    }
+    page.head("Restart");
+    if let Some(answer) = &case.restart {
+        let by = if answer.policies.is_empty() { "no policy".to_owned() } else { list(&answer.policies) };
+        page.line(&format!("{} by {by}", if answer.permitted { "permitted" } else { "not permitted" }));
+    }
+    let Some(intent) = &case.intent else { return };
+    let came_of_it = match &intent.state {
+        IntentState::Planned => "written down; whether it was sent is not known".to_owned(),
+        IntentState::Sent { request_id: Some(id) } => format!("accepted by Azure, request {id}"),
+        IntentState::Sent { request_id: None } => "accepted by Azure".to_owned(),
+        IntentState::Unanswered => "sent, and no answer came".to_owned(),
+        IntentState::Refused { code, advice, .. } => format!("refused by Azure: {code}. {advice}"),
+        IntentState::PutOff { code, until: None } => format!("put off by Azure: {code}"),
+        IntentState::PutOff { code, until: Some(until) } => {
+            format!("put off by Azure until {}: {code}", utc(*until))
+        }
+        IntentState::NotSent { why } => format!("not sent: {why}"),
+    };
+    page.named(
+        &format!("start {}", intent.n),
+        &format!("{came_of_it} (after the look of {})", utc(intent.look_at)),
+    );
+    if intent.n > 1 {
+        page.line("Earlier starts are in the timeline.");
+    }
+}
+
+/// Who was told, and who was not yet.
+fn incidents(of: &Story<'_>, page: &mut Page) {
+    let told = [&of.case.told, &of.case.forgery_told];
+    if told.iter().all(|told| told.is_none()) && of.receipts.is_empty() && of.waiting.is_empty() {
+        return;
+    }
+    page.head("Incidents");
+    for (about, told) in ["the stop", "an event that the activity log contradicts"].into_iter().zip(told) {
+        let Some(told) = told else { continue };
+        let part = if told.in_storm { ", told as part of a storm" } else { "" };
+        page.line(&format!("{} since {}: {about}{part}", told.severity, utc(told.opened_at)));
+    }
+    for receipt in &of.receipts {
+        let reference =
+            receipt.reference.as_ref().map(|reference| format!(" as {reference}")).unwrap_or_default();
+        let (state, at) = (receipt.state.as_str(), utc(receipt.at));
+        page.named(&receipt.sink, &format!("has `{state}` of {} since {at}{reference}", receipt.incident));
+    }
+    for message in &of.waiting {
+        for pending in &message.pending {
+            let why = pending.failure.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            let (state, tries, next) = (message.incident.state.as_str(), pending.tries, utc(pending.next_at));
+            page.named(
+                &pending.sink,
+                &format!("lacks `{state}`; tries so far {tries}, the next at {next}{why}"),
+            );
+        }
+    }
+}
+
+fn list(policies: &[String]) -> String {
+    policies.join(", ")
+}
+
+/// The stored word for a value that is one.
+fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
