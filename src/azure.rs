@@ -15,6 +15,7 @@ pub mod failure;
 pub mod harden;
 mod headers;
 mod jwt_crypto;
+mod listing;
 mod managed_cluster;
 pub mod posture;
 pub mod power_history;

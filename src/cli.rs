@@ -6,6 +6,7 @@
 mod cases;
 mod check;
 mod describe;
+mod doctor;
 mod evaluate;
 mod grant;
 mod harden;
@@ -51,6 +52,8 @@ pub enum Exit {
     Different,
     /// `posture`: there is a finding at least as severe as `--fail-on`.
     Exposed,
+    /// `doctor`: there is a fault.
+    Faulty,
 }
 
 impl Exit {
@@ -65,6 +68,7 @@ impl Exit {
             Self::Undecided => 6,
             Self::Different => 7,
             Self::Exposed => 8,
+            Self::Faulty => 9,
         }
     }
 }
@@ -80,6 +84,7 @@ Exit codes:
   6  evaluate: the guard would look again before it decides
   7  policy test: a case came out otherwise; policy replay: some stops would be decided otherwise
   8  posture: there is a finding at least as severe as --fail-on
+  9  doctor: there is a fault
 
 The settings are read from the environment; docs/SETTINGS.md lists them.";
 
@@ -97,6 +102,8 @@ enum Command {
     Serve(serve::Args),
     /// Find all faults in the settings, the policies and the sinks
     Check(check::Args),
+    /// Does it work? Rights, locks, events, state, heartbeat, sinks
+    Doctor(doctor::Args),
     /// Explain what the guard would do about a recorded event, offline
     Evaluate(evaluate::Args),
     /// Learn, test and explain policies, and see what they would have decided
@@ -136,6 +143,7 @@ pub fn run() -> ExitCode {
         None => serve::run(&serve::Args::default(), &environment),
         Some(Command::Serve(args)) => serve::run(&args, &environment),
         Some(Command::Check(args)) => check::run(&args, &environment),
+        Some(Command::Doctor(args)) => doctor::run(&args, &environment),
         Some(Command::Evaluate(args)) => evaluate::run(&args, &environment),
         Some(Command::Policy(args)) => policy::run(&args, &environment),
         Some(Command::Grant(args)) => grant::run(args, &environment),
@@ -177,6 +185,7 @@ mod tests {
             Exit::Undecided,
             Exit::Different,
             Exit::Exposed,
+            Exit::Faulty,
         ];
         for code in all.map(Exit::code) {
             assert_eq!(EXIT_CODES.matches(&format!("\n  {code}  ")).count(), 1, "{code}");

@@ -12,6 +12,7 @@ mod item;
 mod judged;
 mod nsg_rule;
 mod raw;
+mod upgrade;
 mod workspace;
 
 pub use authorized_ranges::AuthorizedRanges;
@@ -21,6 +22,7 @@ pub use deny_rule::{DenyRule, Protocol};
 pub use item::{HARDEN_ACTIONS, Item, ItemError};
 pub use judged::{Change, Judged, Verb};
 pub use nsg_rule::NsgRule;
+pub use upgrade::Upgrade;
 pub use workspace::NewWorkspace;
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub use fault::SinkFault;
 pub use file::{FILE_BYTES_MAX, Setting, SinkFile};
 pub use http::{HttpSend, SendError};
 pub use prepare::{Parts, PrepareFault, prepare, sample_ready};
-pub use sink::{DELIVERY_TIMEOUT, HttpSink, PreparedSink, Receiver, Shown};
+pub use sink::{DELIVERY_TIMEOUT, HttpSink, PreparedSink, Reached, Receiver, Shown};
 pub use tokens::{Azure, Home, Scope, SinkTokens};
 pub use view::message_id;
 

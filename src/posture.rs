@@ -21,6 +21,7 @@ mod table;
 mod version;
 mod workspace;
 
+pub(crate) use access::fits as action_fits;
 pub(crate) use cidr::v4_range;
 pub use fact::{Fact, FactError, Page};
 pub use finding::{Check, Finding};
@@ -29,6 +30,7 @@ pub(crate) use ports::Ports;
 pub use question::{Question, Unread};
 pub use report::{Answers, ClusterReport, Report, SubscriptionReport};
 pub use sarif::sarif;
+pub(crate) use shell::command;
 pub use table::table;
 
 #[cfg(test)]

@@ -7,15 +7,12 @@
 )]
 
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
 use aks_stop_guard::case::{Episode, Record};
-use aks_stop_guard::store::{
-    BLOB_SUFFIX_PUBLIC, CasePath, Location, LocationSettings, OpenMarker, StatePath, Store, Transport,
-};
-use azurite::Azurite;
+use aks_stop_guard::store::{CasePath, OpenMarker, StatePath};
 use done::Done;
 use serde_json::Value;
+use stored_state::State;
 
 #[path = "support/done.rs"]
 mod done;
@@ -23,31 +20,10 @@ mod done;
 #[path = "support/azurite.rs"]
 mod azurite;
 
-/// A state of its own in Azurite.
-struct State {
-    azurite: Arc<Azurite>,
-    container: &'static str,
-    store: Store,
-}
+#[path = "support/stored_state.rs"]
+mod stored_state;
 
 impl State {
-    async fn new(container: &'static str) -> Self {
-        // Another test may have been first: it is the same provider.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let azurite = Azurite::shared();
-        let location = Location::parse(LocationSettings {
-            state: "UseDevelopmentStorage=true",
-            container: Some(container),
-            emulator_url: Some(&azurite.url),
-            blob_suffix: BLOB_SUFFIX_PUBLIC,
-        });
-        let client = || reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
-        let http = Arc::new(move || client().map_err(|error| error.to_string()));
-        let store = Store::open(&location.unwrap(), Transport { http, tokens: None }).unwrap();
-        store.init().await.unwrap();
-        Self { azurite, container, store }
-    }
-
     /// An open case, with its marker.
     async fn put(&self, record: &Record) {
         let marker = OpenMarker { key: record.cluster.key(), generation: record.generation };
@@ -59,9 +35,7 @@ impl State {
         let output = Command::new(env!("CARGO_BIN_EXE_aks-stop-guard"))
             .args([&["cases"], arguments].concat())
             .env_clear()
-            .env("STOP_GUARD_STATE", "UseDevelopmentStorage=true")
-            .env("STOP_GUARD_STATE_CONTAINER", self.container)
-            .env("AZURITE_BLOB_STORAGE_URL", &self.azurite.url)
+            .envs(self.settings())
             .stdin(Stdio::null())
             .output()
             .expect("the binary runs");

@@ -454,6 +454,41 @@ async fn a_cluster_that_is_stopped_or_was_changed_meanwhile_is_not_written() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_control_plane_is_upgraded_and_done_means_that_it_has_the_version() {
+    let theatre = Theatre::new().await;
+    theatre.azure.world().estate_mut().set_upgrades(&theatre.cluster, &["1.34.7", "1.35.2"]);
+    let cluster = theatre.cluster.to_string();
+    let to = |version| ["upgrade", "--cluster", &cluster, "--to", version];
+    let plan = theatre.plan(&[&to("1.35.2")[..], &["-o", "json"]].concat()).await.json();
+    let mut wanted = theatre.azure.world().cluster(&theatre.cluster).unwrap().shown();
+    assert_eq!(plan[0]["plan"]["if_match"], wanted["eTag"]);
+    wanted["properties"]["kubernetesVersion"] = json!("1.35.2");
+    assert_eq!(plan[0]["plan"]["body"], wanted, "the node pools keep their versions");
+
+    let done = theatre.apply(&to("1.35.2")).await;
+    assert_eq!((done.code, done.err.as_str()), (0, ""), "{}", done.out);
+    insta::assert_snapshot!(done.out.lines().next().unwrap(), @"upgrade, aks-1 in rg-prod: done: the control plane has version 1.35.2; node pools: `nodepool1` 1.34.4");
+    let again = theatre.apply(&to("1.35.2")).await;
+    assert!(again.code == 0 && again.out.contains(": already so: "), "{}", again.out);
+    let skipped = theatre.apply(&to("1.37.0")).await;
+    assert!(skipped.code == 1 && skipped.out.contains("more than one minor version"), "{}", skipped.out);
+    assert_eq!(
+        theatre.plan(&["upgrade", "--cluster", &cluster]).await.code,
+        2,
+        "nobody chooses a version by leaving it out"
+    );
+    {
+        let mut world = theatre.azure.world();
+        world.estate_mut().set_upgrades(&theatre.cluster, &["1.36.1"]);
+        world.stop(&theatre.cluster, &Caller::user("mallory"), now()).unwrap();
+        world.finish_operations(now());
+    }
+    let stopped = theatre.apply(&to("1.36.1")).await;
+    assert!(stopped.code == 1 && stopped.out.contains("refused: the cluster is stopped"), "{}", stopped.out);
+    assert_eq!(theatre.writes(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_item_uses_the_rights_that_are_documented_for_it_and_none_that_only_the_guard_has() {
     let theatre = Theatre::new().await;
     let cluster = theatre.cluster.to_string();
@@ -462,9 +497,11 @@ async fn each_item_uses_the_rights_that_are_documented_for_it_and_none_that_only
     let deny = ["nsg-rule", "add", "no-rdp", "--nsg", &theatre.nsg, "--port", "3389"];
     let workspace = ["workspace", WORKSPACE, "--location", "northeurope"];
     let sensor = ["defender-profile", "--cluster", &cluster, "--workspace", WORKSPACE];
+    theatre.azure.world().estate_mut().set_upgrades(&theatre.cluster, &["1.35.2"]);
+    let upgrade = ["upgrade", "--cluster", &cluster, "--to", "1.35.2"];
     let docs = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/HARDEN.md")).unwrap();
     for (item, actions) in HARDEN_ACTIONS {
-        let arguments = [&DEFENDER[..], &remove, &deny, &workspace, &ranges, &sensor]
+        let arguments = [&DEFENDER[..], &remove, &deny, &workspace, &ranges, &sensor, &upgrade]
             .into_iter()
             .find(|one| one.join(" ").starts_with(item))
             .unwrap();

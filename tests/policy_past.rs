@@ -14,6 +14,8 @@ mod learn;
 mod replay;
 #[path = "policy_past/report.rs"]
 mod report;
+#[path = "support/stored_state.rs"]
+mod stored_state;
 
 use std::path::Path;
 use std::process::Stdio;

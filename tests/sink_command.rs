@@ -9,16 +9,12 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use aks_stop_guard::case::{Episode, Record};
-use aks_stop_guard::store::{
-    Archived, BLOB_SUFFIX_PUBLIC, CasePath, Location, LocationSettings, OpenMarker, StatePath, Store,
-    Transport, Written,
-};
-use azurite::Azurite;
+use aks_stop_guard::store::{Archived, CasePath, OpenMarker, StatePath, Written};
 use serde_json::Value;
+use stored_state::State;
 
 use done::Done;
 
@@ -27,6 +23,9 @@ mod done;
 
 #[path = "support/azurite.rs"]
 mod azurite;
+
+#[path = "support/stored_state.rs"]
+mod stored_state;
 
 /// Runs the binary in the project's folder, with no environment but this.
 fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Done {
@@ -179,44 +178,22 @@ fn a_sink_that_is_not_set_up_is_not_tested() {
     assert!(done.err.starts_with("error: `slak` is no sink: there are alertmanager, "), "{}", done.err);
 }
 
-/// A state in Azurite, with the records of the repository's fixtures in it.
-struct State {
-    azurite: Arc<Azurite>,
-    container: &'static str,
-    store: Store,
-}
-
 impl State {
+    /// A state with this record in it.
     async fn with(container: &'static str, record: &Record) -> Self {
-        // Another test may have been first: it is the same provider.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let azurite = Azurite::shared();
-        let location = Location::parse(LocationSettings {
-            state: "UseDevelopmentStorage=true",
-            container: Some(container),
-            emulator_url: Some(&azurite.url),
-            blob_suffix: BLOB_SUFFIX_PUBLIC,
-        });
-        let client = || reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
-        let http = Arc::new(move || client().map_err(|error| error.to_string()));
-        let store = Store::open(&location.unwrap(), Transport { http, tokens: None }).unwrap();
-        store.init().await.unwrap();
+        let state = Self::new(container).await;
         let path = StatePath::cluster(&record.cluster.key());
-        let written = store.create(&path, record.encode().unwrap()).await.unwrap();
+        let written = state.store.create(&path, record.encode().unwrap()).await.unwrap();
         assert!(matches!(written, Written::Done(_)));
-        Self { azurite, container, store }
+        state
     }
 
     /// `sink render slack --case`, as an operator runs it.
     fn render(&self, case: &str, more: &[&str]) -> Done {
+        let berlin = [("STOP_GUARD_TIMEZONE", "Europe/Berlin")];
         run(
             &[&["sink", "render", "slack", "--case", case], more].concat(),
-            &[
-                ("STOP_GUARD_STATE", "UseDevelopmentStorage=true"),
-                ("STOP_GUARD_STATE_CONTAINER", self.container),
-                ("AZURITE_BLOB_STORAGE_URL", &self.azurite.url),
-                ("STOP_GUARD_TIMEZONE", "Europe/Berlin"),
-            ],
+            &[self.settings().as_slice(), &berlin].concat(),
         )
     }
 }

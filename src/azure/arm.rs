@@ -221,6 +221,11 @@ impl Arm {
         self.0.offset.at(self.0.clock.now(), self.0.clock.since_boot())
     }
 
+    /// The same, if ARM told its time at all.
+    pub fn heard_offset(&self) -> Option<SignedDuration> {
+        self.0.offset.is_known().then(|| self.clock_offset())
+    }
+
     /// The time on ARM's clock.
     pub fn arm_now(&self) -> Timestamp {
         let wall = self.0.clock.now();

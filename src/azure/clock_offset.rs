@@ -70,6 +70,11 @@ impl ClockOffset {
         shift(trip.sent(), self.at(trip.received, trip.received_since_boot))
     }
 
+    /// Whether anything was heard yet.
+    pub fn is_known(&self) -> bool {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// The offset at a moment, by both of this machine's clocks: zero when nothing was heard yet, or under `OFFSET_NOISE`. A wall
     /// clock that was set since is allowed for, so that nobody waits for a time that lies hours ahead by mistake.
     pub fn at(&self, wall: Timestamp, since_boot: Duration) -> SignedDuration {

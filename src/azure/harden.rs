@@ -13,7 +13,8 @@ use super::arm::{Arm, Read, authorized, left_until};
 use super::error::ArmError;
 use super::headers;
 use crate::domain::text;
-use crate::harden::{Change, Item, Judged, Verb};
+use crate::harden::{Change, Item, ItemError, Judged, Verb};
+use crate::posture::Question;
 
 /// Longest time that one read takes, with its retries.
 const READ_BUDGET: Duration = Duration::from_secs(60);
@@ -73,15 +74,24 @@ impl Arm {
     /// # Errors
     /// It can't be read or judged.
     pub async fn judge(&self, item: &Item) -> Result<Judged, HardenError> {
-        let question = item.question();
+        let unjudged = |error: ItemError| HardenError::Unjudged(error.to_string());
+        let informed = match item.first_question() {
+            Some(first) => item.informed(self.body_of(item, &first).await?.as_deref()).map_err(unjudged)?,
+            None => item.clone(),
+        };
+        let body = self.body_of(item, &item.question()).await?;
+        informed.judge(body.as_deref()).map_err(unjudged)
+    }
+
+    /// The body of an answer; none if there is no such thing.
+    async fn body_of(&self, item: &Item, question: &Question) -> Result<Option<Bytes>, HardenError> {
         let url = self.options().endpoint.read_url(&question.segments(), question.api_version());
         let heard = self.read(&Read::get(&url, item.subscription()), READ_BUDGET).await;
-        let body = match heard.and_then(|heard| heard.body) {
-            Ok(body) => Some(body),
-            Err(ArmError::Gone(_)) => None,
-            Err(error) => return Err(HardenError::Unread(error)),
-        };
-        item.judge(body.as_deref()).map_err(|error| HardenError::Unjudged(error.to_string()))
+        match heard.and_then(|heard| heard.body) {
+            Ok(body) => Ok(Some(body)),
+            Err(ArmError::Gone(_)) => Ok(None),
+            Err(error) => Err(HardenError::Unread(error)),
+        }
     }
 
     /// The URL that an item is written to.

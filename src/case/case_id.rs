@@ -16,6 +16,11 @@ impl CaseId {
         Self(format!("{key}-{generation}"))
     }
 
+    /// Whether an incident with this id is one of the case's: its own, or one beside it like `<case>-claims`.
+    pub fn has_incident(&self, incident: &str) -> bool {
+        incident.strip_prefix(&self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }
+
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0

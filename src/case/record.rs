@@ -53,6 +53,20 @@ pub enum Episode {
     Closing(Closing),
 }
 
+impl Episode {
+    /// The case, also one that is on its way into the archive.
+    ///
+    /// # Errors
+    /// The bytes that are about to be archived are no case.
+    pub fn into_case(self) -> Result<Option<Case>, serde_json::Error> {
+        match self {
+            Self::None => Ok(None),
+            Self::Open(case) | Self::Held(case) => Ok(Some(*case)),
+            Self::Closing(closing) => serde_json::from_str(&closing.body).map(Some),
+        }
+    }
+}
+
 /// A case on its way into the archive: its final bytes, so that whoever finishes archives the same (rule 18).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closing {
@@ -207,13 +221,7 @@ impl Record {
 
     /// What sinks took of a case's incidents.
     pub fn receipts_of<'a>(&'a self, case: &'a CaseId) -> impl Iterator<Item = &'a Receipt> {
-        let is_of_case = move |receipt: &&Receipt| {
-            receipt
-                .incident
-                .strip_prefix(case.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-        };
-        self.receipts.iter().filter(is_of_case)
+        self.receipts.iter().filter(|receipt| case.has_incident(&receipt.incident))
     }
 
     /// Reads a stored record.

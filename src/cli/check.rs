@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
     let findings = Findings { settings, faults, folder, policies };
     match args.output {
         Format::Human => {
-            let colour = output::is_terminal() && environment.get("NO_COLOR").is_none();
+            let colour = output::has_colours(environment);
             output::print(&findings.human(colour));
         }
         Format::Json => output::print(&format!("{:#}\n", findings.json())),

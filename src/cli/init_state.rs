@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Context as _;
-use tokio::runtime::Builder;
-
+use super::operator::block_on;
 use super::{Exit, output, wiring};
 use crate::azure::HttpTransport;
 use crate::config::{Environment, FaultKind, Settings};
@@ -45,9 +43,7 @@ pub(super) fn run(environment: &Environment) -> anyhow::Result<Exit> {
     }
     let Some(store) = wiring::store(&settings, &http) else { return Ok(Exit::Invalid) };
     let store = store?;
-    let runtime =
-        Builder::new_current_thread().enable_all().build().context("the runtime can't be started")?;
-    output::print(&told(&runtime.block_on(store.init())?));
+    output::print(&told(&block_on(async { Ok(store.init().await?) })?));
     Ok(Exit::Ok)
 }
 

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, IsTerminal as _, Write as _};
 
+use crate::config::Environment;
+
 /// Prints what the command was asked for.
 pub(super) fn print(text: &str) {
     let _lost_if_closed = std::io::stdout().lock().write_all(text.as_bytes());
@@ -18,9 +20,14 @@ pub(super) fn error(text: &str) {
     let _lost_if_closed = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Whether colours would be seen as such.
-pub(super) fn is_terminal() -> bool {
-    std::io::stdout().is_terminal()
+/// Whether colours are seen as such and wanted: NO_COLOR turns them off.
+pub(super) fn has_colours(environment: &Environment) -> bool {
+    std::io::stdout().is_terminal() && environment.get("NO_COLOR").is_none()
+}
+
+/// A text in a colour, by the code of a terminal, if there are colours.
+pub(super) fn painted(code: &str, text: &str, colour: bool) -> String {
+    if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
 }
 
 /// Shows how far a long work is, in place of what was shown before; nothing where nobody watches.

@@ -4,7 +4,7 @@ mod case_file;
 mod explain;
 mod junit;
 mod learn;
-pub(super) mod log;
+mod log;
 mod replay;
 mod test;
 mod words;

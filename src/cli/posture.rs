@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use tokio::runtime::Builder;
 
+use super::operator::block_on;
 use super::policy::{FOR_ARM, tell_faults};
 use super::{Exit, output, wiring};
 use crate::azure::posture::Surveyed;
@@ -89,13 +89,11 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
         (true, true) => vec![Question::Subscriptions],
         (false, _) | (_, false) => Answers::first_questions(&subscriptions, &clusters),
     };
-    let runtime =
-        Builder::new_current_thread().enable_all().build().context("the runtime can't be started")?;
-    let answers = runtime.block_on(read(&arm, first))?;
+    let answers = block_on(read(&arm, first))?;
     let report = Report::of(&answers);
     anyhow::ensure!(!report.subscriptions.is_empty(), "your identity sees no enabled subscription");
     output::print(&match args.output {
-        Form::Table => table(&report, output::is_terminal() && environment.get("NO_COLOR").is_none()),
+        Form::Table => table(&report, output::has_colours(environment)),
         Form::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
         Form::Sarif => format!("{:#}\n", sarif(&report)),
     });

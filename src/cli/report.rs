@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::ValueEnum;
 use jiff::SignedDuration;
-use tokio::runtime::Builder;
 
+use super::operator::block_on;
 use super::policy::{FOR_ARM, FOR_STATE, since, tell_faults};
 use super::stored::window;
 use super::{Exit, output, wiring};
@@ -62,10 +62,8 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
     };
     let until = SystemClock.now();
     let span = Window { since: until - args.since, until };
-    let runtime =
-        Builder::new_current_thread().enable_all().build().context("the runtime can't be started")?;
     let kept = |cluster: &ClusterId, case| Stopped::of(cluster, &case);
-    let found = runtime.block_on(window::read(&store?, span, kept))?;
+    let found = block_on(async { Ok(window::read(&store?, span, kept).await?) })?;
     let mut month = Month::of(span, &settings.zone, found.cases);
     month.unreadable = found.unreadable;
     month.is_cut = found.is_cut;

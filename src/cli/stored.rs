@@ -1,6 +1,6 @@
 //! What the guard stored, read for people with their own rights. Nothing is written.
 
 pub(super) mod by_id;
-mod read;
+pub(super) mod read;
 pub(super) mod walk;
 pub(super) mod window;

@@ -16,7 +16,7 @@ use crate::azure::{
 use crate::clock::{Clock, SystemClock};
 use crate::config::{ArmSettings, Settings, load_policies};
 use crate::guard::{self, Guard, PolicyLoader, Ports, SystemEntropy};
-use crate::incident::{HttpSend, PreparedSink, SendError, Sink, SinkTokens};
+use crate::incident::{HttpSend, PreparedSink, Reached, SendError, Sink, SinkTokens};
 use crate::store::{self, BlobTokens, DeadLetters, STORAGE_SCOPE, Store, StoreError, TokenError};
 
 /// The one HTTP client as the sinks want it.
@@ -65,6 +65,11 @@ pub(super) fn sink(
 ) -> Arc<dyn Sink> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     connect(sink, http, &tokens(arm, http, &clock))
+}
+
+/// Whether a sink's receivers answer; they are told nothing.
+pub(super) async fn reach(sink: &PreparedSink, http: &Arc<HttpTransport>, timeout: Duration) -> Vec<Reached> {
+    sink.reach(&SinkHttp(Arc::clone(http)), timeout).await
 }
 
 /// The one credential as the store wants it.

@@ -25,7 +25,7 @@ use members::{Elements, elements, pick, text};
 
 /// The only event type that tells of a stop. `ResourceActionFailure` and `ResourceActionCancel` leave the cluster as it
 /// was, or come with a later look at it (source: azure-docs `event-schema-subscriptions.md`).
-const ACTION_SUCCESS: &str = "Microsoft.Resources.ResourceActionSuccess";
+pub(crate) const ACTION_SUCCESS: &str = "Microsoft.Resources.ResourceActionSuccess";
 /// The kinds whose stops are taken. Those of container groups are not yet: the role and the event filter of a deployment lack them.
 const TAKEN: [ResourceKind; 1] = [ResourceKind::ManagedCluster];
 /// The version of CloudEvents that is read.

@@ -1,6 +1,7 @@
 //! How exposed a cluster is, in the incident about it. Read when the incident is delivered, which is beside the work on the case: no start
 //! waits for it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -46,12 +47,13 @@ struct Lines {
 enum Next {
     Tell(Vec<String>),
     Read,
-    /// Another one is being read, or was just now.
+    /// Another one is being read or was just now, or this one may not be read.
     Leave,
 }
 
 impl Board {
-    fn next(&self, cluster: &ClusterKey, now: Duration) -> Next {
+    /// What to do now. [`Next::Read`] is told once: whoever gets it has to read.
+    fn next(&self, cluster: &ClusterKey, may_read: bool, now: Duration) -> Next {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.clusters.retain(|_, lines| now.saturating_sub(lines.at) <= KNOWN_FOR);
         match known.clusters.get(cluster) {
@@ -60,7 +62,7 @@ impl Board {
             None => {}
         }
         let is_soon = known.last_read.is_some_and(|last| now.saturating_sub(last) < PAUSE);
-        if is_soon || known.clusters.len() >= REMEMBERED_MAX {
+        if !may_read || is_soon || known.clusters.len() >= REMEMBERED_MAX {
             return Next::Leave;
         }
         known.last_read = Some(now);
@@ -77,25 +79,24 @@ impl Board {
 impl Guard {
     /// The incident with what lets its cluster be stopped. As it is where that is off, for incidents about many clusters, and where
     /// the answers don't come in time: then the next message has them.
-    pub(super) async fn with_exposure(&self, incident: &Incident) -> Incident {
-        let mut shown = incident.clone();
+    pub(super) async fn with_exposure<'i>(&self, incident: &'i Incident) -> Cow<'i, Incident> {
         let ([affected], 1, true) =
             (incident.clusters.as_slice(), incident.cluster_count, self.0.settings.posture)
         else {
-            return shown;
+            return Cow::Borrowed(incident);
         };
         // What ends needs no more to be read for it.
         let may_read = incident.state != IncidentState::Resolved;
+        let mut shown = incident.clone();
         shown.warnings.extend(self.exposure(&affected.id, may_read).await);
-        shown
+        Cow::Owned(shown)
     }
 
     async fn exposure(&self, cluster: &ClusterId, may_read: bool) -> Vec<String> {
         let key = cluster.key();
-        match self.0.exposure.next(&key, self.0.clock.since_boot()) {
+        match self.0.exposure.next(&key, may_read, self.0.clock.since_boot()) {
             Next::Tell(lines) => lines,
             Next::Leave => Vec::new(),
-            Next::Read if !may_read => Vec::new(),
             Next::Read => {
                 let (guard, cluster) = (self.clone(), cluster.clone());
                 let reading = tokio::spawn(async move {
@@ -115,5 +116,24 @@ impl Guard {
             Ok(answers) => Report::of(&answers).brief(cluster),
             Err(error) => vec![format!("How exposed the cluster is could not be read: {error}.")],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster(n: u128) -> ClusterKey {
+        ClusterKey::parse(&format!("{n:032x}")).unwrap()
+    }
+
+    #[test]
+    fn what_has_ended_is_not_read_and_keeps_no_other_back() {
+        let (board, now) = (Board::default(), Duration::from_secs(1));
+        assert_eq!(board.next(&cluster(1), false, now), Next::Leave);
+        assert_eq!(board.next(&cluster(1), true, now), Next::Read, "stopped again");
+        assert_eq!(board.next(&cluster(2), true, now), Next::Leave, "one at a time");
+        board.note(cluster(1), vec!["open".to_owned()], now);
+        assert_eq!(board.next(&cluster(1), false, now), Next::Tell(vec!["open".to_owned()]));
     }
 }

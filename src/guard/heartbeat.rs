@@ -38,6 +38,8 @@ struct Heartbeat {
     mode: &'static str,
     /// Something in the settings, the sinks or the policies is broken.
     degraded: bool,
+    /// Which guard this is. Heartbeats of older ones lack it.
+    version: &'static str,
 }
 
 impl Guard {
@@ -67,6 +69,7 @@ impl Guard {
             failed,
             mode: self.0.gate.mode().as_str(),
             degraded: !self.faults().is_empty(),
+            version: env!("CARGO_PKG_VERSION"),
         };
         let body = serde_json::to_vec(&heartbeat).unwrap_or_default();
         self.0.store.put(&StatePath::heartbeat(), body).await.err().map(|error| error.to_string())

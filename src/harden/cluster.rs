@@ -49,7 +49,8 @@ pub(super) fn under_way(cluster: &Value) -> Option<Judged> {
         .then(|| Judged::Busy(format!("the cluster is in the state `{}`", state.unwrap_or_default())))
 }
 
-fn hindered(cluster: &Value) -> Option<Judged> {
+/// Why a cluster takes no write now.
+pub(super) fn hindered(cluster: &Value) -> Option<Judged> {
     let power = word(cluster, &["properties", "powerState", "code"]);
     match Power::parse(power.as_deref()) {
         Power::Running => under_way(cluster),

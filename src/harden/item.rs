@@ -6,15 +6,16 @@ use super::defender_profile::DefenderProfile;
 use super::deny_rule::DenyRule;
 use super::judged::Judged;
 use super::nsg_rule::NsgRule;
+use super::upgrade::Upgrade;
 use super::workspace::NewWorkspace;
-use crate::domain::SubscriptionId;
+use crate::domain::{ClusterId, SubscriptionId};
 use crate::posture::Question;
 
 /// The api-version of single network rules: that of the groups they are in.
 const RULE_API: &str = "2024-05-01";
 
 /// What the person who hardens needs to be allowed to do, per item: what is read, then what is written. Never a part of the guard's role.
-pub const HARDEN_ACTIONS: [(&str, &[&str]); 6] = [
+pub const HARDEN_ACTIONS: [(&str, &[&str]); 7] = [
     ("defender-plan", &["Microsoft.Security/pricings/read", "Microsoft.Security/pricings/write"]),
     (
         "nsg-rule remove",
@@ -52,6 +53,15 @@ pub const HARDEN_ACTIONS: [(&str, &[&str]); 6] = [
             "Microsoft.ContainerService/locations/operations/read",
         ],
     ),
+    (
+        "upgrade",
+        &[
+            "Microsoft.ContainerService/managedClusters/read",
+            "Microsoft.ContainerService/managedClusters/upgradeProfiles/read",
+            "Microsoft.ContainerService/managedClusters/write",
+            "Microsoft.ContainerService/locations/operations/read",
+        ],
+    ),
 ];
 
 /// One thing to mend.
@@ -69,6 +79,8 @@ pub enum Item {
     AuthorizedRanges(AuthorizedRanges),
     /// Turn the Defender sensor of a cluster on.
     DefenderProfile(DefenderProfile),
+    /// Bring a cluster's control plane to a version.
+    Upgrade(Upgrade),
 }
 
 /// Why nothing can be said about an item.
@@ -94,6 +106,7 @@ impl Item {
             Self::Workspace(_) => "workspace",
             Self::AuthorizedRanges(_) => "authorized-ranges",
             Self::DefenderProfile(_) => "defender-profile",
+            Self::Upgrade(_) => "upgrade",
         }
     }
 
@@ -104,12 +117,9 @@ impl Item {
             Self::RemoveRule(rule) => in_group(rule),
             Self::AddRule(deny) => in_group(deny.rule()),
             Self::Workspace(new) => format!("{} in {}", new.id().name(), new.id().resource_group()),
-            Self::AuthorizedRanges(ranges) => {
-                format!("{} in {}", ranges.cluster().name(), ranges.cluster().resource_group())
-            }
-            Self::DefenderProfile(profile) => {
-                format!("{} in {}", profile.cluster().name(), profile.cluster().resource_group())
-            }
+            Self::AuthorizedRanges(ranges) => of_cluster(ranges.cluster()),
+            Self::DefenderProfile(profile) => of_cluster(profile.cluster()),
+            Self::Upgrade(upgrade) => of_cluster(upgrade.cluster()),
         }
     }
 
@@ -122,6 +132,31 @@ impl Item {
             Self::Workspace(new) => Question::Workspace(new.id().clone()),
             Self::AuthorizedRanges(ranges) => Question::Cluster(ranges.cluster().clone()),
             Self::DefenderProfile(profile) => Question::Cluster(profile.cluster().clone()),
+            Self::Upgrade(upgrade) => Question::Cluster(upgrade.cluster().clone()),
+        }
+    }
+
+    /// What has to be read before that, and given to [`Item::informed`].
+    pub fn first_question(&self) -> Option<Question> {
+        match self {
+            Self::Upgrade(upgrade) => Some(Question::Upgrades(upgrade.cluster().clone())),
+            Self::DefenderPlan(_)
+            | Self::RemoveRule(_)
+            | Self::AddRule(_)
+            | Self::Workspace(_)
+            | Self::AuthorizedRanges(_)
+            | Self::DefenderProfile(_) => None,
+        }
+    }
+
+    /// The item that knows the answer to its first question.
+    ///
+    /// # Errors
+    /// The body is not what was asked for.
+    pub fn informed(&self, read: Option<&[u8]>) -> Result<Self, ItemError> {
+        match self {
+            Self::Upgrade(upgrade) => Ok(Self::Upgrade(upgrade.informed(read)?)),
+            other => Ok(other.clone()),
         }
     }
 
@@ -142,7 +177,8 @@ impl Item {
             Self::DefenderPlan(_)
             | Self::Workspace(_)
             | Self::AuthorizedRanges(_)
-            | Self::DefenderProfile(_) => (path, question.api_version()),
+            | Self::DefenderProfile(_)
+            | Self::Upgrade(_) => (path, question.api_version()),
         }
     }
 
@@ -155,6 +191,7 @@ impl Item {
             Self::Workspace(new) => new.id().subscription(),
             Self::AuthorizedRanges(ranges) => ranges.cluster().subscription(),
             Self::DefenderProfile(profile) => profile.cluster().subscription(),
+            Self::Upgrade(upgrade) => upgrade.cluster().subscription(),
         }
     }
 
@@ -170,10 +207,15 @@ impl Item {
             Self::Workspace(new) => new.judge(read),
             Self::AuthorizedRanges(ranges) => ranges.judge(read),
             Self::DefenderProfile(profile) => profile.judge(read),
+            Self::Upgrade(upgrade) => upgrade.judge(read),
         }
     }
 }
 
 fn in_group(rule: &NsgRule) -> String {
     format!("{} in {} ({})", rule.name(), rule.group().name(), rule.group().resource_group())
+}
+
+fn of_cluster(cluster: &ClusterId) -> String {
+    format!("{} in {}", cluster.name(), cluster.resource_group())
 }

@@ -216,6 +216,66 @@ fn a_deny_that_is_there_and_holds_is_already_so_and_one_that_is_shadowed_is_move
     );
 }
 
+fn upgraded(to: &str, offered: &Value, cluster: &Value) -> Judged {
+    let item = Item::Upgrade(Upgrade::new(ClusterId::parse(CLUSTER).unwrap(), to).unwrap());
+    let profile = json!({ "properties": { "controlPlaneProfile": { "kubernetesVersion": "1.34.4", "upgrades": offered } } });
+    judged(&item.informed(Some(profile.to_string().as_bytes())).unwrap(), cluster)
+}
+
+#[test]
+fn a_control_plane_goes_one_minor_version_at_a_time_to_one_that_is_offered() {
+    let cluster = |current: &str, power: &str, state: &str| {
+        json!({ "id": CLUSTER, "eTag": "e", "properties": { "kubernetesVersion": "1.34", "currentKubernetesVersion": current,
+            "powerState": { "code": power }, "provisioningState": state,
+            "agentPoolProfiles": [{ "name": "system", "orchestratorVersion": "1.33", "currentOrchestratorVersion": "1.33.9" }] } })
+    };
+    let running = cluster("1.34.4", "Running", "Succeeded");
+    let offered = json!([{ "kubernetesVersion": "1.34.7" }, { "kubernetesVersion": "1.35.2" }, { "kubernetesVersion": "1.35.9", "isPreview": true },
+                         { "kubernetesVersion": "1.36.0" }]);
+    let Judged::Change(change) = upgraded("1.35.2", &offered, &running) else { panic!("no change") };
+    insta::assert_snapshot!(change.now, @"the control plane has version 1.34.4; node pools: `system` 1.33.9");
+    let body: Value = serde_json::from_str(&change.body.unwrap()).unwrap();
+    assert_eq!(body["properties"]["kubernetesVersion"], "1.35.2");
+    assert_eq!(
+        body["properties"]["agentPoolProfiles"], running["properties"]["agentPoolProfiles"],
+        "the node pools stay"
+    );
+    assert!(matches!(upgraded("1.34.7", &offered, &running), Judged::Change(_)));
+    for (to, why) in [
+        (
+            "1.36.0",
+            "1.34.4 to 1.36.0 is more than one minor version: go one by one; offered are: 1.34.7, 1.35.2, 1.35.9, 1.36.0",
+        ),
+        ("2.0.0", "more than one minor version"),
+        ("1.35.1", "Azure doesn't offer 1.35.1 to this cluster"),
+        ("1.35.9", "1.35.9 is a preview"),
+        ("1.34.3", "AKS goes back to no earlier one"),
+    ] {
+        let judged = upgraded(to, &offered, &running);
+        assert!(refused(&judged).contains(why), "{judged:?}");
+    }
+    assert!(refused(&upgraded("1.35.2", &Value::Null, &running)).contains("offered are: none"));
+    assert!(
+        refused(&upgraded("1.35.2", &offered, &cluster("1.34.4", "Stopped", "Succeeded")))
+            .contains("the cluster is stopped")
+    );
+    assert!(matches!(
+        upgraded("1.35.2", &offered, &cluster("1.34.4", "Running", "Upgrading")),
+        Judged::Busy(_)
+    ));
+    assert!(matches!(
+        upgraded("1.35.2", &offered, &cluster("1.35.2", "Running", "Upgrading")),
+        Judged::Busy(_)
+    ));
+    assert!(matches!(
+        upgraded("1.35.2", &Value::Null, &cluster("1.35.2", "Running", "Succeeded")),
+        Judged::Already(_)
+    ));
+    for odd in ["", "1.35", "1.35.2.1", "v1.35.2", "1.35.+2", "1..2", "1.35.99999999999"] {
+        assert!(Upgrade::new(ClusterId::parse(CLUSTER).unwrap(), odd).is_err(), "{odd}");
+    }
+}
+
 #[test]
 fn a_workspace_that_is_being_made_is_waited_for_and_a_broken_one_is_told() {
     let in_state =

@@ -5,8 +5,10 @@ mod replay;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde_json::json;
 
 use super::*;
+use crate::case::{self, Case, CaseId, Mode};
 use crate::domain::{Caller, CallerKind, ClusterId, PowerOperation, PowerVerb, ScopeOperation, ScopeReading};
 
 const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
@@ -62,6 +64,20 @@ fn stop(cluster: &ClusterId, when: &str, caller: &Caller) -> ScopeOperation {
 
 fn start(cluster: &ClusterId, when: &str, caller: &Caller) -> ScopeOperation {
     operation(cluster, PowerVerb::Start, at(when), caller)
+}
+
+/// A stored case of one stop: nothing decided, nothing done.
+fn opened(id: &ClusterId, when: &str, caller: &Caller) -> Case {
+    let time = at(when);
+    let stop: case::Stop = serde_json::from_value(json!({
+        "time": time,
+        "caller": caller,
+        "event_id": when,
+        "source": "event",
+    }))
+    .unwrap();
+    let number = u64::try_from(time.as_second()).unwrap();
+    Case::new(CaseId::new(&id.key(), number), Mode::Act, stop, time)
 }
 
 fn window() -> Window {

@@ -23,9 +23,11 @@ use super::view::{View, message_id};
 use super::{Delivered, DeliveryError, Sink};
 use crate::domain::Incident;
 
+mod reach;
 mod shown;
 mod try_out;
 
+pub use reach::Reached;
 pub use shown::{Receiver, Shown};
 
 /// How long a receiver may take, and how long all requests of a message may together. Standard Webhooks advises 15 to 30 s; an

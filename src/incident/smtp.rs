@@ -101,6 +101,18 @@ impl MailServer {
         }
     }
 
+    /// Connects, logs in and hangs up: nothing is sent.
+    ///
+    /// # Errors
+    /// Why not, in words that may quote the server.
+    pub async fn check(&self) -> Result<(), String> {
+        match self.transport.test_connection().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("the server hung up".to_owned()),
+            Err(error) => Err(reason(&error)),
+        }
+    }
+
     fn message(&self, letter: &Letter<'_>) -> Result<Message, lettre::error::Error> {
         let mut builder = Message::builder()
             .from(self.from.clone())

@@ -186,7 +186,7 @@ fn finding(check: Check, resource: &impl ToString, what: &str, holders: &[Holder
 }
 
 /// Whether an action fits a pattern of a role definition, in which `*` stands for any text.
-fn fits(pattern: &str, action: &str) -> bool {
+pub(crate) fn fits(pattern: &str, action: &str) -> bool {
     let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|head| action.strip_prefix(head)) else { return false };

@@ -8,7 +8,7 @@ pub(super) fn quote(word: &str) -> String {
 }
 
 /// A command: a fixed beginning, then arguments that are quoted where they need it.
-pub(super) fn command(fixed: &str, arguments: &[&str]) -> String {
+pub(crate) fn command(fixed: &str, arguments: &[&str]) -> String {
     let quoted = arguments.iter().map(|argument| quote(argument));
     std::iter::once(fixed.to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
 }

@@ -115,6 +115,11 @@ impl StatePath {
         Self(Path::from("heartbeat.json"))
     }
 
+    /// `probes/<name>`: a blob that shows whether conditional writes work, and is deleted at once.
+    pub fn probe(name: &PathName) -> Self {
+        Self(Path::from(format!("probes/{name}")))
+    }
+
     /// `open/0-entries/<name>.json`: what a sweep is working on, and how often a case ended one.
     pub fn entry(name: &PathName) -> Self {
         Self(Path::from(format!("{ENTRIES}{name}.json")))
@@ -311,6 +316,11 @@ impl Prefix {
     /// Messages that were given up.
     pub fn dead_letters() -> Self {
         Self(Path::from("dead-letters"))
+    }
+
+    /// Blobs that show whether conditional writes work.
+    pub fn probes() -> Self {
+        Self(Path::from("probes"))
     }
 
     /// Copies of damaged records.

@@ -10,7 +10,7 @@ const ADAPTERS: [&str; 3] = ["azure", "store", "incident"];
 
 /// Each module with those it may use, from the bottom to the top; a module may only use what stands above it in this
 /// list. A new module gets its line here first.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     // Wrong versions of single rules, for tests that must find them.
     ("mutant", &[]),
     // The words of the guard's world. Uses nothing of ours.
@@ -23,6 +23,8 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("posture", &["domain"]),
     // What would mend that: which request, and whether it is needed. Sends nothing itself.
     ("harden", &["domain", "posture"]),
+    // What answers say about whether a deployed guard works. Asks nothing itself.
+    ("doctor", &["domain", "posture"]),
     // The one place that reads the system's time.
     ("clock", &[]),
     // How a line is written; says nothing about the guard's world but what is safe to print.
@@ -48,6 +50,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
             "history",
             "posture",
             "harden",
+            "doctor",
             "clock",
             "config",
             "telemetry",
@@ -67,6 +70,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
             "history",
             "posture",
             "harden",
+            "doctor",
             "clock",
             "config",
             "telemetry",

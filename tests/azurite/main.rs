@@ -83,25 +83,28 @@ impl Fixture {
 }
 
 fn open(state: &str, container: &str, emulator_url: &str) -> Store {
+    Store::open(&location(state, container, emulator_url), transport()).unwrap()
+}
+
+/// A container's blobs as dead letters: those of Event Grid lie in a container of their own.
+fn dead_letters(container: &str, emulator_url: &str) -> DeadLetters {
+    let location = location("UseDevelopmentStorage=true", container, emulator_url);
+    let Location::Blobs(location) = location else { panic!("{container}") };
+    DeadLetters::open(&location, transport()).unwrap()
+}
+
+fn location(state: &str, container: &str, emulator_url: &str) -> Location {
     let location = Location::parse(LocationSettings {
         state,
         container: Some(container),
         emulator_url: Some(emulator_url),
         blob_suffix: BLOB_SUFFIX_PUBLIC,
     });
-    Store::open(&location.unwrap(), Transport { http: Arc::new(|| Ok(client())), tokens: None }).unwrap()
+    location.unwrap()
 }
 
-/// The containers' dead letters: those of Event Grid lie in a container of their own.
-fn dead_letters(container: &str, emulator_url: &str) -> DeadLetters {
-    let location = Location::parse(LocationSettings {
-        state: "UseDevelopmentStorage=true",
-        container: Some(container),
-        emulator_url: Some(emulator_url),
-        blob_suffix: BLOB_SUFFIX_PUBLIC,
-    });
-    let Ok(Location::Blobs(location)) = location else { panic!("{container}") };
-    DeadLetters::open(&location, Transport { http: Arc::new(|| Ok(client())), tokens: None }).unwrap()
+fn transport() -> Transport {
+    Transport { http: Arc::new(|| Ok(client())), tokens: None }
 }
 
 /// A connection string with a signature for everything, by way of a server.

@@ -1,57 +1,25 @@
 use std::path::Path;
-use std::sync::Arc;
 
 use aks_stop_guard::case::{Case, CaseId, Episode, Mode, Outcome, Record, Stop};
 use aks_stop_guard::domain::{Caller, CallerKind, ClusterId};
-use aks_stop_guard::store::{
-    BLOB_SUFFIX_PUBLIC, CasePath, Location, LocationSettings, OpenMarker, StatePath, Store, Transport,
-};
+use aks_stop_guard::store::{CasePath, OpenMarker, StatePath};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use simulator::http::now;
 
-use crate::azurite::Azurite;
+use crate::stored_state::State;
 use crate::{Done, SUBSCRIPTION, run, timeless};
 
 const ALICE: &str = "11111111-1111-4111-8111-111111111111";
 
-/// A state of one's own in a real Azurite.
-pub(super) struct State {
-    azurite: Arc<Azurite>,
-    container: &'static str,
-    pub(super) store: Store,
-}
-
 impl State {
-    pub(super) async fn new(container: &'static str) -> Self {
-        // Another test may have been first: it is the same provider.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let azurite = Azurite::shared();
-        let location = Location::parse(LocationSettings {
-            state: "UseDevelopmentStorage=true",
-            container: Some(container),
-            emulator_url: Some(&azurite.url),
-            blob_suffix: BLOB_SUFFIX_PUBLIC,
-        });
-        let client = || Ok(reqwest::Client::builder().no_proxy().build().unwrap());
-        let store =
-            Store::open(&location.unwrap(), Transport { http: Arc::new(client), tokens: None }).unwrap();
-        store.init().await.unwrap();
-        Self { azurite, container, store }
-    }
-
     async fn run(&self, arguments: &[&str]) -> Done {
         self.command(&[&["policy", "replay"], arguments].concat()).await
     }
 
     /// Runs the binary with this state.
     pub(super) async fn command(&self, arguments: &[&str]) -> Done {
-        let environment = [
-            ("STOP_GUARD_STATE", "UseDevelopmentStorage=true"),
-            ("STOP_GUARD_STATE_CONTAINER", self.container),
-            ("AZURITE_BLOB_STORAGE_URL", &self.azurite.url),
-        ];
-        run(arguments, &environment).await
+        run(arguments, &self.settings()).await
     }
 
     /// A closed case, and the record of its cluster.

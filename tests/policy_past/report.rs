@@ -3,7 +3,8 @@
 use aks_stop_guard::store::StatePath;
 use serde_json::{Value, json};
 
-use crate::replay::{State, cluster, days_ago};
+use crate::replay::{cluster, days_ago};
+use crate::stored_state::State;
 use crate::timeless;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

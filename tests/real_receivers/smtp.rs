@@ -87,6 +87,20 @@ async fn later_is_tried_again_and_never_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_check_logs_in_and_sends_nothing() {
+    let mut mailbox = Mailbox::start("guard", "p@ss/w", &[]).await;
+    let with = |login: &str| {
+        MailServer::new(&format!("smtp://{login}127.0.0.1:{}", mailbox.port()), FROM, TO).unwrap()
+    };
+    let (right, wrong) = (with("guard:p%40ss%2Fw@"), with("guard:hunter2@"));
+    let why = wrong.check().await.unwrap_err();
+    assert!(why.contains("535") && !why.contains("hunter2") && !why.contains("127.0.0.1"), "{why}");
+    assert_eq!(right.check().await, Ok(()));
+    right.send(&letter("the first", "down")).await.unwrap();
+    assert_eq!(mailbox.letter().await.mail.header("subject"), "the first");
+}
+
+#[tokio::test]
 async fn a_password_is_asked_for_and_a_wrong_one_can_be_mended_and_is_not_shown() {
     let mut mailbox = Mailbox::start("guard", "p@ss/w", &[]).await;
     let with = |login: &str| {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::row::{Summary, head, row};
 use super::warn;
 use crate::cli::operator::{Operator, block_on};
-use crate::cli::policy::log::since;
+use crate::cli::policy::since;
 use crate::cli::stored::walk::{Seen, WAITING_MAX, Wanted, Which, walk};
 use crate::cli::{Exit, output};
 use crate::config::Environment;
@@ -60,7 +60,7 @@ pub(super) fn run(args: Args, environment: &Environment) -> anyhow::Result<Exit>
     let now = operator.now();
     let since = now.checked_sub(args.since).context("the calendar does not go back that far")?;
     let wanted = Wanted { closed_since: Some(since).filter(|_| !args.open), now, cluster: args.cluster };
-    let colour = output::is_terminal() && environment.get("NO_COLOR").is_none();
+    let colour = output::has_colours(environment);
     let writer = Writer { form: args.output, now, colour, rows: 0, problems: 0 };
     let writer = block_on(async {
         let (tell, heard) = mpsc::channel(WAITING_MAX);

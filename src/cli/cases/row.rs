@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::age::age;
 use crate::case::{Case, CaseId, Mode};
+use crate::cli::output;
 use crate::cli::stored::walk::StoredCase;
 use crate::domain::text::{clean, utc};
 use crate::domain::{Caller, ClusterId};
@@ -130,7 +131,7 @@ impl Tone {
             Self::Good => "32",
             Self::Quiet => "2",
         };
-        if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        output::painted(code, text, colour)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::case::outbox::{Message, Receipt};
 use crate::case::{Case, Record, sentences_now};
 use crate::cli::operator::{Operator, block_on};
 use crate::cli::stored::by_id::{Found, case_id, find};
+use crate::cli::stored::read::cluster_of;
 use crate::cli::{Exit, Format, output};
 use crate::config::Environment;
 use crate::domain::ClusterId;
@@ -48,14 +49,13 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
             None
         }
     };
-    let of_case =
-        case.verdict.as_ref().and_then(|verdict| verdict.asked.as_ref()).map(|asked| &asked.cluster);
-    let cluster = record.as_ref().map(|record| &record.cluster).or(of_case);
+    let of_case = cluster_of(&case, &args.id.key);
+    let cluster = record.as_ref().map(|record| &record.cluster).or(of_case.as_ref());
     let receipts = receipts(&case, record.as_ref());
     let waiting = waiting(&case, record.as_ref());
     match args.output {
         Format::Human => {
-            let colour = output::is_terminal() && environment.get("NO_COLOR").is_none();
+            let colour = output::has_colours(environment);
             output::print(&story(&Story { case: &case, cluster, receipts, waiting, now, colour }));
         }
         Format::Json => {
@@ -79,11 +79,7 @@ fn receipts<'a>(case: &'a Case, record: Option<&'a Record>) -> Vec<&'a Receipt> 
 
 /// What sinks have not taken yet.
 fn waiting<'a>(case: &Case, record: Option<&'a Record>) -> Vec<&'a Message> {
-    let id = case.id.as_str();
-    let is_of_case = |message: &&Message| {
-        let rest = message.incident.id.strip_prefix(id);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-    };
+    let is_of_case = |message: &&Message| case.id.has_incident(&message.incident.id);
     record.into_iter().flat_map(|record| &record.outbox).filter(is_of_case).collect()
 }
 

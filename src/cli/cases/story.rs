@@ -8,6 +8,7 @@ use super::age::age;
 use super::row::{state, tone, verdict};
 use crate::case::outbox::{Message, Receipt};
 use crate::case::{Asked, Case, IntentState, Stop, StopSource, Verdict, sentences_now};
+use crate::cli::output;
 use crate::domain::text::{clean, utc};
 use crate::domain::{Caller, ClusterId};
 
@@ -35,7 +36,7 @@ struct Page {
 
 impl Page {
     fn head(&mut self, head: &str) {
-        let head = if self.colour { format!("\u{1b}[1m{head}\u{1b}[0m") } else { head.to_owned() };
+        let head = output::painted("1", head, self.colour);
         // Writing to a String can't fail.
         let _ = writeln!(self.text, "\n{head}");
     }

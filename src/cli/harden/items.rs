@@ -5,7 +5,7 @@ use clap::{Subcommand, ValueEnum};
 use super::How;
 use crate::domain::{ClusterId, ResourceId, SubscriptionId};
 use crate::harden::{
-    AuthorizedRanges, DefenderPlan, DefenderProfile, DenyRule, Item, NewWorkspace, NsgRule, Protocol,
+    AuthorizedRanges, DefenderPlan, DefenderProfile, DenyRule, Item, NewWorkspace, NsgRule, Protocol, Upgrade,
 };
 
 /// Days that a new workspace keeps logs: what `posture` looks for.
@@ -25,6 +25,8 @@ pub(super) enum Wanted {
     AuthorizedRanges(RangesArgs),
     /// Turn the Defender sensor of clusters on; it is a part of the plan
     DefenderProfile(ProfileArgs),
+    /// Bring the control plane of clusters to a version, one minor at a time; it can't be undone
+    Upgrade(UpgradeArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -127,6 +129,18 @@ pub(super) struct ProfileArgs {
     how: How,
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct UpgradeArgs {
+    /// Clusters, by their ids
+    #[arg(long, value_name = "ID", num_args = 1.., required = true, value_parser = ClusterId::parse)]
+    cluster: Vec<ClusterId>,
+    /// The whole version, like 1.34.4: one that Azure offers the cluster
+    #[arg(long, value_name = "VERSION")]
+    to: String,
+    #[command(flatten)]
+    how: How,
+}
+
 impl Wanted {
     /// The items, and how to treat them. Ends the process with clap's usage error where an argument can't be used.
     pub(super) fn items(self) -> (Vec<Item>, How) {
@@ -157,6 +171,10 @@ impl Wanted {
             Self::DefenderProfile(ProfileArgs { cluster, workspace, how }) => {
                 let profile = |cluster| or_usage(DefenderProfile::new(cluster, workspace.clone()));
                 (cluster.into_iter().map(profile).map(Item::DefenderProfile).collect(), how)
+            }
+            Self::Upgrade(UpgradeArgs { cluster, to, how }) => {
+                let upgrade = |cluster| or_usage(Upgrade::new(cluster, &to));
+                (cluster.into_iter().map(upgrade).map(Item::Upgrade).collect(), how)
             }
         }
     }

@@ -8,11 +8,11 @@ use anyhow::Context as _;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use tokio::runtime::Builder;
 
 use super::{FOR_ARM, log, tell_faults};
 use crate::azure::HttpTransport;
 use crate::azure::power_history::HISTORY_MAX;
+use crate::cli::operator::block_on;
 use crate::cli::{Exit, Format, output, wiring};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Environment, Settings, TIMEZONE_SETTING};
@@ -67,9 +67,7 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
     let files = args.out.as_deref().map(Files::new_in).transpose()?;
     let until = SystemClock.now();
     let window = Window { since: until - args.since.min(HISTORY_MAX), until };
-    let runtime =
-        Builder::new_current_thread().enable_all().build().context("the runtime can't be started")?;
-    let reading = runtime.block_on(log::read(&arm, &args.scope, window.since, window.until))?;
+    let reading = block_on(log::read(&arm, &args.scope, window.since, window.until))?;
     let learned = Learned::from(&reading, window, &zone);
     if let Some(files) = files {
         files.write(&learned)?;

@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use clap::ValueEnum;
 use jiff::SignedDuration;
-use tokio::runtime::Builder;
 
 use super::{FOR_ARM, FOR_STATE, log, tell_faults};
 use crate::azure::HttpTransport;
 use crate::azure::power_history::HISTORY_MAX;
 use crate::case::Case;
+use crate::cli::operator::block_on;
 use crate::cli::stored::window::{self, Found};
 use crate::cli::{Exit, Format, output, wiring};
 use crate::clock::{Clock as _, SystemClock};
@@ -85,9 +84,7 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
     let baseline = baseline.flatten();
     let until = SystemClock.now();
     let window = Window { since: until - args.since, until };
-    let runtime =
-        Builder::new_current_thread().enable_all().build().context("the runtime can't be started")?;
-    let found = runtime.block_on(read(args, &settings, &http, window))?;
+    let found = block_on(read(args, &settings, &http, window))?;
     let Some((source, window, found)) = found else { return Ok(Exit::Invalid) };
     let set = |policies| PolicySet { policies, zone: &settings.zone };
     let mut replay = Replay::of(source, window, found.cases, set(&policies), baseline.as_ref().map(set));

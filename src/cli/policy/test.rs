@@ -125,7 +125,7 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
             coverage.entry((source.file.clone(), source.line, id.to_owned())).or_default();
         }
     }
-    let colour = args.output == Form::Human && output::is_terminal() && environment.get("NO_COLOR").is_none();
+    let colour = args.output == Form::Human && output::has_colours(environment);
     output::print(&match args.output {
         Form::Human => human(&results, &coverage, colour),
         Form::Json => format!("{:#}\n", as_json(&results, &coverage)),
@@ -294,9 +294,7 @@ fn undetermined(coverage: &Coverage) -> impl Iterator<Item = &(String, usize, St
 }
 
 fn human(results: &[FileResult], coverage: &Coverage, colour: bool) -> String {
-    let paint = |code: &str, word: &str| {
-        if colour { format!("\u{1b}[{code}m{word}\u{1b}[0m") } else { word.to_owned() }
-    };
+    let paint = |code: &str, word: &str| output::painted(code, word, colour);
     let mut told = String::new();
     for file in results {
         // Writing to a String can't fail.

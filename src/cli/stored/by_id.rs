@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::case::{Case, CaseId, Episode, Record};
+use crate::case::{Case, CaseId, Record};
 use crate::domain::ClusterKey;
 use crate::store::{CasePath, OpenMarker, StatePath, Store};
 
@@ -50,12 +50,8 @@ pub(in crate::cli) async fn find(store: &Store, id: &OpenMarker, now: Timestamp)
     let wanted = CaseId::new(&id.key, id.generation);
     let record = record(store, id).await;
     if let Ok(read) = &record {
-        let of_record = match &read.episode {
-            Episode::Open(case) | Episode::Held(case) => Some(case.as_ref().clone()),
-            Episode::Closing(closing) => Some(serde_json::from_str(&closing.body)?),
-            Episode::None => None,
-        };
-        if let Some(case) = of_record.filter(|case: &Case| case.id == wanted) {
+        let of_record = read.episode.clone().into_case()?;
+        if let Some(case) = of_record.filter(|case| case.id == wanted) {
             return Ok(Found { case, record });
         }
     }

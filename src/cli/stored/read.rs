@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use super::walk::StoredCase;
-use crate::case::{Case, Episode, Record};
+use crate::case::{Case, Record};
 use crate::domain::{ClusterId, ClusterKey};
 use crate::store::{CasePath, OpenMarker, StatePath, Store, StoreError};
 
@@ -42,15 +42,11 @@ pub(super) async fn read_open(store: Store, marker: OpenMarker) -> Read {
         Ok(record) => record,
         Err(error) => return Read::Unreadable(format!("{path}: {error}")),
     };
-    let case = match record.episode {
-        Episode::Open(case) | Episode::Held(case) => *case,
-        Episode::Closing(closing) => match parse(closing.body.as_bytes()) {
-            Ok(case) => case,
-            Err(why) => return Read::Unreadable(format!("{path}: its case that is being closed: {why}")),
-        },
-        Episode::None => return Read::Nothing,
-    };
-    Read::Case(Box::new(StoredCase { cluster: Some(record.cluster), case }))
+    match record.episode.into_case() {
+        Ok(Some(case)) => Read::Case(Box::new(StoredCase { cluster: Some(record.cluster), case })),
+        Ok(None) => Read::Nothing,
+        Err(error) => Read::Unreadable(format!("{path}: its case that is being closed: {}", damaged(&error))),
+    }
 }
 
 /// A closed case, if it was closed at `since` or later.
@@ -61,9 +57,9 @@ pub(super) async fn read_closed(store: Store, names: Arc<Names>, path: CasePath,
         Ok(None) => return Read::Nothing,
         Err(error) => return Read::Failed(error.to_string()),
     };
-    let case = match parse(&stored.bytes) {
+    let case: Case = match serde_json::from_slice(&stored.bytes) {
         Ok(case) => case,
-        Err(why) => return Read::Unreadable(format!("{path}: {why}")),
+        Err(error) => return Read::Unreadable(format!("{path}: {}", damaged(&error))),
     };
     if case.closed_at.is_some_and(|at| at < since) {
         return Read::Nothing;
@@ -79,14 +75,12 @@ pub(super) async fn read_closed(store: Store, names: Arc<Names>, path: CasePath,
     Read::Case(Box::new(StoredCase { cluster, case }))
 }
 
-/// Reads an archived case.
-pub(super) fn parse(bytes: &[u8]) -> Result<Case, String> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| format!("it is damaged, or a newer version wrote it: {error}"))
+fn damaged(error: &serde_json::Error) -> String {
+    format!("it is damaged, or a newer version wrote it: {error}")
 }
 
 /// The case's cluster, as the question to the policies names it.
-pub(super) fn cluster_of(case: &Case, key: &ClusterKey) -> Option<ClusterId> {
+pub(in crate::cli) fn cluster_of(case: &Case, key: &ClusterKey) -> Option<ClusterId> {
     let asked = case.verdict.as_ref()?.asked.as_ref()?;
     (asked.cluster.key() == *key).then(|| asked.cluster.clone())
 }

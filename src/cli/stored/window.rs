@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::case::{Case, Episode, Record};
+use crate::case::{Case, Record};
 use crate::cli::output;
 use crate::domain::{ClusterId, ClusterKey};
 use crate::history::Window;
@@ -134,13 +134,9 @@ async fn read_records<T, K: Fn(&ClusterId, Case) -> T>(
             sieve.found.unreadable += usize::from(is_open);
             continue;
         };
-        match episode {
-            Episode::Open(case) | Episode::Held(case) if is_open => sieve.take(Some(&cluster), Some(*case)),
-            Episode::Closing(closing) if is_open => {
-                sieve.take(Some(&cluster), serde_json::from_str(&closing.body).ok());
-            }
-            // No case, or one that was opened since the list was made: the next report has it.
-            Episode::Open(_) | Episode::Held(_) | Episode::Closing(_) | Episode::None => {}
+        // One that was opened since the list was made is for the next report.
+        if is_open && let Some(case) = episode.into_case().transpose() {
+            sieve.take(Some(&cluster), case.ok());
         }
         clusters.insert(key, cluster);
     }

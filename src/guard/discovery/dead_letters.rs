@@ -80,7 +80,7 @@ impl Guard {
         baselines: &BTreeMap<SubscriptionId, Baseline>,
         run: &mut Run,
     ) -> Result<(), Trouble> {
-        let Some(stored) = letters.read(&letter.path).await.map_err(Trouble::store)? else { return Ok(()) };
+        let Some(stored) = letters.read(&letter.path).await? else { return Ok(()) };
         let hints = hints(&stored.bytes, &|subscription| guarded.contains(subscription));
         let mut is_settled = true;
         for cluster in hints {
@@ -100,12 +100,9 @@ impl Guard {
         if !is_settled {
             return Ok(());
         }
-        self.0
-            .store
-            .put(&StatePath::dead_event(&stored.bytes), stored.bytes)
-            .await
-            .map_err(Trouble::store)?;
-        letters.delete(&letter.path).await.map_err(Trouble::store)
+        self.0.store.put(&StatePath::dead_event(&stored.bytes), stored.bytes).await?;
+        letters.delete(&letter.path).await?;
+        Ok(())
     }
 }
 

@@ -61,14 +61,10 @@ pub(super) enum Trouble {
     Guard(#[from] GuardError),
     #[error(transparent)]
     Arm(#[from] ArmError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error("looking into cluster `{0}` panicked")]
     Panicked(ClusterKey),
-}
-
-impl Trouble {
-    pub(super) fn store(error: StoreError) -> Self {
-        Self::Guard(error.into())
-    }
 }
 
 impl Guard {

@@ -3,26 +3,11 @@ mod page;
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use serde_json::json;
 
 use super::*;
-use crate::case::{Case, CaseId, Held, Mode, Outcome, Stop, StopSource};
+use crate::case::{Held, Outcome, Stop, StopSource};
 use crate::domain::incident::TimelineEntry;
 use crate::history::month::Stopped;
-
-/// A case of one stop: nothing decided, nothing done.
-fn opened(id: &ClusterId, when: &str, caller: &Caller) -> Case {
-    let time = at(when);
-    let stop: Stop = serde_json::from_value(json!({
-        "time": time,
-        "caller": caller,
-        "event_id": when,
-        "source": "event",
-    }))
-    .unwrap();
-    let number = u64::try_from(time.as_second()).unwrap();
-    Case::new(CaseId::new(&id.key(), number), Mode::Act, stop, time)
-}
 
 fn judged(mut case: Case, authorised: bool) -> Case {
     case.verdict = serde_json::from_value(json!({

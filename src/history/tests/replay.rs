@@ -1,25 +1,14 @@
-use serde_json::json;
-
 use super::*;
+use crate::case::StopSource;
 use crate::case::model::RestartAnswer;
-use crate::case::{Case, CaseId, Mode, Stop, StopSource};
 use crate::policy::{Counts, DEFAULT_POLICIES, Policies, PolicyFile};
 
 /// A stored case of a stop, with what was decided.
 fn stored(id: &ClusterId, when: &str, caller: &Caller, authorised: bool) -> Past {
-    let time = at(when);
-    let stop: Stop = serde_json::from_value(json!({
-        "time": time,
-        "caller": caller,
-        "event_id": when,
-        "source": "event",
-        "allowed_by": authorised.then_some(["old"]),
-    }))
-    .unwrap();
-    let number = u64::try_from(time.as_second()).unwrap();
-    let mut case = Case::new(CaseId::new(&id.key(), number), Mode::Act, stop, time);
+    let mut case = opened(id, when, caller);
+    case.stops[0].allowed_by = authorised.then(|| vec!["old".to_owned()]);
     case.verdict = serde_json::from_value(json!({
-        "stop_time": time,
+        "stop_time": at(when),
         "authorised": authorised,
         "policies": if authorised { vec!["old"] } else { Vec::new() },
         "policy_hash": "of then",

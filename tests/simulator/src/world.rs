@@ -14,6 +14,7 @@ pub mod entra;
 mod estate;
 mod event;
 mod fault;
+mod gates;
 mod graph;
 mod groups;
 mod guid;
@@ -48,6 +49,7 @@ pub use cluster::{
 pub use estate::Estate;
 pub use event::{EventMoment, EventRule, ResourceEvent};
 pub use fault::{Fault, FaultRule, RequestKind};
+pub use gates::Gates;
 pub use graph::DEFAULT_GRAPH_LAG;
 pub use id::{ClusterId, NotAClusterId};
 pub use identity::AssignedIdentity;
@@ -114,6 +116,7 @@ pub struct World {
     guids: Guids,
     clusters: BTreeMap<ClusterId, Cluster>,
     estate: Estate,
+    gates: Gates,
     /// Lower-cased subscriptions, and subscription and group, that ever held a cluster.
     subscriptions: BTreeSet<String>,
     groups: BTreeSet<(String, String)>,
@@ -146,6 +149,7 @@ impl World {
             now: Timestamp::UNIX_EPOCH,
             clusters: BTreeMap::new(),
             estate: Estate::default(),
+            gates: Gates::default(),
             subscriptions: BTreeSet::new(),
             groups: BTreeSet::new(),
             groups_above: groups::Groups::default(),
@@ -186,6 +190,11 @@ impl World {
     /// What stands around the clusters, to turn its knobs.
     pub fn estate_mut(&mut self) -> &mut Estate {
         &mut self.estate
+    }
+
+    /// Locks, deny assignments and Event Grid, to turn their knobs.
+    pub fn gates_mut(&mut self) -> &mut Gates {
+        &mut self.gates
     }
 
     /// All clusters, ordered by id.

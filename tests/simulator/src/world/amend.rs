@@ -158,4 +158,4 @@ pub(super) fn invalid(what: &str) -> Draft {
 }
 
 /// Members of a cluster's properties that a PUT changes here; others are as the world has them.
-pub(super) const WRITTEN: [&str; 2] = ["apiServerAccessProfile", "securityProfile"];
+pub(super) const WRITTEN: [&str; 3] = ["apiServerAccessProfile", "securityProfile", "kubernetesVersion"];

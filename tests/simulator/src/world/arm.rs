@@ -234,7 +234,7 @@ impl World {
                 query.clusters(self.clusters.values(), &self.groups_above, indexed)
             }
             Target::Amend(amend) => self.amend(amend, call),
-            Target::Around(around) => self.around(around, call.request.uri()),
+            Target::Around(around) => self.around(around, call.request.uri(), &caller),
             Target::Token | Target::Unknown => Draft::empty(StatusCode::NOT_FOUND),
         }
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::World;
 use super::answer::Draft;
 use super::arm::not_found;
-use super::caller::TENANT;
+use super::caller::{Caller, TENANT};
 use super::cluster::Cluster;
 use super::fault::RequestKind;
 use super::id::ClusterId;
@@ -22,6 +22,11 @@ pub(super) enum Around {
     Assignments { subscription: String },
     Releases { subscription: String },
     Groups { subscription: String, group: String },
+    Permissions { subscription: String },
+    Locks { subscription: String },
+    Denials { subscription: String },
+    Topics { subscription: String },
+    EventSubscriptions { subscription: String, topic: String },
     Resource { kind: RequestKind, subscription: String, id: String },
     ClusterPlan(ClusterId),
     Upgrades(ClusterId),
@@ -52,6 +57,26 @@ impl Around {
             ["providers", "microsoft.authorization", "roledefinitions"] => Some(Self::Roles { subscription }),
             ["providers", "microsoft.authorization", "roleassignments"] => {
                 Some(Self::Assignments { subscription })
+            }
+            ["resourcegroups", _, "providers", "microsoft.authorization", "permissions"] => {
+                Some(Self::Permissions { subscription })
+            }
+            ["providers", "microsoft.authorization", "locks"] => Some(Self::Locks { subscription }),
+            ["providers", "microsoft.authorization", "denyassignments"] => {
+                Some(Self::Denials { subscription })
+            }
+            ["providers", "microsoft.eventgrid", "systemtopics"] => Some(Self::Topics { subscription }),
+            [
+                "resourcegroups",
+                _,
+                "providers",
+                "microsoft.eventgrid",
+                "systemtopics",
+                _,
+                "eventsubscriptions",
+            ] => {
+                let topic = segments.split_last().map(|(_, topic)| format!("/{}", topic.join("/")))?;
+                Some(Self::EventSubscriptions { subscription, topic })
             }
             ["resourcegroups", _, "providers", "microsoft.network", "networksecuritygroups"] => {
                 let group = segments.get(3).map(|group| (*group).to_owned())?;
@@ -97,6 +122,11 @@ impl Around {
             Self::Resource { kind, .. } => *kind,
             Self::Upgrades(_) => RequestKind::GetUpgrades,
             Self::Settings(_) => RequestKind::ListSettings,
+            Self::Permissions { .. } => RequestKind::ListPermissions,
+            Self::Locks { .. } => RequestKind::ListLocks,
+            Self::Denials { .. } => RequestKind::ListDenyAssignments,
+            Self::Topics { .. } => RequestKind::ListTopics,
+            Self::EventSubscriptions { .. } => RequestKind::ListEventSubscriptions,
         }
     }
 
@@ -112,6 +142,11 @@ impl Around {
             Self::Groups { .. } => "Microsoft.Network/networkSecurityGroups/read",
             Self::Upgrades(_) => "Microsoft.ContainerService/managedClusters/upgradeProfiles/read",
             Self::Settings(_) => "Microsoft.Insights/diagnosticSettings/read",
+            Self::Permissions { .. } => "Microsoft.Authorization/permissions/read",
+            Self::Locks { .. } => "Microsoft.Authorization/locks/read",
+            Self::Denials { .. } => "Microsoft.Authorization/denyAssignments/read",
+            Self::Topics { .. } => "Microsoft.EventGrid/systemTopics/read",
+            Self::EventSubscriptions { .. } => "Microsoft.EventGrid/systemTopics/eventSubscriptions/read",
             Self::Resource { kind: RequestKind::GetSubnet, .. } => {
                 "Microsoft.Network/virtualNetworks/subnets/read"
             }
@@ -135,6 +170,11 @@ impl Around {
             | Self::Assignments { .. }
             | Self::Releases { .. }
             | Self::Groups { .. }
+            | Self::Permissions { .. }
+            | Self::Locks { .. }
+            | Self::Denials { .. }
+            | Self::Topics { .. }
+            | Self::EventSubscriptions { .. }
             | Self::Resource { .. } => None,
         }
     }
@@ -148,6 +188,11 @@ impl Around {
             | Self::Assignments { subscription }
             | Self::Releases { subscription }
             | Self::Groups { subscription, .. }
+            | Self::Permissions { subscription }
+            | Self::Locks { subscription }
+            | Self::Denials { subscription }
+            | Self::Topics { subscription }
+            | Self::EventSubscriptions { subscription, .. }
             | Self::Resource { subscription, .. } => Some(subscription),
             Self::ClusterPlan(id) | Self::Upgrades(id) | Self::Settings(id) => Some(&id.subscription),
         }
@@ -156,7 +201,7 @@ impl Around {
 
 impl World {
     /// Answers a read.
-    pub(super) fn around(&self, around: &Around, uri: &Uri) -> Draft {
+    pub(super) fn around(&self, around: &Around, uri: &Uri, caller: &Caller) -> Draft {
         let estate = &self.estate;
         match around {
             Around::Subscriptions => {
@@ -176,6 +221,14 @@ impl World {
                 ok(&json!({ "values": estate.releases.iter().map(release).collect::<Vec<_>>() }))
             }
             Around::Groups { subscription, group } => self.list_groups(subscription, group),
+            Around::Permissions { .. } => ok(&self.permissions(caller)),
+            Around::Locks { subscription } => ok(&self.gates.locks(subscription)),
+            Around::Denials { subscription } => ok(&self.gates.denials(subscription)),
+            Around::Topics { subscription } => ok(&self.gates.topics(subscription)),
+            Around::EventSubscriptions { topic, .. } => match self.gates.event_subscriptions(topic) {
+                Some(body) => ok(&body),
+                None => self.resource(RequestKind::ListEventSubscriptions, topic),
+            },
             Around::Resource { kind, id, .. } => self.resource(*kind, id),
             Around::ClusterPlan(id) => {
                 self.of_cluster(id, |_| estate.plan(&id.to_string(), &id.subscription))

@@ -226,6 +226,8 @@ pub struct Cluster {
     pub stopping_shows: StoppingShows,
     /// Members of `properties` that a GET shows beside the others or in their place; null takes one away.
     pub properties: serde_json::Map<String, Value>,
+    /// The version that the PUT under way leads to.
+    pub(super) upgrades_to: Option<String>,
     pub(super) full_nodes: u32,
     pub(super) etag: String,
     pub(super) last_power: Option<LastPower>,
@@ -248,6 +250,7 @@ impl Cluster {
             power_shown: PowerShown::default(),
             stopping_shows: new.stopping_shows,
             properties: serde_json::Map::new(),
+            upgrades_to: None,
             full_nodes: new.nodes,
             etag,
             last_power: None,

@@ -82,15 +82,29 @@ impl World {
             return Err(conflict("managed cluster is stopped: only start and delete are allowed"));
         }
         self.precondition(call, id)?;
-        self.enter(
-            id,
-            State { provisioning: ProvisioningState::Updating, error: None, ..state.clone() },
-            call.now,
-        );
+        let upgrade = self.upgrade(id, &body)?;
+        let provisioning =
+            if upgrade.is_some() { ProvisioningState::Upgrading } else { ProvisioningState::Updating };
+        self.enter(id, State { provisioning, error: None, ..state.clone() }, call.now);
         let Some(cluster) = self.clusters.get_mut(id) else { return Ok(jiff::SignedDuration::ZERO) };
         cluster.tags = body.tags;
         let written = body.properties.into_iter().filter(|(name, _)| WRITTEN.contains(&name.as_str()));
         cluster.properties.extend(written);
+        cluster.upgrades_to = upgrade;
         Ok(cluster.durations.put)
+    }
+
+    /// The version that a PUT leads to, if it is another one. One that is not offered is refused (AKS docs, `K8sVersionNotSupported`).
+    fn upgrade(&self, id: &ClusterId, body: &Body) -> Result<Option<String>, Draft> {
+        let wanted = body.properties.get("kubernetesVersion").and_then(Value::as_str);
+        let shown = self.clusters.get(id).map(super::cluster::Cluster::shown).unwrap_or_default();
+        let own = ["/properties/kubernetesVersion", "/properties/currentKubernetesVersion"]
+            .map(|path| shown.pointer(path).and_then(Value::as_str));
+        let Some(wanted) = wanted.filter(|wanted| !own.contains(&Some(*wanted))) else { return Ok(None) };
+        if self.estate.upgrades_of(id).iter().any(|offered| offered == wanted) {
+            return Ok(Some(wanted.to_owned()));
+        }
+        let message = format!("Version {wanted} is not supported in this region.");
+        Err(Draft::provider_error(StatusCode::BAD_REQUEST, "K8sVersionNotSupported", &message))
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Value, json};
+
 use super::arm::Call;
 use super::fault::{Fault, RequestKind};
 use super::journal::Violation;
@@ -31,6 +33,15 @@ impl World {
         self.rights.0.get(&caller.object_id).map(|role| role.used.clone()).unwrap_or_default()
     }
 
+    /// What somebody may do, as the permissions API tells them about themselves (source: REST specification, `PermissionListResult`).
+    pub(super) fn permissions(&self, caller: &Caller) -> Value {
+        let actions = match self.rights.0.get(&caller.object_id) {
+            Some(role) => role.actions.iter().map(String::as_str).collect(),
+            None => vec!["*"],
+        };
+        json!({ "value": [{ "actions": actions, "notActions": [] }] })
+    }
+
     /// Whether somebody's role holds this action; then they used it.
     pub(super) fn may(&mut self, caller: &Caller, action: &'static str) -> bool {
         let Some(role) = self.rights.0.get_mut(&caller.object_id) else { return true };
@@ -46,6 +57,9 @@ impl World {
     pub(super) fn authorise(&mut self, call: &Call<'_>, caller: &Caller) -> Result<(), Draft> {
         if call.kind == RequestKind::QueryResourceGraph {
             return Ok(());
+        }
+        if self.gates.is_closed(call.target.subscription()) {
+            return ordered(&Fault::Denied, call, &caller.object_id).map_or(Ok(()), Err);
         }
         let Some(role) = self.rights.0.get_mut(&caller.object_id) else { return Ok(()) };
         let action = call.target.action();

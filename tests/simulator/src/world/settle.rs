@@ -72,6 +72,11 @@ impl World {
             }
             (Deed::Start | Deed::Put, Ending::Succeeds) => {
                 let nodes = self.clusters.get(&id).map_or(0, |cluster| cluster.full_nodes);
+                if let Some(cluster) = self.clusters.get_mut(&id)
+                    && let Some(version) = cluster.upgrades_to.take()
+                {
+                    cluster.properties.insert("currentKubernetesVersion".to_owned(), version.into());
+                }
                 self.enter(&id, ended(PowerState::Running, nodes), at);
                 self.end_well(&mut operation, at);
             }

@@ -73,6 +73,11 @@ fn gateway_limit(kind: RequestKind) -> Option<(Quota, Limit)> {
         | RequestKind::GetWorkspace
         | RequestKind::GetUpgrades
         | RequestKind::ListSettings
+        | RequestKind::ListPermissions
+        | RequestKind::ListLocks
+        | RequestKind::ListDenyAssignments
+        | RequestKind::ListTopics
+        | RequestKind::ListEventSubscriptions
         | RequestKind::GetNetworkOperation => Some((Quota::Reads, Limit { burst: 250.0, per_second: 25.0 })),
         RequestKind::Start
         | RequestKind::Stop
@@ -114,6 +119,11 @@ fn provider_limit(kind: RequestKind) -> Option<(&'static str, Limit, bool)> {
         | RequestKind::GetWorkspace
         | RequestKind::GetUpgrades
         | RequestKind::ListSettings
+        | RequestKind::ListPermissions
+        | RequestKind::ListLocks
+        | RequestKind::ListDenyAssignments
+        | RequestKind::ListTopics
+        | RequestKind::ListEventSubscriptions
         | RequestKind::PutPlan
         | RequestKind::PutWorkspace
         | RequestKind::DeleteRule
