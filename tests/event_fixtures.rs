@@ -75,19 +75,19 @@ fn listing(folder: &str) -> String {
 #[test]
 fn every_event_grid_event_is_told_for_what_it_is() {
     insta::assert_snapshot!(listing("eventgrid"), @r"
-    abort_success: - operation `Microsoft.ContainerService/managedClusters/abort/action` is no stop of a cluster
+    abort_success: - operation `Microsoft.ContainerService/managedClusters/abort/action` is no stop of a cluster or a container group
     other_aks_agentpool_write: - event type `Microsoft.Resources.ResourceWriteSuccess` tells of no stop
     other_aks_cluster_delete: - event type `Microsoft.Resources.ResourceDeleteSuccess` tells of no stop
     other_aks_cluster_write: - event type `Microsoft.Resources.ResourceWriteSuccess` tells of no stop
-    other_aks_list_credentials: - operation `Microsoft.ContainerService/managedClusters/listClusterUserCredential/action` is no stop of a cluster
+    other_aks_list_credentials: - operation `Microsoft.ContainerService/managedClusters/listClusterUserCredential/action` is no stop of a cluster or a container group
     other_aks_mc_rg_routetable_write: - event type `Microsoft.Resources.ResourceWriteSuccess` tells of no stop
-    other_container_group_stop: - operation `Microsoft.ContainerInstance/containerGroups/stop/action` is no stop of a cluster
-    other_storage_listkeys: - operation `Microsoft.Storage/storageAccounts/listKeys/action` is no stop of a cluster
-    other_vm_deallocate: - operation `Microsoft.Compute/virtualMachines/deallocate/action` is no stop of a cluster
-    other_vmss_deallocate_in_node_rg: - operation `Microsoft.Compute/virtualMachineScaleSets/deallocate/action` is no stop of a cluster
+    other_container_group_stop: STOP EG 4addd514 cg-worker 2026-09-14T18:04:29.1732057Z user 11112222-bbbb-3333-cccc-4444dddd5555 `dana@contoso.com` groups=2 mfa=Some(true) ip=Some(203.0.113.24)
+    other_storage_listkeys: - operation `Microsoft.Storage/storageAccounts/listKeys/action` is no stop of a cluster or a container group
+    other_vm_deallocate: - operation `Microsoft.Compute/virtualMachines/deallocate/action` is no stop of a cluster or a container group
+    other_vmss_deallocate_in_node_rg: - operation `Microsoft.Compute/virtualMachineScaleSets/deallocate/action` is no stop of a cluster or a container group
     start_failure: - event type `Microsoft.Resources.ResourceActionFailure` tells of no stop
-    start_success_by_this_guard: - operation `Microsoft.ContainerService/managedClusters/start/action` is no stop of a cluster
-    start_success_user: - operation `Microsoft.ContainerService/managedClusters/start/action` is no stop of a cluster
+    start_success_by_this_guard: - operation `Microsoft.ContainerService/managedClusters/start/action` is no stop of a cluster or a container group
+    start_success_user: - operation `Microsoft.ContainerService/managedClusters/start/action` is no stop of a cluster or a container group
     stop_cancel: - event type `Microsoft.Resources.ResourceActionCancel` tells of no stop
     stop_failure: - event type `Microsoft.Resources.ResourceActionFailure` tells of no stop
     stop_success_aks_resource_provider: STOP EG a80e7723 aks-prod-01 2026-09-14T18:04:29.1732057Z azure eeeeeeee-4444-5555-6666-ffffffffffff `eeeeeeee-4444-5555-6666-ffffffffffff` groups=0? mfa=None ip=None

@@ -26,8 +26,6 @@ use members::{Elements, elements, pick, text};
 /// The only event type that tells of a stop. `ResourceActionFailure` and `ResourceActionCancel` leave the cluster as it
 /// was, or come with a later look at it (source: azure-docs `event-schema-subscriptions.md`).
 pub(crate) const ACTION_SUCCESS: &str = "Microsoft.Resources.ResourceActionSuccess";
-/// The kinds whose stops are taken. Those of container groups are not yet: the role and the event filter of a deployment lack them.
-const TAKEN: [ResourceKind; 1] = [ResourceKind::ManagedCluster];
 /// The version of CloudEvents that is read.
 const CLOUD_EVENTS_VERSION: &str = "1.0";
 
@@ -106,7 +104,7 @@ pub enum Ignored {
         event_type: String,
     },
     /// Something else than a stop was done.
-    #[error("operation `{operation}` is no stop of a cluster")]
+    #[error("operation `{operation}` is no stop of a cluster or a container group")]
     OtherOperation {
         /// The operation, cleaned.
         operation: String,
@@ -156,7 +154,6 @@ fn read(raw: &str, guarded: &dyn Fn(&SubscriptionId) -> bool) -> Result<StopEven
     }
     let operation = data.operation().ok_or_else(|| not_an_event("it names no operation"))?;
     let kind = ResourceKind::stopped_by(&operation)
-        .filter(|kind| TAKEN.contains(kind))
         .ok_or_else(|| Ignored::OtherOperation { operation: clean(&operation, SHOWN_CHARS_MAX) })?;
     let resource = data.resource.and_then(filled).or_else(|| envelope.subject.and_then(filled));
     let resource = resource.ok_or_else(|| not_an_event("it names no resource"))?;
