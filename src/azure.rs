@@ -6,6 +6,7 @@
 pub mod access_token;
 pub mod activity_log;
 pub mod arm;
+mod canary;
 pub mod clock_offset;
 mod container_group;
 pub mod credential;
@@ -30,6 +31,7 @@ pub mod transport;
 
 pub use access_token::{AccessTokens, Audience, TokenFault};
 pub use arm::{Arm, ArmOptions};
+pub use canary::StopTaken;
 pub use credential::{Credential, CredentialError, CredentialKind, TokenSource};
 pub use endpoint::{Cloud, Endpoint};
 pub use error::ArmError;

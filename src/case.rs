@@ -10,6 +10,7 @@ pub mod discovery;
 pub mod explain;
 pub mod intake;
 mod learnt;
+pub mod milestones;
 pub mod mode;
 pub mod model;
 pub mod outbox;

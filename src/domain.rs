@@ -3,6 +3,7 @@
 pub mod any_resource;
 pub mod calendar;
 pub mod caller;
+pub mod canary;
 pub mod claims;
 pub mod cloud;
 pub mod cluster;
@@ -22,6 +23,7 @@ pub mod text;
 
 pub use any_resource::ResourceId;
 pub use caller::{Caller, CallerKind};
+pub use canary::Canary;
 pub use cloud::Cloud;
 pub use cluster::{Cluster, Feature, Found, Look, Power, Provisioning, Setup, Situation};
 pub use event::{EventSchema, Parsed, StopEvent, StopTime};

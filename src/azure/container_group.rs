@@ -1,10 +1,12 @@
 //! A GET's body of `Microsoft.ContainerInstance/containerGroups` as a [`Cluster`]. Only the GET of one group has its state; the list of
 //! groups leaves it out.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 use super::resource::{kept, region, tags, word};
-use crate::domain::{Cluster, ClusterId, Power, Provisioning, ResourceKind, Setup};
+use crate::domain::{Cluster, ClusterId, Feature, Power, Provisioning, ResourceKind, Setup, canary};
 
 /// The state of a group that is getting ready to run, and goes on trying by itself (source: azure-docs `container-state.md`).
 const PENDING: &str = "Pending";
@@ -16,19 +18,24 @@ const PENDING: &str = "Pending";
 /// A group has no unique id: one that was deleted and made anew under its name can't be told from the old one.
 pub(super) fn cluster(body: &Value, asked: &ClusterId) -> Cluster {
     let state = word(body, ResourceKind::ContainerGroup.power_at());
+    let tags = tags(body);
     Cluster {
         id: asked.clone(),
         resource_uid: None,
         provisioning: provisioning(word(body, "/properties/provisioningState"), state),
         power: Power::parse(state),
         location: kept(body, "/location"),
-        tags: tags(body),
+        setup: Setup { features: features(&tags), region: region(body), tenant: None },
+        tags,
         sku_tier: None,
         private: None,
         kubernetes_version: None,
-        setup: Setup { region: region(body), ..Setup::default() },
         fault: None,
     }
+}
+
+fn features(tags: &BTreeMap<String, String>) -> BTreeSet<Feature> {
+    canary::is_tagged(tags).then_some(Feature::Canary).into_iter().collect()
 }
 
 /// The provisioning state tells of the newest operation only: a group that a start has left pending is still on its way.
@@ -89,6 +96,14 @@ mod tests {
             assert_eq!(situation(odd, json!("Stopped")), Situation::Unknown);
         }
         assert_eq!(read_json(json!({"id": ID})).unwrap().situation(), Situation::Unknown);
+    }
+
+    #[test]
+    fn what_a_drill_stops_is_known_by_its_tag() {
+        let features = |tags: Value| read_json(json!({"id": ID, "tags": tags})).unwrap().setup.features;
+        assert_eq!(features(json!({"aks-stop-guard": "canary"})), BTreeSet::from([Feature::Canary]));
+        assert_eq!(features(json!({"aks-stop-guard": ["canary"]})), BTreeSet::new());
+        assert_eq!(features(json!(null)), BTreeSet::new());
     }
 
     #[test]

@@ -84,6 +84,10 @@ fn of_a_start(setup: &Setup) -> impl Iterator<Item = &'static str> {
             Feature::AiToolchain,
             "The AI toolchain operator (KAITO) runs on it: a start may end in a failed state and leave machines over that still cost.",
         ),
+        (
+            Feature::Canary,
+            "It has the tag `aks-stop-guard: canary`, as what a drill stops has: ask whoever stopped it whether this was one.",
+        ),
     ];
     all.into_iter().filter_map(|(feature, text)| setup.has(feature).then_some(text))
 }
