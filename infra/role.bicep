@@ -21,7 +21,7 @@ resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: shared.roleName(tenant().tenantId, environmentName)
   properties: {
     roleName: 'AKS Stop Guard (${environmentName})'
-    description: 'Reads AKS clusters and their activity log, and starts clusters. Can not stop, change or delete anything.'
+    description: 'Reads AKS clusters, container groups and their activity log, and starts them. Can not stop, change or delete anything.'
     type: 'CustomRole'
     permissions: [
       {

@@ -138,6 +138,8 @@ func actionGroupName(environmentName string) string => take('ag-stop-guard-${env
 var roleActions = [
   'Microsoft.ContainerService/managedClusters/read'
   'Microsoft.ContainerService/managedClusters/start/action'
+  'Microsoft.ContainerInstance/containerGroups/read'
+  'Microsoft.ContainerInstance/containerGroups/start/action'
   'Microsoft.Insights/eventtypes/values/read'
 ]
 

@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod explain;
 pub mod intake;
 mod learnt;
+pub mod milestones;
 pub mod mode;
 pub mod model;
 pub mod outbox;

@@ -7,6 +7,7 @@ mod cases;
 mod check;
 mod describe;
 mod doctor;
+mod drill;
 mod evaluate;
 mod grant;
 mod harden;
@@ -54,6 +55,8 @@ pub enum Exit {
     Exposed,
     /// `doctor`: there is a fault.
     Faulty,
+    /// `drill`: a stage was not reached.
+    Unproven,
 }
 
 impl Exit {
@@ -69,6 +72,7 @@ impl Exit {
             Self::Different => 7,
             Self::Exposed => 8,
             Self::Faulty => 9,
+            Self::Unproven => 10,
         }
     }
 }
@@ -85,6 +89,7 @@ Exit codes:
   7  policy test: a case came out otherwise; policy replay: some stops would be decided otherwise
   8  posture: there is a finding at least as severe as --fail-on
   9  doctor: there is a fault
+  10  drill: a stage was not reached
 
 The settings are read from the environment; docs/SETTINGS.md lists them.";
 
@@ -104,6 +109,8 @@ enum Command {
     Check(check::Args),
     /// Does it work? Rights, locks, events, state, heartbeat, sinks
     Doctor(doctor::Args),
+    /// Stop a canary and see the guard bring it back, stage by stage
+    Drill(drill::Args),
     /// Explain what the guard would do about a recorded event, offline
     Evaluate(evaluate::Args),
     /// Learn, test and explain policies, and see what they would have decided
@@ -144,6 +151,7 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(args)) => serve::run(&args, &environment),
         Some(Command::Check(args)) => check::run(&args, &environment),
         Some(Command::Doctor(args)) => doctor::run(&args, &environment),
+        Some(Command::Drill(args)) => drill::run(&args, &environment),
         Some(Command::Evaluate(args)) => evaluate::run(&args, &environment),
         Some(Command::Policy(args)) => policy::run(&args, &environment),
         Some(Command::Grant(args)) => grant::run(args, &environment),
@@ -186,6 +194,7 @@ mod tests {
             Exit::Different,
             Exit::Exposed,
             Exit::Faulty,
+            Exit::Unproven,
         ];
         for code in all.map(Exit::code) {
             assert_eq!(EXIT_CODES.matches(&format!("\n  {code}  ")).count(), 1, "{code}");

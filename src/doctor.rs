@@ -10,7 +10,7 @@ mod events;
 mod guard;
 mod table;
 
-pub use access::{Asker, Listed, arm_read, clusters, denials, groups, locks, may_start};
+pub use access::{Asker, GroupRights, Listed, arm_read, denials, groups, listed, locks, may_start};
 pub use events::{events, topics};
 pub use guard::{clock, heartbeat, hold};
 pub use table::{summary, table};

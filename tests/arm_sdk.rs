@@ -66,6 +66,18 @@ async fn the_azure_sdk_for_python_stops_starts_and_deletes_a_cluster() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_azure_sdk_for_python_stops_and_starts_a_container_group() {
+    let (azure, _) = azure(Settings::default()).await;
+    let id = ClusterId::group(SUBSCRIPTION, "rg-jobs", "cg-worker");
+    azure.world().create_cluster(NewCluster::new(id.clone()), simulator::http::now()).unwrap();
+    let said = check("groups.py", &azure, &id).await;
+    assert_eq!(said.lines().filter(|line| line.starts_with("ok ")).count(), 6, "{said}");
+    assert_eq!(azure.world().violations(), [], "the SDK is not a rude client");
+    assert_eq!(azure.world().journal().accepted(Deed::Start, &id), 2);
+    assert_eq!(azure.world().journal().accepted(Deed::Stop, &id), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_azure_sdk_for_python_reads_what_stands_around_a_cluster() {
     let settings =
         Settings { cluster_page_size: 2, graph_lag: jiff::SignedDuration::ZERO, ..Settings::default() };

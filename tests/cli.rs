@@ -67,6 +67,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       serve       Serve the invocations of the Azure Functions host (the default)
       check       Find all faults in the settings, the policies and the sinks
       doctor      Does it work? Rights, locks, events, state, heartbeat, sinks
+      drill       Stop a canary and see the guard bring it back, stage by stage
       evaluate    Explain what the guard would do about a recorded event, offline
       policy      Learn, test and explain policies, and see what they would have decided
       grant       Planned stops: add, list, revoke
@@ -94,6 +95,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       7  policy test: a case came out otherwise; policy replay: some stops would be decided otherwise
       8  posture: there is a finding at least as severe as --fail-on
       9  doctor: there is a fault
+      10  drill: a stage was not reached
 
     The settings are read from the environment; docs/SETTINGS.md lists them.
     "#);

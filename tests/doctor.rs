@@ -15,7 +15,7 @@ use aks_stop_guard::store::{Prefix, StatePath};
 use jiff::SignedDuration;
 use serde_json::json;
 use simulator::http::now;
-use simulator::world::{Fault, FaultRule, RequestKind};
+use simulator::world::{ClusterId, Fault, FaultRule, NewCluster, RequestKind};
 
 use theatre::{DEV, Ill, PROD, RIGHTS, Theatre, VERSION, delivery_but, heartbeat, heartbeat_but, ills};
 
@@ -37,12 +37,12 @@ async fn a_guard_that_works_is_all_ok_and_nothing_is_left_or_written() {
     ok       policies                                           5 valid
     ok       token                                              for abb1c13b-13b1-43c7-9d06-8a199d6a5b29, whose rights are checked below
     ok       arm-read     aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e  1 cluster read
-    ok       start-right  aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e  this identity may start clusters in 1 resource group
+    ok       start-right  aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e  this identity may start what is in 1 resource group
     ok       locks        aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e  no read-only lock in the way
     ok       denials      aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e  no deny assignment in the way
     ok       events       aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e  `stop-guard` has both filters and dead-letters
     ok       arm-read     bbbb0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e  1 cluster read
-    ok       start-right  bbbb0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e  this identity may start clusters in 1 resource group
+    ok       start-right  bbbb0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e  this identity may start what is in 1 resource group
     ok       locks        bbbb0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e  no read-only lock in the way
     ok       denials      bbbb0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e  no deny assignment in the way
     ok       events       bbbb0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e  `stop-guard` has both filters and dead-letters
@@ -84,7 +84,7 @@ async fn people_see_the_mend_below_what_is_not_well() {
     ok       policies                                           5 valid
     ok       token                                              for abb1c13b-13b1-43c7-9d06-8a199d6a5b29, whose rights are checked below
     ok       arm-read     aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e  1 cluster read
-    ok       start-right  aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e  this identity may start clusters in 1 resource group
+    ok       start-right  aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e  this identity may start what is in 1 resource group
     fault    locks        aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e  1 read-only lock in the way: no start gets through on /subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e
                           mend: az lock delete --ids '/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/providers/Microsoft.Authorization/locks/freeze; rm -rf ~'
     ok       denials      aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e  no deny assignment in the way
@@ -213,6 +213,37 @@ async fn one_thing_that_is_broken_in_azure_is_named_with_its_mend() {
     .run(4, async |theatre| {
         let values = json!(["Microsoft.ContainerService/managedClusters/start/action"]);
         theatre.deliver(DEV, delivery_but("/filter/advancedFilters/0/values", values));
+    })
+    .await;
+    case(
+        "a filter from before there were container groups",
+        "events",
+        DEV,
+        "warning",
+        "leaves out `Microsoft.ContainerInstance/containerGroups/stop/action`: stops of container groups are not heard",
+        "az deployment sub create ",
+    )
+    .run(30, async |theatre| {
+        let values = json!(["Microsoft.ContainerService/managedClusters/stop/action"]);
+        theatre.deliver(DEV, delivery_but("/filter/advancedFilters/0/values", values));
+    })
+    .await;
+    case(
+        "no right to start container groups",
+        "start-right",
+        DEV,
+        "fault",
+        "`Microsoft.ContainerInstance/containerGroups/start/action` is missing in resource group `rg-jobs`",
+        "az role assignment create ",
+    )
+    .run(31, async |theatre| {
+        theatre.set("STOP_GUARD_SUBSCRIPTIONS", DEV);
+        let of_before = |right: &&str| *right != "Microsoft.ContainerInstance/containerGroups/start/action";
+        let rights: Vec<&str> = RIGHTS.into_iter().filter(of_before).collect();
+        let mut world = theatre.azure.world();
+        let group = ClusterId::group(DEV, "rg-jobs", "cg-worker");
+        world.create_cluster(NewCluster::new(group), now()).unwrap();
+        world.give_role(&theatre.operator, &rights);
     })
     .await;
     case(

@@ -75,19 +75,19 @@ fn listing(folder: &str) -> String {
 #[test]
 fn every_event_grid_event_is_told_for_what_it_is() {
     insta::assert_snapshot!(listing("eventgrid"), @r"
-    abort_success: - operation `Microsoft.ContainerService/managedClusters/abort/action` is no stop of a cluster
+    abort_success: - operation `Microsoft.ContainerService/managedClusters/abort/action` is no stop of a cluster or a container group
     other_aks_agentpool_write: - event type `Microsoft.Resources.ResourceWriteSuccess` tells of no stop
     other_aks_cluster_delete: - event type `Microsoft.Resources.ResourceDeleteSuccess` tells of no stop
     other_aks_cluster_write: - event type `Microsoft.Resources.ResourceWriteSuccess` tells of no stop
-    other_aks_list_credentials: - operation `Microsoft.ContainerService/managedClusters/listClusterUserCredential/action` is no stop of a cluster
+    other_aks_list_credentials: - operation `Microsoft.ContainerService/managedClusters/listClusterUserCredential/action` is no stop of a cluster or a container group
     other_aks_mc_rg_routetable_write: - event type `Microsoft.Resources.ResourceWriteSuccess` tells of no stop
-    other_container_group_stop: - operation `Microsoft.ContainerInstance/containerGroups/stop/action` is no stop of a cluster
-    other_storage_listkeys: - operation `Microsoft.Storage/storageAccounts/listKeys/action` is no stop of a cluster
-    other_vm_deallocate: - operation `Microsoft.Compute/virtualMachines/deallocate/action` is no stop of a cluster
-    other_vmss_deallocate_in_node_rg: - operation `Microsoft.Compute/virtualMachineScaleSets/deallocate/action` is no stop of a cluster
+    other_container_group_stop: STOP EG 4addd514 cg-worker 2026-09-14T18:04:29.1732057Z user 11112222-bbbb-3333-cccc-4444dddd5555 `dana@contoso.com` groups=2 mfa=Some(true) ip=Some(203.0.113.24)
+    other_storage_listkeys: - operation `Microsoft.Storage/storageAccounts/listKeys/action` is no stop of a cluster or a container group
+    other_vm_deallocate: - operation `Microsoft.Compute/virtualMachines/deallocate/action` is no stop of a cluster or a container group
+    other_vmss_deallocate_in_node_rg: - operation `Microsoft.Compute/virtualMachineScaleSets/deallocate/action` is no stop of a cluster or a container group
     start_failure: - event type `Microsoft.Resources.ResourceActionFailure` tells of no stop
-    start_success_by_this_guard: - operation `Microsoft.ContainerService/managedClusters/start/action` is no stop of a cluster
-    start_success_user: - operation `Microsoft.ContainerService/managedClusters/start/action` is no stop of a cluster
+    start_success_by_this_guard: - operation `Microsoft.ContainerService/managedClusters/start/action` is no stop of a cluster or a container group
+    start_success_user: - operation `Microsoft.ContainerService/managedClusters/start/action` is no stop of a cluster or a container group
     stop_cancel: - event type `Microsoft.Resources.ResourceActionCancel` tells of no stop
     stop_failure: - event type `Microsoft.Resources.ResourceActionFailure` tells of no stop
     stop_success_aks_resource_provider: STOP EG a80e7723 aks-prod-01 2026-09-14T18:04:29.1732057Z azure eeeeeeee-4444-5555-6666-ffffffffffff `eeeeeeee-4444-5555-6666-ffffffffffff` groups=0? mfa=None ip=None
@@ -116,7 +116,7 @@ fn every_odd_event_is_a_stop_or_a_reason() {
     duplicate_same_id_twice: STOP EG 3eb6d115 aks-prod-01 2026-09-14T18:04:29.1732057Z user 11112222-bbbb-3333-cccc-4444dddd5555 `dana@contoso.com` groups=2 mfa=Some(true) ip=Some(203.0.113.24)
     empty_array: - no event in it
     hostile_resource_uri_absolute_url: - `https://evil.example/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-prod-weu/providers/Microsoft.ContainerService/managedClusters/aks-prod-01` is not a resource id
-    hostile_resource_uri_path_traversal: - `/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-prod-weu/providers/Microsoft.ContainerService/managedClusters/../../../../../../subscriptions/d9298a10-d1b0-4358-a7dc-4bd85dac641b…` is not a managed cluster
+    hostile_resource_uri_path_traversal: - `/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-prod-weu/providers/Microsoft.ContainerService/managedClusters/../../../../../../subscriptions/d9298a10-d1b0-4358-a7dc-4bd85dac641b…` is not a managed cluster or a container group
     malformed_bad_time: STOP EG 3eb6d115 aks-prod-01 no time user 11112222-bbbb-3333-cccc-4444dddd5555 `dana@contoso.com` groups=2 mfa=Some(true) ip=Some(203.0.113.24)
     malformed_data_is_string: - not an event: it names no operation
     malformed_missing_id_and_type: STOP EG sha256-b aks-prod-01 2026-09-14T18:04:29.1732057Z user 11112222-bbbb-3333-cccc-4444dddd5555 `dana@contoso.com` groups=2 mfa=Some(true) ip=Some(203.0.113.24)
@@ -128,7 +128,7 @@ fn every_odd_event_is_a_stop_or_a_reason() {
     stop_no_httprequest_evidence_role_only: STOP EG 1f6fa6f6 aks-prod-01 2026-09-14T18:04:29.1732057Z user 11112222-bbbb-3333-cccc-4444dddd5555 `dana@contoso.com` groups=2 mfa=Some(true) ip=Some(203.0.113.24)
     stop_no_operationname_only_authorization_action: STOP EG f4d96024 aks-prod-01 2026-09-14T18:04:29.1732057Z user 11112222-bbbb-3333-cccc-4444dddd5555 `dana@contoso.com` groups=2 mfa=Some(true) ip=Some(203.0.113.24)
     stop_null_claims_authorization_httprequest: STOP EG ffe81663 aks-prod-01 2026-09-14T18:04:29.1732057Z unknown nobody `an unknown caller` groups=0? mfa=None ip=None
-    stop_resource_uri_is_resource_group: - `/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-prod-weu` is not a managed cluster
+    stop_resource_uri_is_resource_group: - `/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg-prod-weu` is not a managed cluster or a container group
     stop_status_accepted: STOP EG 41432230 aks-prod-01 2026-09-14T18:04:29.1732057Z user 11112222-bbbb-3333-cccc-4444dddd5555 `dana@contoso.com` groups=2 mfa=Some(true) ip=Some(203.0.113.24)
     stop_unknown_extra_fields: STOP EG 06525396 aks-prod-01 2026-09-14T18:04:29.1732057Z user 11112222-bbbb-3333-cccc-4444dddd5555 `dana@contoso.com` groups=2 mfa=Some(true) ip=Some(203.0.113.24)
     subject_differs_from_resourceuri: STOP EG ceaeee3c aks-prod-01 2026-09-14T18:04:29.1732057Z user 11112222-bbbb-3333-cccc-4444dddd5555 `dana@contoso.com` groups=2 mfa=Some(true) ip=Some(203.0.113.24)

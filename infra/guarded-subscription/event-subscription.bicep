@@ -50,7 +50,10 @@ resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-
         {
           operatorType: 'StringIn'
           key: 'data.operationName'
-          values: ['Microsoft.ContainerService/managedClusters/stop/action']
+          values: [
+            'Microsoft.ContainerService/managedClusters/stop/action'
+            'Microsoft.ContainerInstance/containerGroups/stop/action'
+          ]
         }
       ]
     }

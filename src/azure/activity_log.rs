@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::calendar::{EARLIEST, LATEST};
 use crate::domain::{
-    Caller, ClusterId, LogReading, PowerOperation, PowerVerb, Role, VERBATIM_BYTES_MAX, text,
+    Caller, ClusterId, LogReading, PowerOperation, PowerVerb, ResourceKind, Role, VERBATIM_BYTES_MAX, text,
 };
 
 mod scope;
@@ -115,8 +115,8 @@ impl<'a> Reading<'a> {
 
     fn add_record(&mut self, verbatim: &str) -> Result<(), PageError> {
         let record: &Value = &serde_json::from_str(verbatim).map_err(|_| PageError::NoRecords)?;
-        let Some(verb) = verb(record) else { return Ok(()) };
-        if !is_about(record, self.cluster) {
+        let Some((kind, verb)) = verb(record) else { return Ok(()) };
+        if kind != self.cluster.kind() || !is_about(record, self.cluster) {
             return Ok(());
         }
         self.records += 1;
@@ -187,13 +187,10 @@ impl Operation {
     }
 }
 
-fn verb(record: &Value) -> Option<PowerVerb> {
+/// Whether a record is about a start or a stop, and of which kind of resource.
+fn verb(record: &Value) -> Option<(ResourceKind, PowerVerb)> {
     let name = localizable(record, "operationName")?;
-    let verbs = [
-        ("Microsoft.ContainerService/managedClusters/start/action", PowerVerb::Start),
-        ("Microsoft.ContainerService/managedClusters/stop/action", PowerVerb::Stop),
-    ];
-    verbs.into_iter().find(|(action, _)| name.eq_ignore_ascii_case(action)).map(|(_, verb)| verb)
+    ResourceKind::ALL.into_iter().find_map(|kind| Some((kind, PowerVerb::of(kind, name)?)))
 }
 
 /// Whether a record is about this very cluster.

@@ -18,7 +18,7 @@ use super::credential::{CredentialError, TokenSource};
 use super::endpoint::Endpoint;
 use super::error::ArmError;
 use super::headers;
-use super::managed_cluster;
+use super::resource;
 use super::resource_graph::{self, GraphReading, GroupReading, Page, PageError, Question, Unfinished};
 use super::secret::Secret;
 use super::throttle::Throttle;
@@ -26,9 +26,6 @@ use super::transport::{Transport, TransportError};
 use crate::clock::Clock;
 use crate::domain::{ClusterId, Found, LogReading, Look, ManagementGroup, SubscriptionId};
 
-/// The api-version of `Microsoft.ContainerService` that is asked for: the one of the AKS documentation's samples, and
-/// there in all clouds. Nothing that is read here differs in later ones.
-pub const API_VERSION: &str = "2025-10-01";
 /// The api-version of the activity log: its only one (source: Azure REST docs, "Activity Logs - List").
 pub const ACTIVITY_LOG_API_VERSION: &str = "2015-04-01";
 
@@ -50,14 +47,12 @@ const LOG_WINDOW_MAX: SignedDuration = SignedDuration::from_hours(89 * 24);
 pub struct ArmOptions {
     /// Where ARM is.
     pub endpoint: Endpoint,
-    /// The api-version for managed clusters, [`API_VERSION`] by default.
-    pub api_version: String,
 }
 
 impl ArmOptions {
-    /// An endpoint with the pinned api-version.
+    /// The ARM at an endpoint.
     pub fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, api_version: API_VERSION.to_owned() }
+        Self { endpoint }
     }
 }
 
@@ -114,13 +109,13 @@ impl Arm {
     ///
     /// Only ARM itself can say that a cluster is gone: a 404 without an ARM error body is an error.
     pub async fn look(&self, id: &ClusterId, budget: Duration) -> Result<Look, ArmError> {
-        let url = self.options().endpoint.cluster(id, None, &self.options().api_version);
+        let url = self.options().endpoint.cluster(id, None);
         let heard = self.read(&Read::get(&url, id.subscription()), budget).await?;
         let sent_at = heard.sent_at;
         match heard.body {
             Ok(body) => {
-                let cluster = managed_cluster::read(&body, id)
-                    .map_err(|error| ArmError::Malformed(error.to_string()))?;
+                let cluster =
+                    resource::read(&body, id).map_err(|error| ArmError::Malformed(error.to_string()))?;
                 Ok(Look { sent_at, found: Found::Cluster(Box::new(cluster)), body: Some((*body).into()) })
             }
             Err(ArmError::Gone(_)) => Ok(Look { sent_at, found: Found::Gone, body: None }),

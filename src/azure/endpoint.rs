@@ -4,7 +4,7 @@ use url::Url;
 
 use super::transport::is_loopback;
 use crate::domain::text::{self, percent_encoded as encode};
-use crate::domain::{ClusterId, SubscriptionId, resource_id::MANAGED_CLUSTER_TYPE};
+use crate::domain::{ClusterId, SubscriptionId};
 
 pub use crate::domain::Cloud;
 
@@ -132,15 +132,16 @@ impl Endpoint {
     }
 
     /// The URL of a cluster, or of an action on it (`start`).
-    pub(super) fn cluster(&self, id: &ClusterId, action: Option<&str>, api_version: &str) -> String {
+    pub(super) fn cluster(&self, id: &ClusterId, action: Option<&str>) -> String {
         let action = action.map(|action| format!("/{action}")).unwrap_or_default();
         format!(
-            "{}/subscriptions/{}/resourceGroups/{}/providers/{MANAGED_CLUSTER_TYPE}/{}{action}?api-version={}",
+            "{}/subscriptions/{}/resourceGroups/{}/providers/{}/{}{action}?api-version={}",
             self.origin,
             id.subscription(),
             encode(id.resource_group()),
+            id.kind().arm_type(),
             encode(id.name()),
-            encode(api_version)
+            id.kind().api_version()
         )
     }
 
@@ -250,7 +251,7 @@ mod tests {
     #[test]
     fn every_part_of_an_id_is_percent_encoded_in_a_url() {
         let id = ClusterId::parse("/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/grüppe(1)/providers/Microsoft.ContainerService/managedClusters/aks-1").unwrap();
-        let url = Endpoint::of(Cloud::Public).cluster(&id, Some("start"), "2025-10-01");
+        let url = Endpoint::of(Cloud::Public).cluster(&id, Some("start"));
         assert_eq!(
             url,
             "https://management.azure.com/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/gr%C3%BCppe%281%29/providers/Microsoft.ContainerService/managedClusters/aks-1/start?api-version=2025-10-01"

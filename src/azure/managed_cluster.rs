@@ -1,81 +1,39 @@
 //! ARM's body of a managed cluster, read into [`Cluster`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::failure;
-use crate::domain::{Cluster, ClusterId, Feature, Power, Provisioning, Setup, TenantId, text};
+use super::resource::{kept, region, tags, word};
+use crate::domain::{Cluster, ClusterId, Feature, Power, Provisioning, ResourceKind, Setup, TenantId};
 
-/// Most tags that are read: as many as a resource can have (source: Azure tag limits, 50 a resource).
-pub const TAGS_MAX: usize = 50;
-/// Longest tag name that is kept, characters (source: Azure tag limits).
-const TAG_NAME_CHARS_MAX: usize = 512;
-/// Longest tag value that is kept, characters (source: Azure tag limits).
-const TAG_VALUE_CHARS_MAX: usize = 256;
-/// Longest other text that is kept, characters: regions, versions, unique ids are far shorter.
-const WORD_CHARS_MAX: usize = 100;
-
-/// Longest name of a region. The longest there is has 18 characters.
-const REGION_CHARS_MAX: usize = 40;
 /// What the names of sizes with GPUs begin with (source: Azure VM sizes, "GPU accelerated": the N series).
 const GPU_SIZES: &str = "Standard_N";
 
-/// Why a body is not the cluster that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BodyError {
-    /// Not JSON, or nested too deep.
-    #[error("the body is not json")]
-    NotJson,
-    /// It names another resource, or none.
-    #[error("the body is not that of `{asked}` but of `{found}`")]
-    OtherResource {
-        /// What was asked for.
-        asked: String,
-        /// What the body says it is.
-        found: String,
-    },
-}
-
-/// Reads a cluster. Members that are unknown, missing, null or of another type than documented are passed over: a state
-/// that can't be read is `Unknown`, which leads to no start.
-pub fn read(body: &[u8], asked: &ClusterId) -> Result<Cluster, BodyError> {
-    let body: Value = serde_json::from_slice(body).map_err(|_| BodyError::NotJson)?;
-    let found = body.get("id").and_then(Value::as_str).unwrap_or_default();
-    if ClusterId::parse(found).ok().as_ref() != Some(asked) {
-        let found = text::clean(found, 200);
-        return Err(BodyError::OtherResource { asked: asked.to_string(), found });
-    }
-    let word = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).filter(|word| !word.is_empty());
-    let kept = |pointer: &str| word(pointer).map(|word| text::clean(word, WORD_CHARS_MAX));
-    Ok(Cluster {
+/// Reads the body, which is that of `asked`.
+pub(super) fn cluster(body: &Value, asked: &ClusterId) -> Cluster {
+    Cluster {
         id: asked.clone(),
-        resource_uid: kept("/properties/resourceUID"),
-        provisioning: Provisioning::parse(word("/properties/provisioningState")),
-        power: Power::parse(word("/properties/powerState/code")),
-        location: kept("/location"),
-        tags: tags(body.get("tags")),
-        sku_tier: kept("/sku/tier"),
+        resource_uid: kept(body, "/properties/resourceUID"),
+        provisioning: Provisioning::parse(word(body, "/properties/provisioningState")),
+        power: Power::parse(word(body, ResourceKind::ManagedCluster.power_at())),
+        location: kept(body, "/location"),
+        tags: tags(body),
+        sku_tier: kept(body, "/sku/tier"),
         private: body
             .pointer("/properties/apiServerAccessProfile/enablePrivateCluster")
             .and_then(Value::as_bool),
-        kubernetes_version: kept("/properties/currentKubernetesVersion")
-            .or_else(|| kept("/properties/kubernetesVersion")),
-        setup: setup(&body),
+        kubernetes_version: kept(body, "/properties/currentKubernetesVersion")
+            .or_else(|| kept(body, "/properties/kubernetesVersion")),
+        setup: setup(body),
         fault: body.pointer("/properties/status/provisioningError").and_then(failure::code),
-    })
+    }
 }
 
 fn setup(body: &Value) -> Setup {
-    let word = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
-    let is_region = |word: &&str| {
-        word.len() <= REGION_CHARS_MAX && !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric())
-    };
-    Setup {
-        features: features(body),
-        region: word("/location").filter(is_region).map(str::to_owned),
-        tenant: word("/identity/tenantId").and_then(TenantId::parse),
-    }
+    let tenant = body.pointer("/identity/tenantId").and_then(Value::as_str);
+    Setup { features: features(body), region: region(body), tenant: tenant.and_then(TenantId::parse) }
 }
 
 fn features(body: &Value) -> BTreeSet<Feature> {
@@ -103,22 +61,12 @@ fn features(body: &Value) -> BTreeSet<Feature> {
     .collect()
 }
 
-fn tags(tags: Option<&Value>) -> BTreeMap<String, String> {
-    let Some(tags) = tags.and_then(Value::as_object) else { return BTreeMap::new() };
-    let by_name: BTreeMap<&String, &str> =
-        tags.iter().filter_map(|(name, value)| Some((name, value.as_str()?))).collect();
-    by_name
-        .into_iter()
-        .take(TAGS_MAX)
-        .map(|(name, value)| (text::clean(name, TAG_NAME_CHARS_MAX), text::clean(value, TAG_VALUE_CHARS_MAX)))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    use super::super::resource::{BodyError, TAG_VALUE_CHARS_MAX, TAGS_MAX, read};
     use super::*;
 
     const ID: &str = "/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks-1";

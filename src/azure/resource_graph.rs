@@ -216,7 +216,7 @@ fn subscription(row: &Value) -> Option<SubscriptionId> {
 
 fn cluster(row: Value, asked: &[SubscriptionId]) -> Result<DownCluster, String> {
     let row: Row = serde_json::from_value(row).map_err(|_| "it has no id".to_owned())?;
-    let id = ClusterId::parse(&row.id).map_err(|error| error.to_string())?;
+    let id = ClusterId::parse_managed(&row.id).map_err(|error| error.to_string())?;
     if !asked.contains(id.subscription()) {
         return Err(format!("`{id}` is in a subscription that was not asked for"));
     }

@@ -1,11 +1,15 @@
 //! What the guard needs to be allowed to do in a guarded subscription.
 
-/// The actions of the custom role that `infra/role.bicep` defines: one GET, one POST and one list (source: Azure resource provider
-/// operations). Resource Graph takes none of its own: it shows what an identity may read. The simulated Azure of the tests allows these and
+use crate::domain::ResourceKind;
+
+/// The actions of the custom role that `infra/role.bicep` defines: for each kind of resource one GET and one POST, and one list (source:
+/// Azure resource provider operations). Resource Graph takes none of its own: it shows what an identity may read. The simulated Azure of the tests allows these and
 /// nothing else.
-pub const ACTIONS: [&str; 3] = [
-    "Microsoft.ContainerService/managedClusters/read",
-    "Microsoft.ContainerService/managedClusters/start/action",
+pub const ACTIONS: [&str; 5] = [
+    ResourceKind::ManagedCluster.read_action(),
+    ResourceKind::ManagedCluster.start_action(),
+    ResourceKind::ContainerGroup.read_action(),
+    ResourceKind::ContainerGroup.start_action(),
     "Microsoft.Insights/eventtypes/values/read",
 ];
 

@@ -57,7 +57,7 @@ impl Arm {
     /// Gets a token and builds the start of a cluster. `nonce` goes along as `x-ms-client-request-id`, so that the
     /// activity log shows whose it is. Takes as long as a token does: nothing when it is cached, 8 s at most.
     pub async fn prepare_start(&self, id: &ClusterId, nonce: &str) -> Result<PreparedStart, ArmError> {
-        let url = self.options().endpoint.cluster(id, Some("start"), &self.options().api_version);
+        let url = self.options().endpoint.cluster(id, Some("start"));
         let nonce = (nonce.len() <= NONCE_BYTES_MAX)
             .then(|| HeaderValue::from_str(nonce).ok())
             .flatten()

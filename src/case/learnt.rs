@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::milestones::JUDGED;
 use super::model::{Case, Held, Verdict};
 use super::record::Record;
 use super::step::Context;
@@ -88,7 +89,7 @@ pub(super) fn note_verdict(case: &mut Case, verdict: &Verdict, grants: &[Grant],
     } else {
         format!("by policy {}", verdict.policies.join(", "))
     };
-    case.note(now, format!("the stop was {word}: {by}"));
+    case.note(now, format!("{JUDGED}{word}: {by}"));
     let used: Vec<String> = case.stops.iter().filter_map(|stop| stop.granted.clone()).collect();
     for grant in grants.iter().filter(|grant| verdict.authorised && used.contains(&grant.id)) {
         let Grant { id, granted_by, until, reason, .. } = grant;

@@ -221,7 +221,7 @@ fn base(record: &Record, case: &Case, told: &Told, context: &Context<'_>) -> Inc
         mode: case.mode.min(context.mode).to_string(),
         done: done(case),
         next: next(&record.cluster, case),
-        warnings: warnings::warnings(case, context.now),
+        warnings: warnings::warnings(record.cluster.kind(), case, context.now),
         links: links(&record.cluster, case, context),
         timeline: timeline(case),
     }

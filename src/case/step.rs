@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::close;
 use super::evidence::{self, Piece};
 use super::learnt::{go_on_after_a_hold, is_another_cluster, note_look, note_verdict};
+use super::milestones::{ACCEPTED, STARTING};
 use super::mode::Mode;
 use super::model::{Case, Held, Intent, IntentState, Outcome};
 use super::plan::{Plan, Planner};
@@ -357,7 +358,7 @@ fn start(mut record: Record, mut case: Case, facts: &Facts, context: &Context<'_
     let evidence = evidence::of_start(&mut case, &intent.nonce, facts, context);
     case.held = None;
     case.next_at = context.now + context.times.look_every;
-    case.note(context.now, format!("starting it (attempt {})", intent.n));
+    case.note(context.now, format!("{STARTING}{})", intent.n));
     record.history.add_start(context.now);
     report::restarting(&mut record, &mut case, context);
     let (storm, groups) = (report::storm_row(&case, None), report::group_rows(&case, None));
@@ -378,7 +379,7 @@ pub fn note_start(record: &mut Record, nonce: &str, state: IntentState, now: Tim
     let put_off = matches!(state, IntentState::PutOff { .. } | IntentState::NotSent { .. });
     let text = match &state {
         IntentState::Planned => return,
-        IntentState::Sent { .. } => "Azure accepted the start".to_owned(),
+        IntentState::Sent { .. } => ACCEPTED.to_owned(),
         IntentState::Unanswered => "the start was sent, and Azure's answer did not arrive".to_owned(),
         IntentState::Refused { code, .. } => format!("Azure refused the start: {code}"),
         IntentState::PutOff { code, until: None } => format!("Azure put the start off: {code}"),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::describe::{self, Situation};
 use super::offline::{self, Offline};
 use super::{Exit, Format, output};
-use crate::azure::managed_cluster;
+use crate::azure::resource;
 use crate::case::{Action, Explanation, Facts, Mode, Record, Stop, explain_questions};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Environment, MODE_SETTING};
@@ -147,6 +147,7 @@ pub(super) fn decide(
             Ignored::OtherEventType { .. }
             | Ignored::OtherOperation { .. }
             | Ignored::OtherResource(_)
+            | Ignored::OtherKind { .. }
             | Ignored::BadResourceId(_)
             | Ignored::NotGuarded(_) => Ok(Decided::Ignored(why.to_string())),
         },
@@ -170,7 +171,7 @@ fn explained(
     let cluster = match asked.cluster {
         Some(path) => {
             let text = offline::read(path, offline::EVENT_BYTES_MAX)?;
-            managed_cluster::read(text.as_bytes(), &event.cluster)
+            resource::read(text.as_bytes(), &event.cluster)
                 .with_context(|| format!("`{}`", path.display()))?
         }
         None => stopped(&event.cluster),

@@ -60,7 +60,7 @@ fn subscription(id: &str) -> Result<SubscriptionId, String> {
 }
 
 fn cluster(id: &str) -> Result<ClusterId, String> {
-    ClusterId::parse(id).map_err(|error| error.to_string())
+    ClusterId::parse_managed(id).map_err(|error| error.to_string())
 }
 
 fn severity(word: &str) -> Result<Severity, String> {

@@ -1,24 +1,20 @@
 //! What the identity that asks may do in a subscription, and what stands in the way of a start.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::{Finding, Standing};
-use crate::domain::{Caller, CallerKind, ClusterId, SubscriptionId};
+use crate::domain::{Caller, CallerKind, ClusterId, ResourceKind, SubscriptionId};
 use crate::posture::read::{rows, truth, word, words};
 use crate::posture::{Unread, action_fits, command};
 
-/// What it takes to read clusters (source: Azure resource provider operations).
-const READ_ACTION: &str = "Microsoft.ContainerService/managedClusters/read";
-/// What it takes to start them.
-const START_ACTION: &str = "Microsoft.ContainerService/managedClusters/start/action";
 /// Everybody, as deny assignments name them (source: azure-docs, "Understand Azure deny assignments").
 const EVERYONE: &str = "00000000-0000-0000-0000-000000000000";
 /// Most names that one line tells.
 const NAMED_MAX: usize = 3;
 
-/// A cluster of a list, as little of it as is needed.
+/// A cluster or a container group of a list, as little of it as is needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     id: ClusterId,
@@ -43,8 +39,8 @@ impl Asker {
     }
 }
 
-/// Reads a list of clusters.
-pub fn clusters(rows: &[Value]) -> Vec<Listed> {
+/// Reads a list of clusters or container groups.
+pub fn listed(rows: &[Value]) -> Vec<Listed> {
     let read = |row: &Value| {
         let id = ClusterId::parse(&word(row, &["id"])?).ok()?;
         Some(Listed { id, node_group: word(row, &["properties", "nodeResourceGroup"]) })
@@ -52,66 +48,91 @@ pub fn clusters(rows: &[Value]) -> Vec<Listed> {
     rows.iter().filter_map(read).collect()
 }
 
-/// The resource groups of clusters, each once, in lower case.
-pub fn groups(clusters: &[Listed]) -> BTreeSet<String> {
-    clusters.iter().map(|cluster| cluster.id.resource_group().to_lowercase()).collect()
+/// What has to be startable in a resource group.
+#[derive(Debug)]
+pub struct GroupRights {
+    /// The resource group, in lower case.
+    pub group: String,
+    /// The kinds of what is in it.
+    pub kinds: Vec<ResourceKind>,
+    /// What the permissions API says of it.
+    pub read: Result<Vec<Value>, Unread>,
 }
 
-/// Whether the clusters of a subscription can be read.
-pub fn arm_read(id: &SubscriptionId, read: &Result<Vec<Value>, Unread>) -> Finding {
-    match read {
-        Ok(rows) => {
-            let count = counted(rows.len(), "cluster");
-            Finding::new("arm-read", Standing::Ok, format!("{count} read")).about(id)
+/// The resource groups of these, each once, in lower case, with the kinds of what is in them.
+pub fn groups(listed: &[Listed]) -> BTreeMap<String, Vec<ResourceKind>> {
+    let mut groups: BTreeMap<String, Vec<ResourceKind>> = BTreeMap::new();
+    for one in listed {
+        let kinds = groups.entry(one.id.resource_group().to_lowercase()).or_default();
+        if !kinds.contains(&one.id.kind()) {
+            kinds.push(one.id.kind());
         }
-        Err(Unread::Gone) => {
+    }
+    groups
+}
+
+/// Whether what is guarded in a subscription can be read: each kind with its list.
+pub fn arm_read(id: &SubscriptionId, lists: &[(ResourceKind, Result<Vec<Value>, Unread>)]) -> Finding {
+    let failed = lists.iter().find_map(|(kind, read)| Some((kind, read.as_ref().err()?)));
+    let Some((kind, why)) = failed else {
+        let counts = lists.iter().filter_map(|(kind, read)| Some((*kind, read.as_ref().ok()?.len())));
+        let counts: Vec<String> = counts
+            .filter(|(kind, count)| *kind == ResourceKind::ManagedCluster || *count > 0)
+            .map(|(kind, count)| counted(count, kind.noun()))
+            .collect();
+        return Finding::new("arm-read", Standing::Ok, format!("{} read", counts.join(" and "))).about(id);
+    };
+    match why {
+        Unread::Gone => {
             let seen = "there is no such subscription, or this identity's tenant does not have it";
             Finding::new("arm-read", Standing::Fault, seen)
                 .about(id)
                 .mend(format!("az account show --subscription {id}"))
         }
-        Err(why @ Unread::Failed(_)) => Finding {
+        Unread::Failed(_) => Finding {
             standing: Standing::Fault,
-            ..Finding::unread("arm-read", id.as_str(), why, READ_ACTION)
+            ..Finding::unread("arm-read", id.as_str(), why, kind.read_action())
         },
-        Err(Unread::Denied) => Finding::unread("arm-read", id.as_str(), &Unread::Denied, READ_ACTION),
+        Unread::Denied => Finding::unread("arm-read", id.as_str(), why, kind.read_action()),
     }
 }
 
-/// Whether the identity that asks may start the clusters in these resource groups, by what the permissions API says of each. That a
+/// Whether the identity that asks may start what is in these resource groups, by what the permissions API says of each. That a
 /// person may not says nothing about the guard, which has an identity of its own.
-pub fn may_start(
-    id: &SubscriptionId,
-    asker: &Asker,
-    groups: &[(String, Result<Vec<Value>, Unread>)],
-) -> Finding {
-    let mut unread = groups.iter().filter_map(|(_, read)| read.as_ref().err());
+pub fn may_start(id: &SubscriptionId, asker: &Asker, groups: &[GroupRights]) -> Finding {
+    let mut unread = groups.iter().filter_map(|group| group.read.as_ref().err());
     if let Some(why) = unread.next() {
         return Finding::unread("start-right", id.as_str(), why, "Microsoft.Authorization/permissions/read");
     }
-    let may = |rows: &[Value]| {
-        let has =
-            |row: &Value, name| words(row, &[name]).iter().any(|pattern| action_fits(pattern, START_ACTION));
+    let may = |kind: ResourceKind, rows: &[Value]| {
+        let start = kind.start_action();
+        let has = |row: &Value, name| words(row, &[name]).iter().any(|pattern| action_fits(pattern, start));
         // What one assignment takes away, another may give.
         rows.iter().any(|row| has(row, "actions") && !has(row, "notActions"))
     };
-    let without: Vec<&str> = groups
-        .iter()
-        .filter(|(_, read)| !read.as_ref().is_ok_and(|rows| may(rows)))
-        .map(|(group, _)| group.as_str())
-        .collect();
-    let Some(first) = without.first() else {
+    let without_for = |kind: ResourceKind| -> Vec<&str> {
+        groups
+            .iter()
+            .filter(|group| group.kinds.contains(&kind))
+            .filter(|group| !group.read.as_ref().is_ok_and(|rows| may(kind, rows)))
+            .map(|group| group.group.as_str())
+            .collect()
+    };
+    let missing = ResourceKind::ALL.into_iter().map(|kind| (kind, without_for(kind)));
+    let missing = missing.into_iter().find_map(|(kind, groups)| Some((kind, *groups.first()?, groups)));
+    let Some((kind, first, without)) = missing else {
         let seen = match groups.len() {
-            0 => "no clusters to start".to_owned(),
-            count => format!("this identity may start clusters in {}", counted(count, "resource group")),
+            0 => "nothing to start".to_owned(),
+            count => format!("this identity may start what is in {}", counted(count, "resource group")),
         };
         return Finding::new("start-right", Standing::Ok, seen).about(id);
     };
+    let start = kind.start_action();
     let scope = match without.len() {
         1 => format!("/subscriptions/{id}/resourceGroups/{first}"),
         _ => format!("/subscriptions/{id}"),
     };
-    let missing = format!("`{START_ACTION}` is missing in {}", named(&without, "resource group"));
+    let missing = format!("`{start}` is missing in {}", named(&without, "resource group"));
     let (standing, seen) = match asker.is_person {
         true => {
             (Standing::Unknown, format!("{missing} for you; run doctor as the guard to see its own right"))
@@ -140,7 +161,7 @@ pub fn locks(id: &SubscriptionId, clusters: &[Listed], read: &Result<Vec<Value>,
             word(row, &["properties", "level"]).is_some_and(|level| level.eq_ignore_ascii_case("ReadOnly"))
         })
         .filter_map(|row| word(row, &["id"]))
-        .filter(|lock| covers(id, clusters, scope_of(lock), true))
+        .filter(|lock| covers(id, clusters.iter(), scope_of(lock), true))
         .collect();
     let Some(first) = in_the_way.first() else {
         return Finding::new("locks", Standing::Ok, "no read-only lock in the way").about(id);
@@ -174,14 +195,20 @@ pub fn denials(
     };
     let denies = |row: &&Value| {
         let has = |permission: &Value, name| {
-            words(permission, &[name]).iter().any(|pattern| action_fits(pattern, START_ACTION))
+            let patterns = words(permission, &[name]);
+            move |kind: ResourceKind| patterns.iter().any(|pattern| action_fits(pattern, kind.start_action()))
         };
         let permissions = self::rows(row, &["properties", "permissions"]);
         let scope = word(row, &["properties", "scope"]).unwrap_or_default();
         let own_scope_only = truth(row, &["properties", "doNotApplyToChildScopes"]).unwrap_or(false);
-        permissions.iter().any(|one| has(one, "actions") && !has(one, "notActions"))
-            && covers(id, clusters, &scope, false)
-            && !(own_scope_only && ClusterId::parse(&scope).is_err())
+        let denied = |kind: ResourceKind| {
+            permissions.iter().any(|one| has(one, "actions")(kind) && !has(one, "notActions")(kind))
+        };
+        let concerned = |kind: ResourceKind| {
+            let of_kind = || clusters.iter().filter(move |one| one.id.kind() == kind);
+            denied(kind) && covers(id, of_kind(), &scope, false)
+        };
+        ResourceKind::ALL.into_iter().any(concerned) && !(own_scope_only && ClusterId::parse(&scope).is_err())
     };
     let concerned: Vec<(&Value, Concerns)> = rows
         .iter()
@@ -251,12 +278,17 @@ fn scope_of(lock: &str) -> &str {
 }
 
 /// Whether what holds at a scope holds for a cluster.
-fn covers(id: &SubscriptionId, clusters: &[Listed], scope: &str, with_nodes: bool) -> bool {
+fn covers<'l>(
+    id: &SubscriptionId,
+    mut clusters: impl Iterator<Item = &'l Listed>,
+    scope: &str,
+    with_nodes: bool,
+) -> bool {
     let scope = scope.trim_end_matches('/').to_lowercase();
     let own = format!("/subscriptions/{id}");
     let is_above = scope.is_empty() || scope.starts_with("/providers/microsoft.management/") || scope == own;
     is_above
-        || clusters.iter().any(|cluster| {
+        || clusters.any(|cluster| {
             let group = |name: &str| scope == format!("{own}/resourcegroups/{}", name.to_lowercase());
             let is_of_nodes = || with_nodes && cluster.node_group.as_deref().is_some_and(group);
             group(cluster.id.resource_group()) || is_of_nodes() || scope == cluster.id.lower()

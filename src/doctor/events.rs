@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{Finding, Standing};
-use crate::domain::event::{ACTION_SUCCESS, STOP};
-use crate::domain::{ResourceId, SubscriptionId};
+use crate::domain::event::ACTION_SUCCESS;
+use crate::domain::{ResourceId, ResourceKind, SubscriptionId};
 use crate::posture::read::{at, rows, word, words};
 use crate::posture::{Unread, command};
 
@@ -58,9 +58,17 @@ struct Delivery {
     state: String,
     takes_type: bool,
     only_type: bool,
-    takes_stops: bool,
+    /// The kinds of resources whose stops its filter leaves out.
+    deaf_to: Vec<ResourceKind>,
     only_stops: bool,
     has_dead_letter: bool,
+}
+
+/// The kinds whose stops are not among these operations.
+fn left_out(operations: &[String]) -> impl Iterator<Item = ResourceKind> {
+    ResourceKind::ALL
+        .into_iter()
+        .filter(|kind| !operations.iter().any(|operation| ResourceKind::stopped_by(operation) == Some(*kind)))
 }
 
 impl Delivery {
@@ -94,8 +102,9 @@ impl Delivery {
             takes_type: types.is_empty() || has(&types, ACTION_SUCCESS),
             only_type: types.len() == 1,
             // A filter of another kind beside ours lets through less, never more.
-            takes_stops: values.as_ref().is_none_or(|values| has(values, STOP)),
-            only_stops: values.is_some_and(|values| values.len() == 1),
+            deaf_to: values.iter().flat_map(|values| left_out(values)).collect(),
+            only_stops: values
+                .is_some_and(|values| values.iter().all(|value| ResourceKind::stopped_by(value).is_some())),
             has_dead_letter: dead_letter.iter().any(|path| at(p, path).is_some_and(Value::is_object)),
         })
     }
@@ -108,8 +117,16 @@ impl Delivery {
         if !self.takes_type {
             return Some((Standing::Fault, format!("its event types leave out `{ACTION_SUCCESS}`")));
         }
-        if !self.takes_stops {
-            return Some((Standing::Fault, format!("its filter on `{OPERATION}` leaves out `{STOP}`")));
+        if let Some(kind) = self.deaf_to.first() {
+            let stop = kind.stop_action();
+            let why = format!("its filter on `{OPERATION}` leaves out `{stop}`");
+            return Some(match kind {
+                ResourceKind::ManagedCluster => (Standing::Fault, why),
+                // As deployed before there were container groups: it guards clusters as it did.
+                ResourceKind::ContainerGroup => {
+                    (Standing::Warning, format!("{why}: stops of container groups are not heard"))
+                }
+            });
         }
         let lacks: Vec<&str> = [
             (!self.only_type).then_some("the filter on the event type"),

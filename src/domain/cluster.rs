@@ -151,6 +151,8 @@ pub enum Feature {
     AiToolchain,
     /// A node pool is an availability set: `agentPoolProfiles[].type`.
     AvailabilitySet,
+    /// A container group that is tagged as what a drill stops.
+    Canary,
     /// One that a newer version knows.
     #[serde(other)]
     Other,

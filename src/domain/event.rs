@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use super::caller::Caller;
 use super::claims::CLAIMS_READ;
 use super::resource_id::{ClusterId, IdError, SubscriptionId};
+use super::resource_kind::ResourceKind;
 use super::role::Role;
 use super::text::clean;
 use super::verbatim::Verbatim;
@@ -26,8 +27,6 @@ use members::{Elements, elements, pick, text};
 /// The only event type that tells of a stop. `ResourceActionFailure` and `ResourceActionCancel` leave the cluster as it
 /// was, or come with a later look at it (source: azure-docs `event-schema-subscriptions.md`).
 pub(crate) const ACTION_SUCCESS: &str = "Microsoft.Resources.ResourceActionSuccess";
-/// The operation of a stop (source: Azure resource provider operations, `Microsoft.ContainerService`).
-pub(crate) const STOP: &str = "Microsoft.ContainerService/managedClusters/stop/action";
 /// The version of CloudEvents that is read.
 const CLOUD_EVENTS_VERSION: &str = "1.0";
 
@@ -44,7 +43,7 @@ const CLAIM_BYTES_MAX: usize = 256 * 1_024;
 /// Longest text that is tried as a time, in bytes. RFC 3339 with nanoseconds and an offset has 35.
 const TIME_BYTES_MAX: usize = 64;
 
-/// One stop of one cluster in a guarded subscription.
+/// One stop of one cluster, or another guarded resource, in a guarded subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopEvent {
     /// The event's id: the same for each delivery of it. If the event has none, or one that is too long, it is derived
@@ -112,14 +111,22 @@ pub enum Ignored {
         event_type: String,
     },
     /// Something else than a stop was done.
-    #[error("operation `{operation}` is no stop of a cluster")]
+    #[error("operation `{operation}` is no stop of a cluster or a container group")]
     OtherOperation {
         /// The operation, cleaned.
         operation: String,
     },
-    /// A stop, but not of a managed cluster.
+    /// A stop, but of no resource that is guarded.
     #[error("{0}")]
     OtherResource(IdError),
+    /// The stop of one kind of resource, at one of another.
+    #[error("operation `{operation}` is no stop of `{cluster}`")]
+    OtherKind {
+        /// The operation, in our own spelling.
+        operation: &'static str,
+        /// What the event names.
+        cluster: ClusterId,
+    },
     /// The resource id is broken or hostile.
     #[error("{0}")]
     BadResourceId(IdError),
@@ -153,15 +160,19 @@ fn read(raw: &str, guarded: &dyn Fn(&SubscriptionId) -> bool) -> Result<StopEven
         return Err(Ignored::OtherEventType { event_type: clean(&event_type, SHOWN_CHARS_MAX) });
     }
     let operation = data.operation().ok_or_else(|| not_an_event("it names no operation"))?;
-    if !operation.eq_ignore_ascii_case(STOP) {
-        return Err(Ignored::OtherOperation { operation: clean(&operation, SHOWN_CHARS_MAX) });
-    }
+    let kind = ResourceKind::stopped_by(&operation)
+        .ok_or_else(|| Ignored::OtherOperation { operation: clean(&operation, SHOWN_CHARS_MAX) })?;
     let resource = data.resource.and_then(filled).or_else(|| envelope.subject.and_then(filled));
     let resource = resource.ok_or_else(|| not_an_event("it names no resource"))?;
     let cluster = ClusterId::parse(&resource).map_err(|error| match error {
-        IdError::OtherType(_) => Ignored::OtherResource(error),
+        IdError::OtherType(_) | IdError::NotAManagedCluster(_) => Ignored::OtherResource(error),
         IdError::Malformed(_) | IdError::Subscription(_) => Ignored::BadResourceId(error),
     })?;
+    if cluster.kind() != kind {
+        // The stop of one kind names a resource of another: no event of ARM's does.
+        let operation = kind.stop_action();
+        return Err(Ignored::OtherKind { operation, cluster });
+    }
     if !guarded(cluster.subscription()) {
         return Err(Ignored::NotGuarded(cluster.subscription().clone()));
     }

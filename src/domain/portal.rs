@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::cloud::Cloud;
 use super::guid;
 use super::incident::Link;
-use super::resource_id::{ClusterId, MANAGED_CLUSTER_TYPE, SubscriptionId};
+use super::resource_id::{ClusterId, SubscriptionId};
 use super::scope::Scope;
 use super::text::percent_encoded;
 
@@ -105,9 +105,10 @@ impl Portal {
 
 fn cluster_path(id: &ClusterId) -> String {
     format!(
-        "/subscriptions/{}/resourceGroups/{}/providers/{MANAGED_CLUSTER_TYPE}/{}",
+        "/subscriptions/{}/resourceGroups/{}/providers/{}/{}",
         id.subscription(),
         percent_encoded(id.resource_group()),
+        id.kind().arm_type(),
         percent_encoded(id.name())
     )
 }
@@ -116,6 +117,7 @@ fn cluster_path(id: &ClusterId) -> String {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::resource_id::MANAGED_CLUSTER_TYPE;
     use super::*;
 
     const SUB: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";

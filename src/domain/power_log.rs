@@ -8,16 +8,25 @@ use serde::{Deserialize, Serialize};
 
 use super::caller::Caller;
 use super::resource_id::{ClusterId, IdError, MANAGED_CLUSTER_TYPE, SubscriptionId};
+use super::resource_kind::ResourceKind;
 use super::text;
 
 /// Which power operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PowerVerb {
-    /// `managedClusters/start/action`.
+    /// `…/start/action`.
     Start,
-    /// `managedClusters/stop/action`.
+    /// `…/stop/action`.
     Stop,
+}
+
+impl PowerVerb {
+    /// Reads an operation on a resource of this kind, in any casing; `None` if it neither starts nor stops it.
+    pub fn of(kind: ResourceKind, operation: &str) -> Option<Self> {
+        let verbs = [(kind.start_action(), Self::Start), (kind.stop_action(), Self::Stop)];
+        verbs.into_iter().find(|(action, _)| action.eq_ignore_ascii_case(operation)).map(|(_, verb)| verb)
+    }
 }
 
 /// One start or stop that ARM accepted, put together from its records (`Started`, `Accepted`, `Succeeded`, ...), which

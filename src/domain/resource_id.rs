@@ -5,15 +5,17 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::resource_kind::ResourceKind;
+
 /// Longest resource id that is read. ARM's parts are 36 + 90 + 63 characters, so a real one has under 400.
 pub(super) const RESOURCE_ID_BYTES_MAX: usize = 1_024;
 /// Longest name of a resource group (source: Azure naming rules, "Resource groups 1-90").
 const RESOURCE_GROUP_CHARS_MAX: usize = 90;
-/// Longest name of a managed cluster (source: Azure naming rules, "managedClusters 1-63").
+/// Longest name of a guarded resource (source: Azure naming rules, "managedClusters 1-63", "containerGroups 1-63").
 const CLUSTER_NAME_CHARS_MAX: usize = 63;
 
 /// The type segment of a managed cluster, in the casing of the documentation.
-pub const MANAGED_CLUSTER_TYPE: &str = "Microsoft.ContainerService/managedClusters";
+pub const MANAGED_CLUSTER_TYPE: &str = ResourceKind::ManagedCluster.arm_type();
 
 /// A subscription's GUID, lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -26,9 +28,12 @@ pub enum IdError {
     /// Not of the form of an ARM resource id, or with characters that no such id has.
     #[error("`{0}` is not a resource id")]
     Malformed(String),
-    /// A resource id, but not a managed cluster's.
-    #[error("`{0}` is not a managed cluster")]
+    /// A resource id, but of no kind that is guarded.
+    #[error("`{0}` is not a managed cluster or a container group")]
     OtherType(String),
+    /// A guarded resource, where only a managed cluster makes sense.
+    #[error("`{0}` is not a managed cluster")]
+    NotAManagedCluster(String),
     /// Not a GUID.
     #[error("`{0}` is not a subscription id")]
     Subscription(String),
@@ -65,11 +70,12 @@ impl fmt::Display for SubscriptionId {
     }
 }
 
-/// A managed cluster's resource id. Keeps the casing it came in for URLs and people; compares and hashes without case,
+/// The resource id of a guarded resource: a managed cluster or anything else of a [`ResourceKind`]. Keeps the casing it came in for URLs and people; compares and hashes without case,
 /// since ARM, Event Grid, the activity log and Resource Graph each spell the same id differently.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ClusterId {
+    kind: ResourceKind,
     subscription: SubscriptionId,
     resource_group: String,
     name: String,
@@ -77,8 +83,8 @@ pub struct ClusterId {
 }
 
 impl ClusterId {
-    /// Parses `/subscriptions/<guid>/resourceGroups/<group>/providers/Microsoft.ContainerService/managedClusters/<name>`;
-    /// the fixed segments in any case, nothing after the name.
+    /// Parses `/subscriptions/<guid>/resourceGroups/<group>/providers/Microsoft.ContainerService/managedClusters/<name>`,
+    /// or the same of another [`ResourceKind`]; the fixed segments in any case, nothing after the name.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         let malformed = || IdError::Malformed(super::text::clean(text, 200));
         if text.len() > RESOURCE_ID_BYTES_MAX {
@@ -100,27 +106,40 @@ impl ClusterId {
         }
         match tail {
             [providers, provider, kind, name] if providers.eq_ignore_ascii_case("providers") => {
-                let is_cluster = format!("{provider}/{kind}").eq_ignore_ascii_case(MANAGED_CLUSTER_TYPE);
-                if !is_cluster {
-                    return Err(IdError::OtherType(super::text::clean(text, 200)));
-                }
-                if !is_cluster_name(name) {
+                let kind = ResourceKind::of_type(&format!("{provider}/{kind}"))
+                    .ok_or_else(|| IdError::OtherType(super::text::clean(text, 200)))?;
+                if !is_name(kind, name) {
                     return Err(malformed());
                 }
-                Ok(Self::new(subscription, resource_group, name))
+                Ok(Self::new(kind, subscription, resource_group, name))
             }
             [] | [_, _, _, _, ..] => Err(IdError::OtherType(super::text::clean(text, 200))),
             _ => Err(malformed()),
         }
     }
 
-    fn new(subscription: SubscriptionId, resource_group: &str, name: &str) -> Self {
+    /// Parses the id of a managed cluster, and of nothing else: for what only clusters have.
+    pub fn parse_managed(text: &str) -> Result<Self, IdError> {
+        let id = Self::parse(text)?;
+        match id.kind {
+            ResourceKind::ManagedCluster => Ok(id),
+            ResourceKind::ContainerGroup => Err(IdError::NotAManagedCluster(super::text::clean(text, 200))),
+        }
+    }
+
+    fn new(kind: ResourceKind, subscription: SubscriptionId, resource_group: &str, name: &str) -> Self {
         let lower = format!(
-            "/subscriptions/{subscription}/resourcegroups/{}/providers/microsoft.containerservice/managedclusters/{}",
+            "/subscriptions/{subscription}/resourcegroups/{}/providers/{}/{}",
             resource_group.to_lowercase(),
+            kind.arm_type().to_ascii_lowercase(),
             name.to_ascii_lowercase()
         );
-        Self { subscription, resource_group: resource_group.to_owned(), name: name.to_owned(), lower }
+        Self { kind, subscription, resource_group: resource_group.to_owned(), name: name.to_owned(), lower }
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> ResourceKind {
+        self.kind
     }
 
     /// The subscription it is in.
@@ -156,21 +175,28 @@ pub(super) fn is_resource_group(name: &str) -> bool {
     fits && !name.ends_with('.') && name.chars().all(|c| c.is_alphanumeric() || "_-.()".contains(c))
 }
 
-/// Letters, digits, `_-`, first and last alphanumeric (source: Azure naming rules).
-fn is_cluster_name(name: &str) -> bool {
+/// Letters, digits and `-`, for clusters also `_`; first and last alphanumeric (source: Azure naming rules).
+fn is_name(kind: ResourceKind, name: &str) -> bool {
+    let others = match kind {
+        ResourceKind::ManagedCluster => "_-",
+        ResourceKind::ContainerGroup => "-",
+    };
     let fits = (1..=CLUSTER_NAME_CHARS_MAX).contains(&name.len());
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     fits && edge(name.chars().next())
         && edge(name.chars().next_back())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c))
 }
 
 impl fmt::Display for ClusterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "/subscriptions/{}/resourceGroups/{}/providers/{MANAGED_CLUSTER_TYPE}/{}",
-            self.subscription, self.resource_group, self.name
+            "/subscriptions/{}/resourceGroups/{}/providers/{}/{}",
+            self.subscription,
+            self.resource_group,
+            self.kind.arm_type(),
+            self.name
         )
     }
 }
@@ -277,6 +303,29 @@ mod tests {
             String::new(),
         ] {
             assert!(ClusterId::parse(&bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_container_group_has_an_id_and_a_key_of_its_own() {
+        let group = id("rg-Prod", "cg-1")
+            .replace(MANAGED_CLUSTER_TYPE, "Microsoft.ContainerInstance/containerGroups");
+        let parsed = ClusterId::parse(&group.to_uppercase()).unwrap();
+        assert_eq!(parsed, ClusterId::parse(&group).unwrap());
+        assert_eq!(parsed.kind(), ResourceKind::ContainerGroup);
+        assert_eq!(ClusterId::parse(&group).unwrap().to_string(), group);
+        assert_eq!(parsed.lower(), group.to_lowercase());
+        let cluster = ClusterId::parse(&id("rg-Prod", "cg-1")).unwrap();
+        assert_ne!(parsed.key(), cluster.key());
+        assert_eq!(
+            cluster.key().as_str(),
+            "e0fea350dee9fdbdc7d861879f361b7f",
+            "records of clusters stay where they are"
+        );
+        assert!(matches!(ClusterId::parse_managed(&group), Err(IdError::NotAManagedCluster(_))));
+        assert_eq!(ClusterId::parse_managed(cluster.lower()).unwrap(), cluster);
+        for bad in ["cg_1", "-cg", "cg-", "cg/start", "", "c%67"] {
+            assert!(ClusterId::parse(&group.replace("cg-1", bad)).is_err(), "{bad}");
         }
     }
 

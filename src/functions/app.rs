@@ -373,6 +373,7 @@ fn status_of(why: &Ignored) -> StatusCode {
         | Ignored::OtherEventType { .. }
         | Ignored::OtherOperation { .. }
         | Ignored::OtherResource(_)
+        | Ignored::OtherKind { .. }
         | Ignored::BadResourceId(_) => StatusCode::BAD_REQUEST,
     }
 }

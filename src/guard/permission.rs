@@ -3,7 +3,7 @@
 
 use crate::azure::ArmError;
 use crate::domain::grant::{AnnouncementError, Author, Plan};
-use crate::domain::{Caller, ClusterId, Found, Grant, GrantScope, Hold, Scope, SubscriptionId};
+use crate::domain::{Caller, ClusterId, Found, Grant, GrantScope, Hold, ResourceKind, Scope, SubscriptionId};
 use crate::policy::{Answer, GrantQuestion, HoldQuestion, Policies};
 use crate::store::{PathName, StoreError};
 
@@ -184,7 +184,15 @@ pub async fn bind(arm: &crate::azure::Arm, id: &ClusterId) -> Result<GrantScope,
         Found::Gone => Err(Denied::NoCluster(id.clone())),
         Found::Cluster(cluster) => match cluster.resource_uid {
             Some(resource_uid) => Ok(GrantScope::Cluster { id: id.clone(), resource_uid }),
-            None => Err(Denied::NoLook("Azure does not tell its `resourceUID`".to_owned())),
+            None => Err(Denied::NoLook(
+                match id.kind() {
+                    ResourceKind::ManagedCluster => "Azure does not tell its `resourceUID`",
+                    ResourceKind::ContainerGroup => {
+                        "container groups have no `resourceUID`; give the grant for its resource group or a tag"
+                    }
+                }
+                .to_owned(),
+            )),
         },
     }
 }

@@ -92,16 +92,16 @@ fn resource(place: &Place) -> (String, Option<String>) {
         Place::Clusters(clusters) => match clusters.as_slice() {
             [only] => (format!("resource == {}", entity(only)), None),
             several => {
-                let list: Vec<String> = several.iter().map(entity).collect();
-                let list = format!("[\n  {}\n].contains(resource)", list.join(",\n  "));
-                ("resource".to_owned(), Some(list))
+                // No set of them: Cedar compares entities of several types one by one only.
+                let each = several.iter().map(|one| format!("resource == {}", entity(one)));
+                ("resource".to_owned(), Some(each.collect::<Vec<_>>().join(" ||\n  ")))
             }
         },
     }
 }
 
 fn entity(cluster: &ClusterId) -> String {
-    format!("ManagedCluster::{}", literal(cluster.lower()))
+    format!("{}::{}", cluster.kind().entity(), literal(cluster.lower()))
 }
 
 fn hours(hours: Hours, moment: &str) -> Option<String> {

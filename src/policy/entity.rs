@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::hierarchy::{self, Hierarchy};
 use crate::domain::scope::ResourceGroupId;
-use crate::domain::{Caller, CallerKind, Cluster, ClusterId, Role, Scope, SubscriptionId};
+use crate::domain::{Caller, CallerKind, Cluster, ClusterId, ResourceKind, Role, Scope, SubscriptionId};
 
 /// The id of `Caller` when nobody could be named.
 pub(super) const UNKNOWN_CALLER: &str = "unknown";
@@ -43,6 +43,7 @@ pub(super) struct Vocabulary {
     subscription: EntityTypeName,
     resource_group: EntityTypeName,
     managed_cluster: EntityTypeName,
+    container_group: EntityTypeName,
     pub(super) guard: EntityUid,
     pub(super) stop: EntityUid,
     pub(super) restart: EntityUid,
@@ -61,7 +62,8 @@ impl Vocabulary {
             holder_kind: EntityTypeName::from_str("HolderKind")?,
             subscription: EntityTypeName::from_str("Subscription")?,
             resource_group: EntityTypeName::from_str("ResourceGroup")?,
-            managed_cluster: EntityTypeName::from_str("ManagedCluster")?,
+            managed_cluster: EntityTypeName::from_str(ResourceKind::ManagedCluster.entity())?,
+            container_group: EntityTypeName::from_str(ResourceKind::ContainerGroup.entity())?,
             guard: EntityUid::from_str(r#"Guard::"self""#)?,
             stop: EntityUid::from_str(r#"Action::"stop""#)?,
             restart: EntityUid::from_str(r#"Action::"restart""#)?,
@@ -80,7 +82,11 @@ impl Vocabulary {
     }
 
     pub(super) fn cluster(&self, id: &ClusterId) -> EntityUid {
-        uid(&self.managed_cluster, id.lower())
+        let entity = match id.kind() {
+            ResourceKind::ManagedCluster => &self.managed_cluster,
+            ResourceKind::ContainerGroup => &self.container_group,
+        };
+        uid(entity, id.lower())
     }
 
     pub(super) fn subscription(&self, id: &SubscriptionId) -> EntityUid {
@@ -163,7 +169,7 @@ impl Vocabulary {
         Ok(RestrictedExpression::new_record(fields)?)
     }
 
-    /// The cluster with all that it is in, as far as that is known: the resource group, the subscription and the management
+    /// The cluster (or container group) with all that it is in, as far as that is known: the resource group, the subscription and the management
     /// groups.
     pub(super) fn cluster_entities(
         &self,
@@ -181,6 +187,7 @@ impl Vocabulary {
             ("subscription".to_owned(), string(id.subscription().as_str())),
         ];
         if let Some(facts) = facts {
+            // What a container group doesn't have is never read of one, and so stays absent.
             attributes.extend(present([
                 ("location", lower(facts.location.as_deref())),
                 ("skuTier", facts.sku_tier.clone()),

@@ -27,6 +27,9 @@ pub(super) fn check(entity: &EntityUid) -> Result<(), Unmatchable> {
         "ManagedCluster" => {
             "\"/subscriptions/<guid>/resourcegroups/<name>/providers/microsoft.containerservice/managedclusters/<name>\""
         }
+        "ContainerGroup" => {
+            "\"/subscriptions/<guid>/resourcegroups/<name>/providers/microsoft.containerinstance/containergroups/<name>\""
+        }
         _ => return Ok(()),
     };
     let lower = id.to_lowercase();
@@ -53,8 +56,7 @@ pub(super) fn fits(kind: &str, id: &str) -> bool {
         "ManagementGroup" => hierarchy::name_in(id).is_some(),
         "Subscription" => is_subscription(id),
         "ResourceGroup" => is_resource_group(id),
-        "ManagedCluster" => ClusterId::parse(id).is_ok(),
-        _ => false,
+        _ => ClusterId::parse(id).is_ok_and(|id| id.kind().entity() == kind),
     }
 }
 

@@ -153,7 +153,7 @@ impl Reader<'_> {
             "scope",
             at,
             scope,
-            "write the resource id of a management group, a subscription, a resource group or a cluster",
+            "write the resource id of a management group, a subscription, a resource group, a cluster or a container group",
         );
         let reason = self.required(
             table,
@@ -321,7 +321,7 @@ fn is_reason(text: &str) -> bool {
 /// What the row is about. Azure shows ids in any case; entities have them in lower case.
 fn scope(text: &str) -> Option<(&'static str, String)> {
     let id = text.strip_suffix('/').unwrap_or(text);
-    let kinds = ["ManagementGroup", "Subscription", "ResourceGroup", "ManagedCluster"];
+    let kinds = ["ManagementGroup", "Subscription", "ResourceGroup", "ManagedCluster", "ContainerGroup"];
     kinds.into_iter().find(|kind| literal::fits(kind, id)).map(|kind| (kind, id.to_lowercase()))
 }
 

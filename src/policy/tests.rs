@@ -3,6 +3,7 @@ mod explain;
 mod facts;
 mod faults;
 mod hostile;
+mod kinds;
 mod limits;
 mod stop_and_restart;
 mod tables;

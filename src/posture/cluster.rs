@@ -50,7 +50,7 @@ pub struct ClusterFacts {
 impl ClusterFacts {
     /// Reads one; `None` if its id is not that of a cluster.
     pub(super) fn read(body: &Value) -> Option<Self> {
-        let id = ClusterId::parse(body.get("id")?.as_str()?).ok()?;
+        let id = ClusterId::parse_managed(body.get("id")?.as_str()?).ok()?;
         let none = Value::Null;
         let p = body.get("properties").unwrap_or(&none);
         let mut subnets: BTreeSet<ResourceId> = BTreeSet::new();

@@ -20,9 +20,11 @@ pub(crate) const PROD: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
 pub(crate) const DEV: &str = "bbbb0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What doctor needs beyond the guard's own rights, and the guard's own.
-pub(crate) const RIGHTS: [&str; 7] = [
+pub(crate) const RIGHTS: [&str; 9] = [
     "Microsoft.ContainerService/managedClusters/read",
     "Microsoft.ContainerService/managedClusters/start/action",
+    "Microsoft.ContainerInstance/containerGroups/read",
+    "Microsoft.ContainerInstance/containerGroups/start/action",
     "Microsoft.Authorization/permissions/read",
     "Microsoft.Authorization/locks/read",
     "Microsoft.Authorization/denyAssignments/read",
@@ -182,7 +184,8 @@ pub(crate) fn delivery() -> Value {
         "filter": {
             "includedEventTypes": ["Microsoft.Resources.ResourceActionSuccess"],
             "advancedFilters": [{ "operatorType": "StringIn", "key": "data.operationName",
-                                  "values": ["Microsoft.ContainerService/managedClusters/stop/action"] }],
+                                  "values": ["Microsoft.ContainerService/managedClusters/stop/action",
+                                             "Microsoft.ContainerInstance/containerGroups/stop/action"] }],
         },
         "deadLetterWithResourceIdentity": { "deadLetterDestination": { "endpointType": "StorageBlob" } },
     })

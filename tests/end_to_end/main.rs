@@ -13,6 +13,7 @@
 
 mod crashes;
 mod degraded;
+mod drill;
 mod evaluate;
 mod host_ends;
 mod pauses;
@@ -26,5 +27,7 @@ mod azurite;
 #[path = "../support/blob_proxy.rs"]
 #[expect(dead_code, reason = "the store's own tests need more of it")]
 mod blob_proxy;
+#[path = "../support/done.rs"]
+mod done;
 
 use theatre::client;

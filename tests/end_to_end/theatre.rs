@@ -37,7 +37,7 @@ const LOG_LINES: usize = 80;
 pub(crate) struct Theatre {
     pub(crate) stage: Stage,
     store: Store,
-    _azurite: Arc<Azurite>,
+    azurite: Arc<Azurite>,
 }
 
 impl Theatre {
@@ -109,7 +109,7 @@ impl Theatre {
             policies: vec![("test.cedar".to_owned(), policy.to_owned())],
         };
         let store = store(&azurite.url, container);
-        Self { stage: Stage::set(plan).await.unwrap(), store, _azurite: azurite }
+        Self { stage: Stage::set(plan).await.unwrap(), store, azurite }
     }
 
     /// Makes a running cluster that stops in a moment and takes as long to start as a real one.
@@ -119,6 +119,10 @@ impl Theatre {
         let new = NewCluster { durations, ..NewCluster::new(id.clone()) };
         self.stage.azure.world().create_cluster(new, now()).unwrap();
         id
+    }
+
+    pub(crate) fn azurite_url(&self) -> &str {
+        &self.azurite.url
     }
 
     pub(crate) fn stop(&self, cluster: &ClusterId, caller: &Caller) {

@@ -18,20 +18,29 @@ const EVENT_TYPES: [&str; 9] = [
     "ResourceActionFailure",
     "ResourceActionCancel",
 ];
-/// Operations on clusters, one of which stops them.
-const OPERATIONS: [&str; 6] = [
+/// Operations on clusters, container groups and others, two of which stop what is guarded.
+const OPERATIONS: [&str; 10] = [
     "Microsoft.ContainerService/managedClusters/stop/action",
     "Microsoft.ContainerService/managedClusters/start/action",
     "Microsoft.ContainerService/managedClusters/write",
     "Microsoft.ContainerService/managedClusters/delete",
     "Microsoft.ContainerService/managedClusters/agentPools/write",
+    "Microsoft.ContainerInstance/containerGroups/stop/action",
+    "Microsoft.ContainerInstance/containerGroups/start/action",
+    "Microsoft.ContainerInstance/containerGroups/restart/action",
+    "Microsoft.ContainerInstance/containerGroups/write",
     "Microsoft.Compute/virtualMachines/deallocate/action",
 ];
 
 fn is_taken(event_type: &str, operation: &str) -> bool {
-    let cluster = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks";
-    let event = json!({ "id": "1", "eventType": event_type, "eventTime": "2026-11-28T20:00:00Z", "subject": cluster,
-        "data": { "operationName": operation, "resourceUri": cluster } });
+    // Each operation on a resource of its own type.
+    let mut segments = operation.split('/');
+    let (provider, kind) = (segments.next().unwrap(), segments.next().unwrap());
+    let id = format!(
+        "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/{provider}/{kind}/one"
+    );
+    let event = json!({ "id": "1", "eventType": event_type, "eventTime": "2026-11-28T20:00:00Z", "subject": id,
+        "data": { "operationName": operation, "resourceUri": id } });
     matches!(parse(&event.to_string(), &|_| true), Parsed::Stop(_))
 }
 
@@ -66,7 +75,7 @@ fn the_filter_lets_through_what_the_code_takes_and_nothing_else() {
             }
         }
     }
-    assert!(seen >= 4, "{seen} event subscriptions let a stop through");
+    assert!(seen >= 8, "{seen} event subscriptions let a stop through");
 }
 
 #[test]

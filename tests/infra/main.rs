@@ -12,6 +12,7 @@
 )]
 
 mod alerts;
+mod canary;
 mod compiler;
 mod events;
 mod expression;

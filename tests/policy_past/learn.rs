@@ -140,10 +140,8 @@ async fn people_read_who_stops_what_and_get_drafts_no_broader_than_that() {
       resource
     )
     when { context.utc.hour >= 18 && context.utc.hour < 19 }
-    when { [
-      ManagedCluster::"/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-dev/providers/microsoft.containerservice/managedclusters/a",
-      ManagedCluster::"/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-dev/providers/microsoft.containerservice/managedclusters/b"
-    ].contains(resource) };
+    when { resource == ManagedCluster::"/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-dev/providers/microsoft.containerservice/managedclusters/a" ||
+      resource == ManagedCluster::"/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourcegroups/rg-dev/providers/microsoft.containerservice/managedclusters/b" };
     "#);
 }
 

@@ -17,6 +17,11 @@ async fn each_action_of_the_role_is_needed_and_nothing_else() {
     sim.delivers = false;
     sim.stop(&aks, &mallory());
     sim.pass(&[&guarded], minutes(60)).await;
+    sim.delivers = true;
+    let worker = sim.container_group("cg-worker");
+    sim.stop(&worker, &mallory());
+    sim.pass(&[&guarded], minutes(30)).await;
+    assert!(sim.is_running(&worker));
 
     let used = sim.world.lock().unwrap().actions_used(&guard());
     assert_eq!(used, BTreeSet::from(ACTIONS));

@@ -11,6 +11,7 @@
 
 mod bad_input;
 mod clocks;
+mod container_groups;
 mod counterexamples;
 mod crashes;
 mod dead_letters;

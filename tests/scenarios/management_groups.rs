@@ -92,6 +92,11 @@ async fn a_stop_below_the_group_is_undone_and_each_right_that_the_role_has_there
     sim.stop(&aks, &mallory());
     sim.pass(&[&process], minutes(30)).await;
     assert!(sim.is_running(&aks));
+
+    let worker = sim.container_group("cg-worker");
+    stop_and_tell(&sim, &process, &worker).await;
+    sim.pass(&[&process], minutes(10)).await;
+    assert!(sim.is_running(&worker));
     let used = sim.world.lock().unwrap().actions_used(&guard());
     assert_eq!(used, ACTIONS.into_iter().chain([GROUP_ACTION]).collect());
     sim.assert_no_violation();

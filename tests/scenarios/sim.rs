@@ -246,6 +246,13 @@ impl Sim {
         id
     }
 
+    /// Makes a running container group.
+    pub(crate) fn container_group(&self, name: &str) -> world::ClusterId {
+        let id = world::ClusterId::group(SUBSCRIPTION, "rg-jobs", name);
+        self.world.lock().unwrap().create_cluster(NewCluster::new(id.clone()), self.clock.now()).unwrap();
+        id
+    }
+
     pub(crate) fn stop(&self, cluster: &world::ClusterId, caller: &world::Caller) {
         self.world.lock().unwrap().stop(cluster, caller, self.clock.now()).unwrap();
     }

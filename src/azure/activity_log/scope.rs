@@ -61,8 +61,9 @@ impl<'a> AllReading<'a> {
     }
 
     fn add_record(&mut self, record: &Value) {
-        let Some(verb) = verb(record) else { return };
-        let (Some(cluster), Some(at)) = (cluster_of(record), time(record)) else {
+        let Some((kind, verb)) = verb(record) else { return };
+        let cluster = cluster_of(record).filter(|cluster| cluster.kind() == kind);
+        let (Some(cluster), Some(at)) = (cluster, time(record)) else {
             self.unusable += 1;
             return;
         };

@@ -1,9 +1,9 @@
 //! What was done about a case, and what people should do next.
 
 use super::super::model::{Case, Held, IntentState, Outcome, Stop};
-use super::remedy::{READ_ACTION, START_ACTION, Trouble};
+use super::remedy::Trouble;
 use super::{commands, undid_it, who};
-use crate::domain::{Caller, ClusterId, Scope, Situation};
+use crate::domain::{Caller, ClusterId, ResourceKind, Scope, Situation};
 
 /// What the guard did.
 pub(super) fn done(case: &Case) -> Vec<String> {
@@ -27,7 +27,7 @@ pub(super) fn done(case: &Case) -> Vec<String> {
 /// What is left for people, for this very reason.
 pub(super) fn next(cluster: &ClusterId, case: &Case) -> Vec<String> {
     match (case.outcome, &case.held) {
-        (Some(outcome), _) => after_the_end(case, outcome),
+        (Some(outcome), _) => after_the_end(cluster.kind(), case, outcome),
         (None, Some(held)) => Steps { cluster, case }.of(held),
         (None, None) => Vec::new(),
     }
@@ -58,12 +58,12 @@ impl Steps<'_> {
             ),
             Held::AttemptsUsed => self.then_start(&self.why_it_failed()),
             Held::Refused { code, advice, lock } => {
-                self.then_start(&self.remedy(code, START_ACTION, lock.as_ref()).unwrap_or_else(|| advice.clone()))
+                self.then_start(&self.remedy(code, self.cluster.kind().start_action(), lock.as_ref()).unwrap_or_else(|| advice.clone()))
             }
             Held::FailedState => self.failed(),
             Held::TooLong { situation: Some(situation) } => self.too_long(*situation),
             Held::TooLong { situation: None } => {
-                let known = self.case.fault.as_deref().and_then(|code| self.remedy(code, READ_ACTION, None));
+                let known = self.case.fault.as_deref().and_then(|code| self.remedy(code, self.cluster.kind().read_action(), None));
                 self.then_start(&known.unwrap_or_else(|| {
                     "Look at the cluster yourself, and find out why the guard can't: the timeline has Azure's answer.".to_owned()
                 }))
@@ -73,12 +73,22 @@ impl Steps<'_> {
             ),
             Held::UnknownCaller => vec![
                 format!("Find out who stopped it{}.", self.log()),
-                format!(
-                    "AKS itself stops clusters that had no nodes for 30 days, and those of a suspended subscription: see {}.",
-                    commands::subscription_state(self.cluster.subscription())
-                ),
+                self.stopped_by_azure(),
                 self.start(),
             ],
+        }
+    }
+
+    /// When Azure itself stops such a resource.
+    fn stopped_by_azure(&self) -> String {
+        let state = commands::subscription_state(self.cluster.subscription());
+        match self.cluster.kind() {
+            ResourceKind::ManagedCluster => format!(
+                "AKS itself stops clusters that had no nodes for 30 days, and those of a suspended subscription: see {state}."
+            ),
+            ResourceKind::ContainerGroup => {
+                format!("Azure may have stopped it with its subscription: see {state}.")
+            }
         }
     }
 
@@ -110,7 +120,11 @@ impl Steps<'_> {
 
     /// What Azure says of the operation that failed: its code's remedy, else how to see it.
     fn why_it_failed(&self) -> String {
-        let known = self.case.fault.as_deref().and_then(|code| self.remedy(code, START_ACTION, None));
+        let known = self
+            .case
+            .fault
+            .as_deref()
+            .and_then(|code| self.remedy(code, self.cluster.kind().start_action(), None));
         known.unwrap_or_else(|| format!("See why it failed: {}.", commands::last_operation(self.cluster)))
     }
 
@@ -120,7 +134,16 @@ impl Steps<'_> {
             let reconcile = commands::reconcile(self.cluster);
             return vec![
                 self.why_it_failed(),
-                format!("Then let AKS bring it into line: {reconcile}. The guard closes this once it runs."),
+                match self.cluster.kind() {
+                    ResourceKind::ManagedCluster => {
+                        format!(
+                            "Then let AKS bring it into line: {reconcile}. The guard closes this once it runs."
+                        )
+                    }
+                    ResourceKind::ContainerGroup => {
+                        format!("Then restart it: {reconcile}. The guard closes this once it runs.")
+                    }
+                },
             ];
         }
         self.then_start(&self.why_it_failed())
@@ -129,28 +152,41 @@ impl Steps<'_> {
     fn too_long(&self, situation: Situation) -> Vec<String> {
         let operation = commands::last_operation(self.cluster);
         match situation {
-            Situation::Stopping => self.then_start(&format!(
-                "Its stop takes unusually long, and until it is over Azure refuses a start; pod disruption budgets can hold it up. See how far it \
-                 is: {operation}."
-            )),
+            Situation::Stopping => self.then_start(&self.slow_stop(&operation)),
             Situation::Starting => vec![format!(
                 "Its start takes unusually long; another one would be refused. See how far it is: {operation}. Ask Azure support if it doesn't move."
             )],
-            Situation::Busy => self.then_start(&format!("Wait for the operation that is under way, or end it: {operation} shows it.")),
+            Situation::Busy => self.then_start(&format!(
+                "Wait for the operation that is under way, or end it: {operation} shows it."
+            )),
             Situation::Deleting => vec![format!("Find out whether it is meant to be deleted{}.", self.log())],
             Situation::Unknown => self.then_start(&format!(
                 "See what state it is in: {}. Ask Azure support if Azure doesn't say.",
                 commands::state(self.cluster)
             )),
             Situation::FailedRunning => self.failed(),
-            Situation::Running | Situation::Startable | Situation::FailedStopped => self.then_start(&self.what_kept_it()),
+            Situation::Running | Situation::Startable | Situation::FailedStopped => {
+                self.then_start(&self.what_kept_it())
+            }
         }
+    }
+
+    fn slow_stop(&self, operation: &str) -> String {
+        let why = match self.cluster.kind() {
+            ResourceKind::ManagedCluster => "; pod disruption budgets can hold it up",
+            ResourceKind::ContainerGroup => "",
+        };
+        format!(
+            "Its stop takes unusually long, and until it is over Azure refuses a start{why}. See how far it is: {operation}."
+        )
     }
 
     /// Why a cluster that could be started was not: Azure put the start off, or the timeline says it.
     fn what_kept_it(&self) -> String {
         let put_off = match self.case.intent.as_ref().map(|intent| &intent.state) {
-            Some(IntentState::PutOff { code, .. }) => self.remedy(code, START_ACTION, None),
+            Some(IntentState::PutOff { code, .. }) => {
+                self.remedy(code, self.cluster.kind().start_action(), None)
+            }
             Some(
                 IntentState::Planned
                 | IntentState::Sent { .. }
@@ -164,7 +200,7 @@ impl Steps<'_> {
     }
 }
 
-fn after_the_end(case: &Case, outcome: Outcome) -> Vec<String> {
+fn after_the_end(kind: ResourceKind, case: &Case, outcome: Outcome) -> Vec<String> {
     let authorised = case.verdict.as_ref().is_some_and(|verdict| verdict.authorised);
     match outcome {
         Outcome::Authorised if undid_it(case, outcome) => {
@@ -175,9 +211,15 @@ fn after_the_end(case: &Case, outcome: Outcome) -> Vec<String> {
             vec!["Find out who sent an event about a stop that never was.".to_owned()]
         }
         Outcome::AlreadyRunning | Outcome::Restored => {
-            let mut next = vec![
-                "Check what ran there: pods that no controller owns don't come back after a stop.".to_owned(),
-            ];
+            let check = match kind {
+                ResourceKind::ManagedCluster => {
+                    "Check what ran there: pods that no controller owns don't come back after a stop."
+                }
+                ResourceKind::ContainerGroup => {
+                    "Check what ran there: its containers began anew, without what they kept on their own disks, and its address may be another."
+                }
+            };
+            let mut next = vec![check.to_owned()];
             next.extend(case.newest_stop().and_then(|stop| ask(&stop.caller)));
             next
         }

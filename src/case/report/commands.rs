@@ -4,31 +4,44 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::model::Stop;
-use crate::domain::{ClusterId, Scope, SubscriptionId, guid};
+use crate::domain::{ClusterId, ResourceKind, Scope, SubscriptionId, guid};
 
 /// How long before a stop its records are looked for. Its operation began some minutes before its event.
 const LOG_BEFORE: SignedDuration = SignedDuration::from_hours(1);
 
-/// Starts the cluster.
+/// Starts it.
 pub(in crate::case) fn start(cluster: &ClusterId) -> String {
-    format!("`az aks start {}`", place(cluster))
+    format!("`az {} start {}`", cluster.kind().cli_group(), place(cluster))
 }
 
-/// Shows what it is doing, and why its last operation failed.
+/// Shows what it is doing, and why its last operation failed. Of a container group: its events, which say that (source: azure-docs
+/// `container-state.md`).
 pub(super) fn last_operation(cluster: &ClusterId) -> String {
-    format!("`az aks operation show-latest {}`", place(cluster))
+    match cluster.kind() {
+        ResourceKind::ManagedCluster => format!("`az aks operation show-latest {}`", place(cluster)),
+        ResourceKind::ContainerGroup => {
+            format!("`az container show {} --query instanceView.events`", place(cluster))
+        }
+    }
 }
 
 /// Shows what state it is in.
 pub(super) fn state(cluster: &ClusterId) -> String {
-    let query = "{power:powerState.code, provisioning:provisioningState}";
-    format!("`az aks show {} --query '{query}'`", place(cluster))
+    let power = match cluster.kind() {
+        ResourceKind::ManagedCluster => "powerState.code",
+        ResourceKind::ContainerGroup => "instanceView.state",
+    };
+    let query = format!("{{power:{power}, provisioning:provisioningState}}");
+    format!("`az {} show {} --query '{query}'`", cluster.kind().cli_group(), place(cluster))
 }
 
-/// Makes Azure bring a cluster into line that an operation left half-way: an update that changes nothing (source: AKS
-/// changelog 2022-03-20).
+/// Brings into line what an operation left half-way. For a cluster an update that changes nothing (source: AKS changelog 2022-03-20);
+/// a container group is stopped and started in place.
 pub(super) fn reconcile(cluster: &ClusterId) -> String {
-    format!("`az resource update --ids '{cluster}'`")
+    match cluster.kind() {
+        ResourceKind::ManagedCluster => format!("`az resource update --ids '{cluster}'`"),
+        ResourceKind::ContainerGroup => format!("`az container restart {}`", place(cluster)),
+    }
 }
 
 /// Shows the records of a stop in the activity log. The CLI shows the 6 hours after the start time.

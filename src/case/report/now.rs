@@ -78,6 +78,6 @@ pub fn sentences_now(cluster: &ClusterId, case: &Case, now: Timestamp) -> Senten
         title: title(&Record::new(cluster.clone()), case),
         done: done(case),
         next: next(cluster, case),
-        warnings: warnings(case, now),
+        warnings: warnings(cluster.kind(), case, now),
     }
 }

@@ -1,12 +1,7 @@
 //! What a person does about an error of Azure: the one place that knows it. By its code, never by its message.
 
 use super::commands;
-use crate::domain::{ClusterId, Feature, Scope, Setup};
-
-/// What the guard's identity needs for a start.
-pub(super) const START_ACTION: &str = "Microsoft.ContainerService/managedClusters/start/action";
-/// What it needs for a look.
-pub(super) const READ_ACTION: &str = "Microsoft.ContainerService/managedClusters/read";
+use crate::domain::{ClusterId, Feature, ResourceKind, Scope, Setup};
 
 /// The codes that ask for the same (source: recorded bodies; AKS and Compute troubleshooting articles).
 const THROTTLED: [&str; 3] = ["Throttled", "TooManyRequests", "SubscriptionRequestsThrottled"];
@@ -43,26 +38,40 @@ impl Trouble<'_> {
         let is = |code: &str| self.code.eq_ignore_ascii_case(code);
         let is_any = |codes: &[&str]| codes.iter().any(|code| is(code));
         let subscription = self.cluster.subscription();
+        let noun = self.cluster.kind().noun();
         if is("AuthorizationFailed") {
             return Some(self.denied());
         }
         if is("DenyAssignmentAuthorizationFailed") {
-            return Some(
-                "A deny assignment on the cluster or above it forbids it, whatever roles the guard has: `Access control (IAM)` in the \
+            return Some(format!(
+                "A deny assignment on the {noun} or above it forbids it, whatever roles the guard has: `Access control (IAM)` in the \
                  portal lists it. Whoever owns the deployment stack or managed application that made it excludes the guard's identity there."
-                    .to_owned(),
-            );
+            ));
         }
         if is("ScopeLocked") {
             return Some(self.locked());
         }
         if is("RequestDisallowedByPolicy") {
             return Some(format!(
-                "An Azure Policy assignment forbids the start; the activity log names it. Its owner changes it, or exempts the cluster: \
+                "An Azure Policy assignment forbids the start; the activity log names it. Its owner changes it, or exempts the {noun}: \
                  `az policy exemption create --name aks-start --exemption-category Waiver --policy-assignment <its id> --scope '{}'`.",
                 self.cluster
             ));
         }
+        if is_any(&THROTTLED) {
+            return Some(format!(
+                "Azure throttles requests in subscription {subscription}. That passes; find out what else sends so many if it doesn't."
+            ));
+        }
+        match self.cluster.kind() {
+            ResourceKind::ManagedCluster => self.of_a_cluster(),
+            ResourceKind::ContainerGroup => self.of_a_group(),
+        }
+    }
+
+    /// What only AKS has a code for, or what is done otherwise about a cluster.
+    fn of_a_cluster(&self) -> Option<String> {
+        let is = |code: &str| self.code.eq_ignore_ascii_case(code);
         if is("QuotaExceeded") {
             return Some(self.quota());
         }
@@ -71,7 +80,7 @@ impl Trouble<'_> {
                 "AKS itself has no room left in the region at the moment: start the cluster later, and ask Azure support if that lasts.".to_owned(),
             );
         }
-        if is_any(&NO_MACHINES) {
+        if NO_MACHINES.iter().any(|code| is(code)) {
             return Some(
                 "Azure has no machines of the node pools' size there at the moment, and a stopped cluster's node pools can't be changed: start it \
                  later, and ask Azure support for capacity if that lasts."
@@ -80,14 +89,8 @@ impl Trouble<'_> {
         }
         if is("ReadOnlyDisabledSubscription") {
             return Some(format!(
-                "Subscription {subscription} is disabled, so Azure refuses every change ({}). Its billing owner enables it again; AKS deletes the \
-                 clusters of a subscription that stays suspended for 90 days.",
-                commands::subscription_state(subscription)
-            ));
-        }
-        if is_any(&THROTTLED) {
-            return Some(format!(
-                "Azure throttles requests in subscription {subscription}. That passes; find out what else sends so many if it doesn't."
+                "{} AKS deletes the clusters of a subscription that stays suspended for 90 days.",
+                self.disabled()
             ));
         }
         if is("BadRequest") && self.setup.has(Feature::AvailabilitySet) {
@@ -95,7 +98,28 @@ impl Trouble<'_> {
                 "Its node pools are availability sets, and AKS can start scale sets only: ask Azure support, or build the cluster anew.".to_owned(),
             );
         }
-        is_any(&OTHER_OPERATION).then(|| self.not_in_this_state())
+        OTHER_OPERATION.iter().any(|code| is(code)).then(|| self.not_in_this_state())
+    }
+
+    /// The same of a container group. Its own codes are not in Azure's documentation: the command shows what it says of itself.
+    fn of_a_group(&self) -> Option<String> {
+        let is = |code: &str| self.code.eq_ignore_ascii_case(code);
+        if is("ReadOnlyDisabledSubscription") {
+            return Some(self.disabled());
+        }
+        let state = commands::last_operation(self.cluster);
+        OTHER_OPERATION
+            .iter()
+            .any(|code| is(code))
+            .then(|| format!("Azure refuses it in the group's state, or while another operation is under way: {state} shows its events."))
+    }
+
+    fn disabled(&self) -> String {
+        let subscription = self.cluster.subscription();
+        format!(
+            "Subscription {subscription} is disabled, so Azure refuses every change ({}). Its billing owner enables it again.",
+            commands::subscription_state(subscription)
+        )
     }
 
     fn denied(&self) -> String {
@@ -109,12 +133,13 @@ impl Trouble<'_> {
     }
 
     fn locked(&self) -> String {
+        let noun = self.cluster.kind().noun();
         let place = match self.lock {
-            Some(Scope::Cluster(_)) => "the cluster".to_owned(),
+            Some(Scope::Cluster(_)) => format!("the {noun}"),
             Some(Scope::ResourceGroup(group)) => format!("resource group {}", group.name()),
             Some(Scope::Subscription(id)) => format!("subscription {id}"),
             Some(Scope::Everywhere) | None => {
-                "the cluster, its resource group or its subscription".to_owned()
+                format!("the {noun}, its resource group or its subscription")
             }
         };
         format!(

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Span, Timestamp};
 use super::super::model::{Case, Outcome};
 use super::undid_it;
 use crate::domain::text::utc;
-use crate::domain::{Feature, Setup};
+use crate::domain::{Feature, ResourceKind, Setup};
 
 /// From when on a stop is long enough for its machines to be missed.
 const LONG_STOP: SignedDuration = SignedDuration::from_hours(24);
@@ -16,10 +16,17 @@ const VERY_LONG_STOP: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Months that AKS keeps the state of a stopped cluster (source: `start-stop-cluster.md`).
 const STATE_KEPT_MONTHS: i32 = 12;
 
+/// What a stop does to a container group (source: azure-docs `container-instances-stop-start.md`).
+const GROUP_STOPPED: &str = "A stop of a container group ends its containers and loses what they kept on their own disks; a start begins them anew, \
+                             and its address may be another one.";
+
 /// One sentence each, only what applies.
-pub(super) fn warnings(case: &Case, now: Timestamp) -> Vec<String> {
+pub(super) fn warnings(kind: ResourceKind, case: &Case, now: Timestamp) -> Vec<String> {
     let mut said: Vec<String> = match case.outcome {
-        None => of_a_stop(case, now),
+        None => match kind {
+            ResourceKind::ManagedCluster => of_a_stop(case, now),
+            ResourceKind::ContainerGroup => vec![GROUP_STOPPED.to_owned()],
+        },
         Some(Outcome::Gone) => return Vec::new(),
         Some(outcome @ Outcome::Authorised) if !undid_it(case, outcome) => return Vec::new(),
         Some(Outcome::Authorised | Outcome::AlreadyRunning | Outcome::Restored) => Vec::new(),
@@ -76,6 +83,10 @@ fn of_a_start(setup: &Setup) -> impl Iterator<Item = &'static str> {
         (
             Feature::AiToolchain,
             "The AI toolchain operator (KAITO) runs on it: a start may end in a failed state and leave machines over that still cost.",
+        ),
+        (
+            Feature::Canary,
+            "It has the tag `aks-stop-guard: canary`, as what a drill stops has: ask whoever stopped it whether this was one.",
         ),
     ];
     all.into_iter().filter_map(|(feature, text)| setup.has(feature).then_some(text))

@@ -1,5 +1,6 @@
 //! What came of a start (rules 15 and 16).
 
+use super::super::milestones::{Milestones, milestones};
 use super::super::note_start;
 use super::*;
 
@@ -28,6 +29,16 @@ fn what_came_of_a_start_decides_whether_it_counts() {
         assert_eq!(world.record.history.starts.len(), in_budget, "{state:?}");
         assert_eq!(world.case().intent.as_ref().unwrap().state, state);
     }
+}
+
+#[test]
+fn the_timeline_tells_when_a_case_was_judged_and_its_start_was_sent_and_taken() {
+    let mut world = started();
+    let judged_at = Some(at(11));
+    let sent = Milestones { judged_at, starting_at: Some(at(11)), accepted_at: None };
+    assert_eq!(milestones(world.case()), sent);
+    world.start_came_to(self::sent(), 12);
+    assert_eq!(milestones(world.case()), Milestones { accepted_at: Some(at(12)), ..sent });
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::time::Duration;
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
 
-use crate::azure::{API_VERSION, Arm};
+use crate::azure::Arm;
 use crate::doctor::{self, Asker, Finding, Standing};
-use crate::domain::SubscriptionId;
+use crate::domain::{ResourceKind, SubscriptionId};
 use crate::posture::Unread;
 
 /// The api-version of permissions and deny assignments (source: Azure REST docs, "Permissions - List For Resource Group", "Deny
@@ -33,37 +33,50 @@ pub(super) async fn subscription(
 
 async fn standing(arm: &Arm, id: &SubscriptionId, asker: &Asker, limit: Duration) -> Vec<Finding> {
     let list = |provider, kind, api| in_subscription(arm, id, [provider, kind], api, limit);
-    let (listed, locks, denials) = futures::join!(
-        list("Microsoft.ContainerService", "managedClusters", API_VERSION),
+    let guarded = ResourceKind::ALL.map(|kind| async move { (kind, guarded(arm, id, kind, limit).await) });
+    let (lists, locks, denials) = futures::join!(
+        futures::future::join_all(guarded),
         list("Microsoft.Authorization", "locks", LOCKS_API),
         list("Microsoft.Authorization", "denyAssignments", AUTHORIZATION_API),
     );
-    let clusters = listed.as_deref().map(doctor::clusters).unwrap_or_default();
-    let start = match &listed {
-        Ok(_) => doctor::may_start(id, asker, &permissions(arm, id, &clusters, limit).await),
-        Err(_) => Finding::new("start-right", Standing::Unknown, "not asked: the clusters could not be read")
-            .about(id),
+    let listed: Vec<doctor::Listed> =
+        lists.iter().filter_map(|(_, read)| read.as_deref().ok()).flat_map(doctor::listed).collect();
+    let start = if lists.iter().all(|(_, read)| read.is_err()) {
+        Finding::new("start-right", Standing::Unknown, "not asked: nothing could be read").about(id)
+    } else {
+        doctor::may_start(id, asker, &permissions(arm, id, &listed, limit).await)
     };
     vec![
-        doctor::arm_read(id, &listed),
+        doctor::arm_read(id, &lists),
         start,
-        doctor::locks(id, &clusters, &locks),
-        doctor::denials(id, &clusters, asker, &denials),
+        doctor::locks(id, &listed, &locks),
+        doctor::denials(id, &listed, asker, &denials),
     ]
 }
 
-/// What the identity may do in each resource group that has clusters.
+/// What is guarded in a subscription, of one kind.
+async fn guarded(
+    arm: &Arm,
+    id: &SubscriptionId,
+    kind: ResourceKind,
+    limit: Duration,
+) -> Result<Vec<Value>, Unread> {
+    let (provider, resource_type) = kind.arm_type().split_once('/').unwrap_or((kind.arm_type(), ""));
+    in_subscription(arm, id, [provider, resource_type], kind.api_version(), limit).await
+}
+
+/// What the identity may do in each resource group that has something guarded.
 async fn permissions(
     arm: &Arm,
     id: &SubscriptionId,
-    clusters: &[doctor::Listed],
+    listed: &[doctor::Listed],
     limit: Duration,
-) -> Vec<(String, Result<Vec<Value>, Unread>)> {
-    let asked = doctor::groups(clusters).into_iter().map(|group| async move {
+) -> Vec<doctor::GroupRights> {
+    let asked = doctor::groups(listed).into_iter().map(|(group, kinds)| async move {
         let path = ["subscriptions", id.as_str(), "resourceGroups", &group, "providers"];
         let path = [&path[..], &["Microsoft.Authorization", "permissions"]].concat();
         let read = arm.rows(id, &path, AUTHORIZATION_API, limit).await;
-        (group, read)
+        doctor::GroupRights { group, kinds, read }
     });
     stream::iter(asked).buffered(GROUPS_AT_A_TIME).collect().await
 }

@@ -111,7 +111,7 @@ pub(super) struct WorkspaceArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct RangesArgs {
     /// Clusters, by their ids
-    #[arg(long, value_name = "ID", num_args = 1.., required = true, value_parser = ClusterId::parse)]
+    #[arg(long, value_name = "ID", num_args = 1.., required = true, value_parser = ClusterId::parse_managed)]
     cluster: Vec<ClusterId>,
     /// IPv4 ranges like 203.0.113.0/24: these and no others
     #[arg(long, value_name = "CIDR", num_args = 1.., required = true)]
@@ -123,7 +123,7 @@ pub(super) struct RangesArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct ProfileArgs {
     /// Clusters, by their ids
-    #[arg(long, value_name = "ID", num_args = 1.., required = true, value_parser = ClusterId::parse)]
+    #[arg(long, value_name = "ID", num_args = 1.., required = true, value_parser = ClusterId::parse_managed)]
     cluster: Vec<ClusterId>,
     /// The Log Analytics workspace that they report to, by its id
     #[arg(long, value_name = "ID", value_parser = ResourceId::parse)]

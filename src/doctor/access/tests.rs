@@ -15,7 +15,7 @@ fn group(name: &str) -> String {
 
 fn one_cluster() -> Vec<Listed> {
     let id = format!("{}/providers/Microsoft.ContainerService/managedClusters/aks-1", group("rg-prod"));
-    clusters(&[
+    listed(&[
         json!({ "id": id, "properties": { "nodeResourceGroup": "MC_rg" } }),
         json!({ "id": "nonsense" }),
     ])
@@ -25,8 +25,13 @@ fn asker(kind: CallerKind) -> Asker {
     Asker::of(Some(&Caller { kind, object_id: Some(OWN.to_owned()), ..Caller::unknown() }))
 }
 
+fn start_of(kind: ResourceKind, asks: CallerKind, rows: Vec<Value>) -> Finding {
+    let rights = GroupRights { group: "rg-prod".to_owned(), kinds: vec![kind], read: Ok(rows) };
+    may_start(&subscription(), &asker(asks), &[rights])
+}
+
 fn start(kind: CallerKind, rows: Vec<Value>) -> Standing {
-    may_start(&subscription(), &asker(kind), &[("rg-prod".to_owned(), Ok(rows))]).standing
+    start_of(ResourceKind::ManagedCluster, kind, rows).standing
 }
 
 #[test]
@@ -37,7 +42,13 @@ fn the_right_to_start_is_what_one_permission_gives_and_does_not_take_back() {
     assert_eq!(guard(vec![row(&["microsoft.containerservice/MANAGEDCLUSTERS/*"], &[])]), Standing::Ok);
     assert_eq!(guard(vec![row(&["*/read"], &[])]), Standing::Fault);
     assert_eq!(guard(vec![row(&["*"], &["*/start/action"])]), Standing::Fault);
-    assert_eq!(guard(vec![row(&["*"], &["*/start/action"]), row(&[START_ACTION], &[])]), Standing::Ok);
+    assert_eq!(
+        guard(vec![
+            row(&["*"], &["*/start/action"]),
+            row(&[ResourceKind::ManagedCluster.start_action()], &[])
+        ]),
+        Standing::Ok
+    );
     assert_eq!(guard(Vec::new()), Standing::Fault);
 }
 
@@ -102,4 +113,31 @@ fn what_is_denied_elsewhere_or_for_one_scope_only_is_not_in_the_way() {
     assert_eq!(standing(&all, true), Standing::Ok);
     // AKS denies writes to the resource group of the nodes by itself (node resource group lockdown): starts go through the cluster.
     assert_eq!(standing(&group("MC_rg"), false), Standing::Ok);
+}
+
+#[test]
+fn each_kind_has_a_right_of_its_own_and_is_asked_for_where_it_is() {
+    let cluster = format!("{}/providers/Microsoft.ContainerService/managedClusters/a", group("rg-1"));
+    let container = format!("{}/providers/Microsoft.ContainerInstance/containerGroups/b", group("RG-1"));
+    let alone = format!("{}/providers/Microsoft.ContainerInstance/containerGroups/c", group("rg-2"));
+    let both = listed(&[cluster, container, alone].map(|id| json!({ "id": id })));
+    let [aks, aci] = ResourceKind::ALL;
+    assert_eq!(
+        groups(&both),
+        BTreeMap::from([("rg-1".to_owned(), vec![aks, aci]), ("rg-2".to_owned(), vec![aci])])
+    );
+    let found = start_of(
+        aci,
+        CallerKind::ManagedIdentity,
+        vec![json!({ "actions": ["Microsoft.ContainerService/*"] })],
+    );
+    assert_eq!(found.standing, Standing::Fault);
+    assert!(found.seen.contains("`Microsoft.ContainerInstance/containerGroups/start/action` is missing"));
+    let seen = |groups| arm_read(&subscription(), &[(aks, Ok(vec![json!({})])), (aci, groups)]).seen;
+    assert_eq!(seen(Ok(vec![json!({}), json!({})])), "1 cluster and 2 container groups read");
+    assert_eq!(seen(Ok(Vec::new())), "1 cluster read");
+    assert_eq!(
+        seen(Err(Unread::Denied)),
+        "the right `Microsoft.ContainerInstance/containerGroups/read` is missing"
+    );
 }

@@ -5,6 +5,8 @@ use super::super::caller::CallerKind;
 use super::super::verbatim::VERBATIM_BYTES_MAX;
 use super::*;
 
+const STOP: &str = ResourceKind::ManagedCluster.stop_action();
+
 const SUB: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
 const DANA: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 
@@ -129,7 +131,8 @@ fn a_broken_resource_id_is_not_replaced_by_the_subject() {
         event["data"]["resourceUri"] = json!(hostile);
         let reason = ignored(&event.to_string());
         assert!(
-            reason.ends_with("` is not a resource id") || reason.ends_with("` is not a managed cluster"),
+            reason.ends_with("` is not a resource id")
+                || reason.ends_with("` is not a managed cluster or a container group"),
             "{reason}"
         );
         assert!(reason.len() < 1_000 && !reason.chars().any(char::is_control), "{reason}");
@@ -180,9 +183,9 @@ fn what_is_ignored_says_why_in_one_line() {
     not an event: a CloudEvent of another version than 1.0
     event type `Microsoft.Resources.ResourceActionFailure` tells of no stop
     event type `Microsoft.EventGrid.SubscriptionValidationEvent��` tells of no stop
-    operation `Microsoft.ContainerService/managedClusters/start/action` is no stop of a cluster
-    operation `Microsoft.ContainerService/managedClusters/stop/action/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x…` is no stop of a cluster
-    `/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg` is not a managed cluster
+    operation `Microsoft.ContainerService/managedClusters/start/action` is no stop of a cluster or a container group
+    operation `Microsoft.ContainerService/managedClusters/stop/action/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x…` is no stop of a cluster or a container group
+    `/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/resourceGroups/rg` is not a managed cluster or a container group
     `/../x�` is not a resource id
     not an event: it names no operation
     subscription `aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e` is not guarded
@@ -347,5 +350,18 @@ proptest! {
             other.pointer_mut(path).unwrap()[&name] = value.clone();
         }
         prop_assert_eq!(meaning(stop(&other)), meaning(expected));
+    }
+}
+
+#[test]
+fn the_stop_of_a_container_group_is_taken_and_that_of_one_kind_at_another_is_not() {
+    let group = ResourceKind::ContainerGroup;
+    let id = resource().replace(ResourceKind::ManagedCluster.arm_type(), group.arm_type());
+    let bare = |operation: &str, id: &str| json!({"data": {"operationName": operation, "resourceUri": id}});
+    let stop = stop(&bare(&group.stop_action().to_uppercase(), &id));
+    assert_eq!((stop.cluster.kind(), stop.cluster.name()), (group, "aks"));
+    for (operation, id) in [(STOP, id.as_str()), (group.stop_action(), &resource())] {
+        let why = ignored(&bare(operation, id).to_string());
+        assert_eq!(why, format!("operation `{operation}` is no stop of `{id}`"));
     }
 }

@@ -132,7 +132,7 @@ async fn stops_are_durable_and_what_is_none_is_ignored_with_its_reason() {
     assert_eq!(outcome.status, Status::Done);
     insta::assert_snapshot!(outcome.logs.join("\n"), @r#"
     ignored: not an event: not a JSON object
-    ignored 2 times: operation `Microsoft.Compute/x/action` is no stop of a cluster
+    ignored 2 times: operation `Microsoft.Compute/x/action` is no stop of a cluster or a container group
     aks-1: stop by an unknown caller: opened a case
     "#);
     let again = app.stop_events(delivery(&[stop("aks-1")])).await;

@@ -29,6 +29,8 @@ fn a_tag_without_has_tag() {
     let text = r#"@id("dev") permit (principal, action == Action::"stop", resource)
 when { resource.getTag("env") == "dev" };"#;
     insta::assert_snapshot!(faults(text), @r#"
+    test.cedar:2:8: for policy `dev`, unable to guarantee safety of access to tag `"env"` on entity type `ContainerGroup`
+      help: try testing for the tag's presence with `.hasTag("env") && ..`
     test.cedar:2:8: for policy `dev`, unable to guarantee safety of access to tag `"env"` on entity type `ManagedCluster`
       help: try testing for the tag's presence with `.hasTag("env") && ..`
     "#);

@@ -109,7 +109,7 @@ reason = ""
     allow-list.toml:3:1: `caler` is not known here
       help: did you mean `caller`?
     allow-list.toml:4:9: `/subscriptions/prod` is no `scope`
-      help: write the resource id of a management group, a subscription, a resource group or a cluster
+      help: write the resource id of a management group, a subscription, a resource group, a cluster or a container group
     allow-list.toml:5:9: `20-6` is no `hours`
       help: write from and to as hh:mm-hh:mm, "20:00-06:00", in the zone of STOP_GUARD_TIMEZONE
     allow-list.toml:6:9: this datetime is no `until`
@@ -117,7 +117,7 @@ reason = ""
     allow-list.toml:7:1: the row has no `reason`
       help: say in a line of 300 characters at most why it is allowed, with a ticket's number
     allow-list.toml:7:1: the row has no `scope`
-      help: write the resource id of a management group, a subscription, a resource group or a cluster
+      help: write the resource id of a management group, a subscription, a resource group, a cluster or a container group
     allow-list.toml:7:1: the row names a caller and a group
       help: make two rows of it
     allow-list.toml:13:10: `аaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e` is no `caller`

@@ -51,7 +51,7 @@ fn each_code_of_azure_has_its_own_remedy() {
     QuotaExceeded: The subscription's quota is too small for the cluster's nodes: `az vm list-usage --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --location <region> --output table` shows what uses it. Free some of it, or ask for more under Quotas in the portal.
     AksCapacityHeavyUsage: AKS itself has no room left in the region at the moment: start the cluster later, and ask Azure support if that lasts.
     ZonalAllocationFailed: Azure has no machines of the node pools' size there at the moment, and a stopped cluster's node pools can't be changed: start it later, and ask Azure support for capacity if that lasts.
-    ReadOnlyDisabledSubscription: Subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e is disabled, so Azure refuses every change (`az account show --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --query state`). Its billing owner enables it again; AKS deletes the clusters of a subscription that stays suspended for 90 days.
+    ReadOnlyDisabledSubscription: Subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e is disabled, so Azure refuses every change (`az account show --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --query state`). Its billing owner enables it again. AKS deletes the clusters of a subscription that stays suspended for 90 days.
     SubscriptionRequestsThrottled: Azure throttles requests in subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e. That passes; find out what else sends so many if it doesn't.
     OperationNotAllowed: AKS refuses it in the cluster's state, or while another operation is under way: `az aks operation show-latest --subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-prod' --name aks-prod-01` shows its last operation.
     SomethingNew: Start the cluster by hand and read the error that Azure gives.
@@ -196,4 +196,59 @@ fn of_many_policies_a_sentence_names_the_first_cleaned_and_cut() {
         "{title}"
     );
     assert!(title.chars().count() < 300, "{title}");
+}
+
+/// The same for a container group: whatever went wrong, nothing is said that only a cluster has.
+#[test]
+fn nobody_is_told_of_aks_where_a_container_group_was_stopped() {
+    let path = "resourceGroups/rg-jobs/providers/Microsoft.ContainerInstance/containerGroups/cg-worker";
+    let group =
+        ClusterId::parse(&format!("/subscriptions/aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e/{path}")).unwrap();
+    let told = |held: Held, situation: Situation| {
+        let mut world = World::stopped_by(mallory());
+        world.sees(Arm::Stopping, 11);
+        let mut case = world.case().clone();
+        (case.held, case.last_situation) = (Some(held), Some(situation));
+        let mut record = world.record.clone();
+        record.cluster = group.clone();
+        super::super::super::report::held(&mut record, &mut case, &world.context(Some(&POLICIES), at(12)));
+        record.outbox.last().unwrap().incident.clone()
+    };
+    let refused = |code: &str| {
+        let advice = "Start it by hand.".to_owned();
+        told(Held::Refused { code: code.to_owned(), advice, lock: None }, Situation::Startable)
+    };
+    let situations = [
+        Situation::Stopping,
+        Situation::Starting,
+        Situation::Busy,
+        Situation::Deleting,
+        Situation::Unknown,
+        Situation::FailedRunning,
+        Situation::FailedStopped,
+    ];
+    let too_long = |at: Situation| told(Held::TooLong { situation: Some(at) }, at);
+    let mut incidents: Vec<Incident> = situations.into_iter().map(too_long).collect();
+    incidents.extend(
+        ["AuthorizationFailed", "QuotaExceeded", "ReadOnlyDisabledSubscription", "OperationNotAllowed"]
+            .map(refused),
+    );
+    incidents.push(told(Held::FailedState, Situation::FailedRunning));
+    incidents.push(told(Held::UnknownCaller, Situation::Startable));
+    for incident in &incidents {
+        let said = [incident.next.join("\n"), incident.warnings.join("\n")].join("\n");
+        for word in ["AKS", "az aks", "aks ", "node", "Pods", "pods", "managedClusters", "cluster's"] {
+            assert!(!said.contains(word), "`{word}` in: {said}");
+        }
+    }
+    let place =
+        "--subscription aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e --resource-group 'rg-jobs' --name cg-worker";
+    let unknown = too_long(Situation::Unknown).next.join("\n");
+    assert!(unknown.contains(&format!("`az container start {place}`")), "{unknown}");
+    assert!(
+        unknown.contains(&format!("`az container show {place} --query '{{power:instanceView.state")),
+        "{unknown}"
+    );
+    let denied = refused("AuthorizationFailed").next.join("\n");
+    assert!(denied.contains("lacks `Microsoft.ContainerInstance/containerGroups/start/action`"), "{denied}");
 }

@@ -34,6 +34,7 @@ fn only_what_applies_to_the_cluster_is_said() {
         Feature::Gpu,
         Feature::AiToolchain,
         Feature::AvailabilitySet,
+        Feature::Canary,
         Feature::Other,
     ];
     insta::assert_snapshot!(warned(&all, 11).join("\n"), @r"
@@ -43,6 +44,7 @@ fn only_what_applies_to_the_cluster_is_said() {
     It has an autoscaler: after a start a node pool may have fewer or more nodes than the autoscaler's range.
     It has node auto-provisioning, with which AKS supports no stop: look after its nodes when it runs.
     The AI toolchain operator (KAITO) runs on it: a start may end in a failed state and leave machines over that still cost.
+    It has the tag `aks-stop-guard: canary`, as what a drill stops has: ask whoever stopped it whether this was one.
     ");
 }
 

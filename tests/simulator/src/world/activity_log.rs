@@ -93,8 +93,8 @@ pub(super) fn ticks(at: Timestamp) -> i128 {
 }
 
 fn body_of(entry: &Entry<'_>, submitted: Timestamp) -> Value {
-    let (request, cluster) = (entry.request, entry.cluster.to_string());
-    let operation = entry.deed.operation_name();
+    let (request, cluster, kind) = (entry.request, entry.cluster.to_string(), entry.cluster.kind);
+    let operation = kind.operation_name(entry.deed);
     let event_name = match entry.status {
         Status::Started => "BeginRequest",
         Status::Accepted | Status::Succeeded | Status::Failed => "EndRequest",
@@ -123,11 +123,11 @@ fn body_of(entry: &Entry<'_>, submitted: Timestamp) -> Value {
             Status::Started | Status::Accepted | Status::Succeeded => "Informational",
         },
         "resourceGroupName": entry.cluster.resource_group,
-        "resourceProviderName": same("Microsoft.ContainerService"),
-        "resourceType": same("Microsoft.ContainerService/managedClusters"),
+        "resourceProviderName": same(kind.provider()),
+        "resourceType": same(&format!("{}/{}", kind.provider(), kind.type_name())),
         "resourceId": cluster,
         "operationId": request.operation_id,
-        "operationName": { "value": operation, "localizedValue": entry.deed.localized() },
+        "operationName": { "value": operation, "localizedValue": kind.localized(entry.deed) },
         "properties": {
             "statusCode": entry.status_code,
             "eventCategory": "Administrative",

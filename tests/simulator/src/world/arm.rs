@@ -13,6 +13,7 @@ use super::graph;
 use super::id::ClusterId;
 use super::identity::{Endpoint, TokenFault};
 use super::journal::{Happening, RequestResult, Violation};
+use super::kind::Kind;
 use super::operation::{Operation, Origin};
 use super::polling::Poll;
 use super::power::Refusal;
@@ -193,6 +194,7 @@ impl World {
             principal: &caller.object_id,
             subscription,
             cluster: &cluster,
+            is_of_aks: call.target.cluster().is_none_or(|id| id.kind == Kind::ManagedCluster),
             speed_up: f64::from(self.settings.speed_up.max(1)),
         };
         self.buckets.take(&demand, call.now).map_err(|empty| match empty {
@@ -266,7 +268,10 @@ impl World {
             let lag = lag / i32::try_from(self.settings.speed_up.max(1)).unwrap_or(i32::MAX);
             state = cluster.before_recent_stop(now, lag).unwrap_or(state);
         }
-        Draft::provider(StatusCode::OK, &cluster.body(state))
+        match id.kind {
+            Kind::ManagedCluster => Draft::provider(StatusCode::OK, &cluster.body(state)),
+            Kind::ContainerGroup => Draft::gateway(StatusCode::OK, &cluster.body(state)),
+        }
     }
 
     fn act(&mut self, call: &Call<'_>, action: Action, id: &ClusterId, caller: Caller) -> Draft {
@@ -284,6 +289,9 @@ impl World {
         if let (Action::Start, false, Some((stopped_at, stopped_by))) = (action, may_undo, authorised_stop) {
             let (cluster, accepted) = (id.clone(), begun.is_ok());
             self.violations.push(Violation::Undone { cluster, stopped_by, stopped_at, started_by, accepted });
+        }
+        if id.kind == Kind::ContainerGroup {
+            return self.group_answer(id, begun, call.now);
         }
         match begun {
             Ok(operation) => self.accepted(&operation, StatusCode::ACCEPTED, call.now),
@@ -338,12 +346,15 @@ impl World {
     }
 }
 
-/// The recorded 404 of a cluster.
+/// The recorded 404.
 pub(super) fn not_found(id: &ClusterId) -> Draft {
     let message = format!(
-        "The Resource 'Microsoft.ContainerService/managedClusters/{}' under resource group '{}' was not found. For more \
+        "The Resource '{}/{}/{}' under resource group '{}' was not found. For more \
          details please go to https://aka.ms/ARMResourceNotFoundFix",
-        id.name, id.resource_group
+        id.kind.provider(),
+        id.kind.type_name(),
+        id.name,
+        id.resource_group
     );
     Draft::gateway_error(StatusCode::NOT_FOUND, "ResourceNotFound", &message)
 }

@@ -10,13 +10,14 @@ use super::caller::{Caller, TENANT};
 use super::cluster::Cluster;
 use super::fault::RequestKind;
 use super::id::ClusterId;
+use super::kind::Kind;
 use super::target::query_value;
 
 /// A read, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Around {
     Subscriptions,
-    Clusters { subscription: String },
+    Clusters { kind: Kind, subscription: String },
     Plan { subscription: String },
     Roles { subscription: String },
     Assignments { subscription: String },
@@ -45,8 +46,8 @@ impl Around {
         let ["subscriptions", subscription, rest @ ..] = lower else { return None };
         let subscription = (*subscription).to_owned();
         match rest {
-            ["providers", "microsoft.containerservice", "managedclusters"] => {
-                Some(Self::Clusters { subscription })
+            ["providers", provider, kind] if Kind::of(provider, kind).is_some() => {
+                Kind::of(provider, kind).map(|kind| Self::Clusters { kind, subscription })
             }
             ["providers", "microsoft.containerservice", "locations", _, "kubernetesversions"] => {
                 Some(Self::Releases { subscription })
@@ -144,7 +145,7 @@ impl Around {
     pub(super) fn action(&self) -> &'static str {
         match self {
             Self::Subscriptions => "Microsoft.Resources/subscriptions/read",
-            Self::Clusters { .. } => "Microsoft.ContainerService/managedClusters/read",
+            Self::Clusters { kind, .. } => kind.read_action(),
             Self::Plan { .. } | Self::ClusterPlan(_) => "Microsoft.Security/pricings/read",
             Self::Roles { .. } => "Microsoft.Authorization/roleDefinitions/read",
             Self::Assignments { .. } => "Microsoft.Authorization/roleAssignments/read",
@@ -198,7 +199,7 @@ impl Around {
     pub(super) fn subscription(&self) -> Option<&str> {
         match self {
             Self::Subscriptions => None,
-            Self::Clusters { subscription }
+            Self::Clusters { subscription, .. }
             | Self::Plan { subscription }
             | Self::Roles { subscription }
             | Self::Assignments { subscription }
@@ -223,7 +224,7 @@ impl World {
             Around::Subscriptions => {
                 ok(&json!({ "value": self.subscriptions.iter().map(subscription).collect::<Vec<_>>() }))
             }
-            Around::Clusters { subscription } => self.list_clusters(subscription, uri),
+            Around::Clusters { kind, subscription } => self.list_clusters(*kind, subscription, uri),
             Around::Plan { subscription } => {
                 ok(&estate.plan(&format!("/subscriptions/{subscription}"), subscription))
             }
@@ -259,16 +260,16 @@ impl World {
     }
 
     /// A page of the clusters. The next page's URL begins with the endpoint, as all that Azure answers.
-    fn list_clusters(&self, subscription: &str, uri: &Uri) -> Draft {
+    fn list_clusters(&self, kind: Kind, subscription: &str, uri: &Uri) -> Draft {
         let offset =
             query_value(uri, "$skipToken").and_then(|token| token.parse::<usize>().ok()).unwrap_or(0);
         let size = self.settings.cluster_page_size.max(1);
         let mut own = self
             .clusters
             .values()
-            .filter(|one| one.id.subscription.eq_ignore_ascii_case(subscription))
+            .filter(|one| one.id.kind == kind && one.id.subscription.eq_ignore_ascii_case(subscription))
             .skip(offset);
-        let page: Vec<Value> = own.by_ref().take(size).map(Cluster::shown).collect();
+        let page: Vec<Value> = own.by_ref().take(size).map(Cluster::listed).collect();
         let mut body = json!({ "value": page });
         if let (true, Some(members)) = (own.next().is_some(), body.as_object_mut()) {
             let version = query_value(uri, "api-version").unwrap_or_default();
@@ -287,7 +288,8 @@ impl World {
     fn list_groups(&self, subscription: &str, group: &str) -> Draft {
         let prefix = format!("/subscriptions/{subscription}/resourceGroups/{group}");
         let is_node_group = |cluster: &&Cluster| {
-            cluster.id.subscription.eq_ignore_ascii_case(subscription)
+            cluster.id.kind == Kind::ManagedCluster
+                && cluster.id.subscription.eq_ignore_ascii_case(subscription)
                 && cluster.node_group().eq_ignore_ascii_case(group)
         };
         let of_aks = self.clusters.values().find(is_node_group).map(Cluster::network_group);

@@ -1,4 +1,4 @@
-//! A managed cluster as the resource provider knows it, and what a GET shows of it.
+//! A managed cluster or a container group as the resource provider knows it, and what a GET shows of it.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::caller::TENANT;
 use super::id::ClusterId;
+use super::kind::Kind;
 
 /// `properties.provisioningState`: what is going on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,15 +157,19 @@ fn three() -> u32 {
 }
 
 impl NewCluster {
-    /// A running cluster with Azure's recorded durations.
+    /// One that runs, with Azure's recorded durations.
     pub fn new(id: ClusterId) -> Self {
+        let (durations, nodes) = match id.kind {
+            Kind::ManagedCluster => (Durations::default(), three()),
+            Kind::ContainerGroup => (Durations::of_container_groups(), 1),
+        };
         Self {
             id,
             location: westeurope(),
             tags: None,
-            durations: Durations::default(),
+            durations,
             stopping_shows: StoppingShows::default(),
-            nodes: three(),
+            nodes,
         }
     }
 }
@@ -207,7 +212,7 @@ pub(super) enum LastPower {
     Start,
 }
 
-/// A managed cluster.
+/// A managed cluster or a container group.
 #[derive(Debug, Clone)]
 pub struct Cluster {
     /// The id in the casing it was created with.
@@ -267,6 +272,14 @@ impl Cluster {
     /// The body that a GET answers now, faults apart.
     pub fn shown(&self) -> Value {
         self.body(&self.current)
+    }
+
+    /// The same as a row of a list.
+    pub(super) fn listed(&self) -> Value {
+        match self.id.kind {
+            Kind::ManagedCluster => self.shown(),
+            Kind::ContainerGroup => self.group_body(&self.current, true),
+        }
     }
 
     /// Whether it runs: `Succeeded` and `Running`.
@@ -330,6 +343,13 @@ impl Cluster {
 
     /// The body of a GET that shows this state. Members and casing as recorded; unset members are absent, not null.
     pub(super) fn body(&self, state: &State) -> Value {
+        match self.id.kind {
+            Kind::ManagedCluster => self.cluster_body(state),
+            Kind::ContainerGroup => self.group_body(state, false),
+        }
+    }
+
+    fn cluster_body(&self, state: &State) -> Value {
         let id = &self.id;
         let power = json!({ "code": self.shown_power(state).word() });
         let mut properties = json!({

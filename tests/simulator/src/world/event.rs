@@ -121,7 +121,7 @@ fn data_of(operation: &Operation, status: &str) -> Value {
         Deed::Put => "PUT",
     };
     let mut authorization =
-        json!({ "scope": cluster.to_string(), "action": operation.deed.operation_name() });
+        json!({ "scope": cluster.to_string(), "action": cluster.kind.operation_name(operation.deed) });
     if let (Some(members), Some(evidence)) =
         (authorization.as_object_mut(), caller.evidence(&cluster.subscription))
     {
@@ -136,9 +136,9 @@ fn data_of(operation: &Operation, status: &str) -> Value {
             "method": method,
             "url": request.url,
         },
-        "resourceProvider": "Microsoft.ContainerService",
+        "resourceProvider": cluster.kind.provider(),
         "resourceUri": cluster.to_string(),
-        "operationName": operation.deed.operation_name(),
+        "operationName": cluster.kind.operation_name(operation.deed),
         "status": status,
         "subscriptionId": cluster.subscription,
         "tenantId": TENANT,

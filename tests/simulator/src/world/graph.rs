@@ -13,6 +13,7 @@ use super::answer::Draft;
 use super::caller::TENANT;
 use super::cluster::{Cluster, PowerState, ProvisioningState, State};
 use super::groups::Groups;
+use super::kind::Kind;
 
 /// How far the index is behind. That it is behind is common knowledge; by how much is not documented.
 pub const DEFAULT_GRAPH_LAG: SignedDuration = SignedDuration::from_secs(60);
@@ -84,6 +85,7 @@ impl Query {
             is_stopping || state.power == PowerState::Stopped
         };
         let rows: Vec<Value> = clusters
+            .filter(|cluster| cluster.id.kind == Kind::ManagedCluster)
             .filter(|cluster| self.covers(&cluster.id.subscription, groups))
             .filter_map(|cluster| cluster.state_at(indexed).map(|state| (cluster, state)))
             .filter(|(_, state)| !only_stopped || is_down(state))

@@ -1,4 +1,4 @@
-//! The id of a managed cluster: keeps the casing it was made with, compares without case.
+//! The id of a managed cluster or a container group: keeps the casing it was made with, compares without case.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -7,10 +7,14 @@ use std::hash::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// `/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.ContainerService/managedClusters/{n}`.
+use super::kind::Kind;
+
+/// `/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.ContainerService/managedClusters/{n}`, or the same of a container group.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ClusterId {
+    /// Of what.
+    pub kind: Kind,
     /// The subscription's GUID.
     pub subscription: String,
     /// The resource group's name.
@@ -19,29 +23,44 @@ pub struct ClusterId {
     pub name: String,
 }
 
-/// The text is not the id of a managed cluster.
+/// The text is not such an id.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("not the id of a managed cluster: `{0}`")]
+#[error("not the id of a managed cluster or a container group: `{0}`")]
 pub struct NotAClusterId(String);
 
 impl ClusterId {
-    /// An id of these three names.
+    /// The id of a cluster.
     pub fn new(subscription: &str, resource_group: &str, name: &str) -> Self {
+        Self::of(Kind::ManagedCluster, subscription, resource_group, name)
+    }
+
+    /// The id of a container group.
+    pub fn group(subscription: &str, resource_group: &str, name: &str) -> Self {
+        Self::of(Kind::ContainerGroup, subscription, resource_group, name)
+    }
+
+    /// The id of either.
+    pub fn of(kind: Kind, subscription: &str, resource_group: &str, name: &str) -> Self {
         Self {
+            kind,
             subscription: subscription.to_owned(),
             resource_group: resource_group.to_owned(),
             name: name.to_owned(),
         }
     }
 
-    /// The id as ARM answers a GET: lower-case `resourcegroups`, whatever was asked for (azure-cli recording
+    /// The id as ARM answers a GET: that of a cluster with lower-case `resourcegroups`, whatever was asked for (azure-cli recording
     /// `test_aks_stop_and_start`).
     pub fn as_answered(&self) -> String {
-        self.to_string().replacen("/resourceGroups/", "/resourcegroups/", 1)
+        match self.kind {
+            Kind::ManagedCluster => self.to_string().replacen("/resourceGroups/", "/resourcegroups/", 1),
+            Kind::ContainerGroup => self.to_string(),
+        }
     }
 
-    fn key(&self) -> (String, String, String) {
+    fn key(&self) -> (Kind, String, String, String) {
         (
+            self.kind,
             self.subscription.to_ascii_lowercase(),
             self.resource_group.to_ascii_lowercase(),
             self.name.to_ascii_lowercase(),
@@ -53,8 +72,12 @@ impl fmt::Display for ClusterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.ContainerService/managedClusters/{}",
-            self.subscription, self.resource_group, self.name
+            "/subscriptions/{}/resourceGroups/{}/providers/{}/{}/{}",
+            self.subscription,
+            self.resource_group,
+            self.kind.provider(),
+            self.kind.type_name(),
+            self.name
         )
     }
 }
@@ -70,11 +93,11 @@ impl std::str::FromStr for ClusterId {
                 if is(s, "subscriptions")
                     && is(g, "resourceGroups")
                     && is(p, "providers")
-                    && is(provider, "Microsoft.ContainerService")
-                    && is(t, "managedClusters")
                     && [subscription, group, name].iter().all(|segment| !segment.is_empty()) =>
             {
-                Ok(Self::new(subscription, group, name))
+                Kind::of(provider, t)
+                    .map(|kind| Self::of(kind, subscription, group, name))
+                    .ok_or_else(|| NotAClusterId(text.chars().take(200).collect()))
             }
             _ => Err(NotAClusterId(text.chars().take(200).collect())),
         }

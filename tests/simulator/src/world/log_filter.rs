@@ -75,7 +75,7 @@ impl LogFilter {
                 Selector::CorrelationId(id) => same(id, &record.correlation_id),
                 Selector::ResourceUri(uri) => same(uri, &record.cluster.to_string()),
                 Selector::ResourceGroup(group) => same(group, &record.cluster.resource_group),
-                Selector::ResourceProvider(provider) => same(provider, "Microsoft.ContainerService"),
+                Selector::ResourceProvider(provider) => same(provider, record.cluster.kind.provider()),
             }
     }
 }

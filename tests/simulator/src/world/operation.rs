@@ -21,28 +21,6 @@ pub enum Deed {
     Put,
 }
 
-impl Deed {
-    /// The operation's name in events and in the activity log.
-    pub fn operation_name(self) -> &'static str {
-        match self {
-            Self::Stop => "Microsoft.ContainerService/managedClusters/stop/action",
-            Self::Start => "Microsoft.ContainerService/managedClusters/start/action",
-            Self::Delete => "Microsoft.ContainerService/managedClusters/delete",
-            Self::Put => "Microsoft.ContainerService/managedClusters/write",
-        }
-    }
-
-    /// What people read in the portal.
-    pub fn localized(self) -> &'static str {
-        match self {
-            Self::Stop => "Stop Managed Cluster",
-            Self::Start => "Start Managed Cluster",
-            Self::Delete => "Delete Managed Cluster",
-            Self::Put => "Create or Update Managed Cluster",
-        }
-    }
-}
-
 /// How an operation ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ending {

@@ -1,4 +1,4 @@
-//! The two polling URLs of an operation: long, signed, and to be used byte for byte.
+//! The two polling URLs of an operation on a cluster: long, signed, and to be used byte for byte. That of a container group is short.
 //!
 //! Since late 2023 they carry `t`, `c`, `s` and `h`, about 3 KB in all (azure-cli recording `test_aks_stop_and_start`).
 //! The lengths are the recorded ones, the bytes are made up.
@@ -12,7 +12,9 @@ use sha2::{Digest, Sha256};
 use super::World;
 use super::activity_log::ticks;
 use super::answer::Draft;
+use super::container_group::POLLING_API_VERSION;
 use super::journal::Violation;
+use super::kind::Kind;
 use super::operation::{Operation, Progress};
 use super::target::query_value;
 
@@ -41,14 +43,18 @@ impl Poll {
 impl World {
     /// A freshly signed URL for an operation.
     pub(super) fn polling_url(&self, operation: &Operation, poll: Poll, now: Timestamp) -> String {
+        let query = match operation.cluster.kind {
+            Kind::ManagedCluster => signed_query(&operation.id, poll, ticks(now)),
+            Kind::ContainerGroup => format!("api-version={POLLING_API_VERSION}"),
+        };
         format!(
-            "{}/subscriptions/{}/providers/Microsoft.ContainerService/locations/{}/{}/{}?{}",
+            "{}/subscriptions/{}/providers/{}/locations/{}/{}/{}?{query}",
             self.settings.endpoint,
             operation.cluster.subscription,
+            operation.cluster.kind.provider(),
             operation.location,
             poll.segment(),
             operation.id,
-            signed_query(&operation.id, poll, ticks(now))
         )
     }
 
@@ -61,7 +67,8 @@ impl World {
                 "The operation was not found.",
             );
         };
-        if !is_verbatim(uri, &operation.id, poll) {
+        let is_signed = operation.cluster.kind == Kind::ManagedCluster;
+        if is_signed && !is_verbatim(uri, &operation.id, poll) {
             self.violations.push(Violation::AlteredPollingUrl);
             return Draft::gateway_error(
                 StatusCode::FORBIDDEN,
@@ -71,6 +78,7 @@ impl World {
         }
         match (poll, &operation.progress) {
             (Poll::Operations, _) => Draft::provider(StatusCode::OK, &operation.body()),
+            (Poll::OperationResults, Progress::Running) if !is_signed => self.group_accepted(&operation, now),
             (Poll::OperationResults, Progress::Running) => {
                 let location = self.polling_url(&operation, Poll::OperationResults, now);
                 Draft::empty(StatusCode::ACCEPTED).with("location", &location)

@@ -14,6 +14,7 @@ use super::event::{EventMoment, Told};
 use super::fault::{Fault, RequestKind, Stage};
 use super::id::ClusterId;
 use super::journal::Happening;
+use super::kind::Kind;
 use super::operation::{Deed, Ending, Operation, Origin, Progress};
 use super::wording::pending;
 
@@ -99,12 +100,16 @@ impl World {
     }
 
     fn origin(&mut self, caller: &Caller, id: &ClusterId, action: &str) -> Origin {
+        let version = match id.kind {
+            Kind::ManagedCluster => "2025-10-01",
+            Kind::ContainerGroup => "2023-05-01",
+        };
         Origin {
             caller: caller.clone(),
             correlation_id: self.guids.next_guid(),
             client_request_id: self.guids.next_guid(),
             operation_id: self.guids.next_guid(),
-            url: format!("{}{id}{action}?api-version=2025-10-01", self.settings.endpoint),
+            url: format!("{}{id}{action}?api-version={version}", self.settings.endpoint),
         }
     }
 
@@ -114,6 +119,9 @@ impl World {
         origin: Origin,
         now: Timestamp,
     ) -> Result<String, Refusal> {
+        if id.kind == Kind::ContainerGroup {
+            return self.stop_group(id, origin, now);
+        }
         let state = self.find(id)?.current.clone();
         if !state.provisioning.is_terminal() || state.power == PowerState::Stopped {
             let message = self.not_stoppable(id, &state, now);
@@ -134,6 +142,9 @@ impl World {
         origin: Origin,
         now: Timestamp,
     ) -> Result<String, Refusal> {
+        if id.kind == Kind::ContainerGroup {
+            return self.start_group(id, origin, now);
+        }
         let state = self.find(id)?.current.clone();
         let startable =
             matches!(state.provisioning, ProvisioningState::Succeeded | ProvisioningState::Failed)
@@ -175,7 +186,7 @@ impl World {
         Ok(self.accept(Deed::Delete, id, origin, lasts, Ending::Succeeds, now))
     }
 
-    fn find(&self, id: &ClusterId) -> Result<&Cluster, Refusal> {
+    pub(super) fn find(&self, id: &ClusterId) -> Result<&Cluster, Refusal> {
         self.clusters.get(id).ok_or_else(|| Refusal::NotFound(id.clone()))
     }
 
@@ -186,7 +197,7 @@ impl World {
         }
     }
 
-    fn remember_power(&mut self, id: &ClusterId, last: LastPower) {
+    pub(super) fn remember_power(&mut self, id: &ClusterId, last: LastPower) {
         if let Some(cluster) = self.clusters.get_mut(id) {
             cluster.last_power = Some(last);
         }
@@ -222,7 +233,10 @@ impl World {
         let who = operation.request.caller.name.clone();
         self.journal.note(now, &who, Some(id), Happening::Accepted(deed));
         self.log(&operation, Status::Started, "", now);
-        self.log(&operation, Status::Accepted, "Accepted", now + self.scaled(ACCEPTED_AFTER));
+        // What is over at once is not accepted first.
+        if !lasts.is_zero() {
+            self.log(&operation, Status::Accepted, "Accepted", now + self.scaled(ACCEPTED_AFTER));
+        }
         if operation.event.moment == EventMoment::Acceptance {
             self.emit(&operation, Told::Accepted, now);
         }
@@ -231,7 +245,7 @@ impl World {
         key
     }
 
-    fn refuse(
+    pub(super) fn refuse(
         &mut self,
         id: &ClusterId,
         deed: Deed,
@@ -269,7 +283,7 @@ impl World {
 }
 
 /// How a start ends under a fault of that stage; the others never come here and end it well.
-fn failing(fault: &Fault) -> Ending {
+pub(super) fn failing(fault: &Fault) -> Ending {
     let fails = |code: &str, message: &str, leaves: PowerState| Ending::Fails {
         error: ProvisioningError { code: code.to_owned(), message: message.to_owned() },
         leaves,

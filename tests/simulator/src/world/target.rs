@@ -6,6 +6,7 @@ use super::amend::Amend;
 use super::around::Around;
 use super::fault::RequestKind;
 use super::id::ClusterId;
+use super::kind::Kind;
 use super::operation::Deed;
 use super::polling::Poll;
 
@@ -13,7 +14,7 @@ use super::polling::Poll;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
     Cluster { verb: Verb, id: ClusterId },
-    Poll { poll: Poll, subscription: String, operation: String },
+    Poll { kind: Kind, poll: Poll, subscription: String, operation: String },
     ActivityLog { subscription: String },
     ResourceGraph,
     Around(Around),
@@ -83,9 +84,18 @@ impl Target {
                 Some(Self::ActivityLog { subscription: (*subscription).to_owned() })
             }
             (
-                ["subscriptions", _, "providers", "microsoft.containerservice", "locations", _, what, _],
+                [
+                    "subscriptions",
+                    _,
+                    "providers",
+                    provider @ ("microsoft.containerservice" | "microsoft.containerinstance"),
+                    "locations",
+                    _,
+                    what,
+                    _,
+                ],
                 [_, subscription, .., operation],
-            ) if method == Method::GET => poll(what, subscription, operation),
+            ) if method == Method::GET => poll(provider, what, subscription, operation),
             (
                 [
                     "subscriptions",
@@ -105,6 +115,25 @@ impl Target {
                 around
                     .or_else(|| Amend::of_cluster(method, rest, &id, &segments).map(Self::Amend))
                     .or_else(|| verb_of(method, rest).map(|verb| Self::Cluster { verb, id }))
+            }
+            (
+                [
+                    "subscriptions",
+                    _,
+                    "resourcegroups",
+                    _,
+                    "providers",
+                    "microsoft.containerinstance",
+                    "containergroups",
+                    _,
+                    rest @ ..,
+                ],
+                [_, subscription, _, group, _, _, _, name, ..],
+            ) => {
+                let id = ClusterId::group(subscription, group, name);
+                // Nothing here makes or changes a group.
+                let verb = verb_of(method, rest).filter(|verb| *verb != Verb::Put);
+                verb.map(|verb| Self::Cluster { verb, id })
             }
             _ => Around::of(method, &lower, &segments)
                 .map(Self::Around)
@@ -130,15 +159,20 @@ impl Target {
     /// The right that the request needs, by its name in role definitions.
     pub(super) fn action(&self) -> &'static str {
         match self {
-            Self::Cluster { verb, .. } => {
-                verb.deed().map_or("Microsoft.ContainerService/managedClusters/read", Deed::operation_name)
+            Self::Cluster { verb, id } => {
+                verb.deed().map_or(id.kind.read_action(), |deed| id.kind.operation_name(deed))
             }
-            Self::Poll { poll: Poll::Operations, .. } => {
-                "Microsoft.ContainerService/locations/operations/read"
-            }
-            Self::Poll { poll: Poll::OperationResults, .. } => {
-                "Microsoft.ContainerService/locations/operationresults/read"
-            }
+            Self::Poll { kind, poll, .. } => match (kind, poll) {
+                (Kind::ManagedCluster, Poll::Operations) => {
+                    "Microsoft.ContainerService/locations/operations/read"
+                }
+                (Kind::ManagedCluster, Poll::OperationResults) => {
+                    "Microsoft.ContainerService/locations/operationresults/read"
+                }
+                (Kind::ContainerGroup, Poll::Operations | Poll::OperationResults) => {
+                    "Microsoft.ContainerInstance/locations/operationresults/read"
+                }
+            },
             Self::ActivityLog { .. } => "Microsoft.Insights/eventtypes/values/read",
             Self::ResourceGraph => "Microsoft.ResourceGraph/resources/read",
             Self::Around(around) => around.action(),
@@ -171,13 +205,14 @@ impl Target {
     }
 }
 
-fn poll(what: &str, subscription: &str, operation: &str) -> Option<Target> {
-    let poll = match what {
-        "operations" => Poll::Operations,
-        "operationresults" => Poll::OperationResults,
+fn poll(provider: &str, what: &str, subscription: &str, operation: &str) -> Option<Target> {
+    let (kind, poll) = match (provider, what) {
+        ("microsoft.containerservice", "operations") => (Kind::ManagedCluster, Poll::Operations),
+        ("microsoft.containerservice", "operationresults") => (Kind::ManagedCluster, Poll::OperationResults),
+        ("microsoft.containerinstance", "operationresults") => (Kind::ContainerGroup, Poll::OperationResults),
         _ => return None,
     };
-    Some(Target::Poll { poll, subscription: subscription.to_owned(), operation: operation.to_owned() })
+    Some(Target::Poll { kind, poll, subscription: subscription.to_owned(), operation: operation.to_owned() })
 }
 
 fn verb_of(method: &Method, rest: &[&str]) -> Option<Verb> {

@@ -150,6 +150,8 @@ pub(super) struct Demand<'a> {
     pub(super) principal: &'a str,
     pub(super) subscription: &'a str,
     pub(super) cluster: &'a str,
+    /// The limits of the resource provider are those of AKS; others have none here.
+    pub(super) is_of_aks: bool,
     pub(super) speed_up: f64,
 }
 
@@ -165,7 +167,7 @@ impl Buckets {
             let key = format!("arm {quota:?} {} {}", demand.principal, demand.subscription);
             left = Some((quota, self.take_one(key, limit, demand.speed_up, now).map_err(Empty::Gateway)?));
         }
-        if let Some((name, limit, per_cluster)) = provider_limit(demand.kind) {
+        if let Some((name, limit, per_cluster)) = provider_limit(demand.kind).filter(|_| demand.is_of_aks) {
             let scope = if per_cluster { demand.cluster } else { demand.subscription };
             let key = format!("aks {name} {}", scope.to_ascii_lowercase());
             self.take_one(key, limit, demand.speed_up, now).map_err(Empty::Provider)?;
