@@ -133,6 +133,8 @@ pub struct Listed {
     pub last_modified: Timestamp,
     /// Its size in bytes.
     pub size: u64,
+    /// Which version of it there is, if the store says so in lists: the same as that of reading it.
+    pub etag: Option<Etag>,
 }
 
 /// A container that [`Store::init`] has seen to.
@@ -351,7 +353,8 @@ impl From<ObjectMeta> for Listed {
     fn from(found: ObjectMeta) -> Self {
         // The store's times have four digits for the year, so all of them are timestamps.
         let last_modified = Timestamp::from_second(found.last_modified.timestamp()).unwrap_or_default();
-        Self { path: StatePath::from_listing(found.location), last_modified, size: found.size }
+        let etag = found.e_tag.map(Etag);
+        Self { path: StatePath::from_listing(found.location), last_modified, size: found.size, etag }
     }
 }
 

@@ -79,9 +79,20 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+impl Unbindable {
+    /// What the system says.
+    pub fn reason(&self) -> &io::Error {
+        &self.reason
+    }
+}
+
 /// Serves invocations for as long as the process lives.
 pub async fn serve<I: Invocations>(listener: Listener, invocations: Arc<I>) -> Infallible {
-    let router = router(invocations);
+    serve_router(listener, router(invocations)).await
+}
+
+/// The same for any routes.
+pub async fn serve_router(listener: Listener, router: Router) -> Infallible {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         // The semaphore is never closed, so there is always a permit in the end.
