@@ -13,6 +13,8 @@ use std::process::{Child, Command, Stdio};
 
 #[path = "support/azurite.rs"]
 mod azurite;
+#[path = "board/browser.rs"]
+mod browser;
 #[path = "board/guarded.rs"]
 mod guarded;
 #[path = "board/pages.rs"]
@@ -41,10 +43,14 @@ struct Answer {
 impl Board {
     /// Starts it and waits until it says where it is.
     fn start(state: &State) -> Self {
+        Self::start_with(&state.settings())
+    }
+
+    fn start_with(settings: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_aks-stop-guard"))
             .arg("board")
             .env_clear()
-            .envs(state.settings())
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -3,7 +3,7 @@
 use aks_stop_guard::case::Record;
 use aks_stop_guard::domain::ClusterId;
 use aks_stop_guard::store::{CasePath, OpenMarker, StatePath, Store};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 /// When the stored records begin.
@@ -114,6 +114,22 @@ impl Made {
         }
         store.put(&StatePath::cluster(&self.marker.key), record.encode().unwrap()).await.unwrap();
     }
+}
+
+/// So many cases: of ten, six are being restarted, one waits for people and three are over. The newest began a minute ago.
+pub(crate) async fn put_many(store: &Store, count: usize, now: Timestamp) {
+    let put = (0..count).map(|n| async move {
+        let kind = match n % 10 {
+            0 => Kind::Held,
+            1..=6 => Kind::Restarting,
+            _ => Kind::Restored,
+        };
+        let hours = if matches!(kind, Kind::Restored) { i64::try_from(n).unwrap() / 2 } else { 0 };
+        let ago = SignedDuration::from_secs(600 + i64::try_from(n).unwrap() * 7)
+            + SignedDuration::from_hours(hours);
+        made(kind, n, now - ago, None).put(store).await;
+    });
+    futures::StreamExt::for_each_concurrent(futures::stream::iter(put), 16, |put| put).await;
 }
 
 /// A heartbeat of now.

@@ -32,6 +32,7 @@ pub(super) struct Overview<'a> {
     progress: Option<(usize, usize)>,
     problems: Vec<Problem>,
     more_problems: usize,
+    glance: Vec<Glance>,
     clusters: Vec<Count>,
     open: Vec<Row<'a>>,
     open_total: usize,
@@ -42,6 +43,16 @@ pub(super) struct Overview<'a> {
     more_holds: usize,
     grants: Vec<GrantRow>,
     more_grants: bool,
+}
+
+/// A part of the page in a few words.
+#[derive(Serialize)]
+struct Glance {
+    name: &'static str,
+    /// The id of its head.
+    part: &'static str,
+    tone: &'static str,
+    text: String,
 }
 
 #[derive(Serialize)]
@@ -142,7 +153,16 @@ impl<'a> Overview<'a> {
         let active: Vec<&Hold> = known.holds.value.iter().filter(|hold| hold.is_active(now)).collect();
         let current = |grant: &&Grant| grant.is_current(now);
         let grants: Vec<&Grant> = known.grants.value.0.iter().filter(current).collect();
+        let (guard, sinks) = (known.guard(now), known.sinks(now));
+        let glance = vec![
+            Glance::guard(&guard),
+            Glance::clusters(&clusters),
+            Glance::sinks(&sinks),
+            Glance::new("Holds", "holds", "bad", active.len(), "in force"),
+            Glance::new("Grants", "grants", "quiet", grants.len(), "in force"),
+        ];
         Self {
+            glance,
             updated: known.records.at.map_or_else(|| utc(now), utc),
             is_empty: known.records.at.is_none() && known.clusters.is_empty(),
             progress: known.progress,
@@ -152,13 +172,54 @@ impl<'a> Overview<'a> {
             open: open.into_iter().take(OPEN_MAX).map(|(_, open)| Row::of(open, now)).collect(),
             open_total,
             more_open: open_total.saturating_sub(OPEN_MAX),
-            guard: known.guard(now),
-            sinks: known.sinks(now),
+            guard,
+            sinks,
             more_holds: active.len().saturating_sub(ROWS_MAX),
             holds: active.into_iter().take(ROWS_MAX).map(|hold| HoldRow::of(hold, now)).collect(),
             more_grants: known.grants.value.1 || grants.len() > ROWS_MAX,
             grants: grants.into_iter().take(ROWS_MAX).map(|grant| GrantRow::of(grant, now)).collect(),
         }
+    }
+}
+
+impl Glance {
+    fn new(name: &'static str, part: &'static str, tone: &'static str, number: usize, what: &str) -> Self {
+        let (tone, text) = match number {
+            0 => ("quiet", "none".to_owned()),
+            number => (tone, format!("{number} {what}")),
+        };
+        Self { name, part, tone, text }
+    }
+
+    /// The worst of what the guard says of itself; if all is well, how fresh its heartbeat is.
+    fn guard(checks: &[Check]) -> Self {
+        let rank =
+            |check: &&Check| ["good", "quiet", "busy", "bad"].iter().position(|tone| *tone == check.tone);
+        // Of equals the first.
+        let worst = checks.iter().rev().max_by_key(rank);
+        let (tone, text) = worst.map_or(("quiet", "not read yet".to_owned()), |check| {
+            (check.tone, format!("{}: {}", check.name, check.seen))
+        });
+        Self { name: "The guard", part: "guard", tone, text }
+    }
+
+    fn clusters(counts: &[Count; 7]) -> Self {
+        let first = counts.iter().filter(|count| count.number > 0).take(2);
+        let text = first.clone().map(|count| format!("{} {}", count.number, count.words)).collect::<Vec<_>>();
+        let tone = first.map(|count| count.tone).next().unwrap_or("quiet");
+        let text = if text.is_empty() { "none was stopped yet".to_owned() } else { text.join(", ") };
+        Self { name: "Clusters", part: "clusters", tone, text }
+    }
+
+    fn sinks(sinks: &[Sink]) -> Self {
+        let failing = sinks.iter().filter(|sink| sink.tone == "bad").count();
+        let (tone, text) = match (failing, sinks.len()) {
+            (0, 0) => ("quiet", "told of nothing of late".to_owned()),
+            (0, all) => ("good", format!("{all} of {all} take messages")),
+            (1, all) => ("bad", format!("1 of {all} does not take messages")),
+            (some, all) => ("bad", format!("{some} of {all} do not take messages")),
+        };
+        Self { name: "Sinks", part: "sinks", tone, text }
     }
 }
 
