@@ -85,8 +85,9 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
         let address = Address { port, token };
         output::print(&format!("{}\n", address.url()));
         output::error("open this address in a browser on this machine; Ctrl-C ends it\n");
-        // The first page has something to show then.
-        board.look().await;
+        // The first page has something to show then. It is served meanwhile.
+        let first = Arc::clone(&board);
+        tokio::spawn(async move { first.look().await });
         let router = server::router(Arc::clone(&board), address)?;
         tokio::select! {
             never = functions::serve_router(listener, router) => match never {},

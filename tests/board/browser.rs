@@ -27,9 +27,13 @@ struct Browser {
 
 impl Browser {
     fn begin(what: &str, board: &Board, below: &[String]) -> Self {
+        Self::begin_at(what, &board.url, below)
+    }
+
+    fn begin_at(what: &str, address: &str, below: &[String]) -> Self {
         let mut process = Command::new("node")
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/board/browser.mjs"))
-            .args([what, &board.url])
+            .args([what, address])
             .args(below)
             .env("GUARD_TEST_BROWSER", tools())
             .stdin(Stdio::piped())
@@ -104,6 +108,23 @@ async fn every_view_of_a_thousand_cases_is_without_fault_in_light_and_dark_and_o
     board.get_until("", "702 open cases<").await;
     board.get_until("closed", "301 of 301 cases").await;
     Browser::begin("views", &board, &below).ends_well().await;
+}
+
+#[tokio::test]
+async fn the_reports_page_is_without_fault_in_light_and_dark_and_on_a_phone() {
+    let state = State::new("board-report").await;
+    put_many(&state.store, 60, now()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("month.html");
+    let done = Command::new(env!("CARGO_BIN_EXE_aks-stop-guard"))
+        .args(["report", "--since", "30d", "-o", "html", "--file", file.to_str().unwrap()])
+        .env_clear()
+        .envs(state.settings())
+        .output()
+        .await
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    Browser::begin_at("report", &format!("file://{}", file.display()), &[]).ends_well().await;
 }
 
 #[tokio::test]

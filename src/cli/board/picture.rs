@@ -20,8 +20,9 @@ const RIGHT: f64 = 4.0;
 const DOT: f64 = 8.0;
 /// The shortest band that can be seen, in percents.
 const BAND_MIN: f64 = 1.5;
-/// Labels of the axis need so much, in percents.
-const LABEL: f64 = 24.0;
+/// Labels of the axis need so much, in percents of a phone's width: times, and times with a day.
+const TIME_LABEL: f64 = 19.0;
+const DAY_LABEL: f64 = 28.0;
 
 /// What the template draws.
 #[derive(Debug, Serialize)]
@@ -154,16 +155,17 @@ fn labels(axis: &Axis) -> Vec<Mark> {
     let (Some(first), Some(last)) = (axis.0.first(), axis.0.last()) else { return Vec::new() };
     let is_one_day = first.0.strftime("%F").to_string() == last.0.strftime("%F").to_string();
     let text = |at: Timestamp| at.strftime(if is_one_day { "%T" } else { "%-d %b %H:%M" }).to_string();
+    let width = if is_one_day { TIME_LABEL } else { DAY_LABEL };
     let mut labels = vec![Mark { x: first.1, text: text(first.0), anchor: "start" }];
     // The first one reaches to the right.
-    let mut free_from = first.1 + LABEL * 1.5;
+    let mut free_from = first.1 + width * 1.5;
     for (at, x) in &axis.0 {
-        if *x >= free_from && *x <= last.1 - LABEL * 1.5 {
+        if *x >= free_from && *x <= last.1 - width * 1.5 {
             labels.push(Mark { x: *x, text: text(*at), anchor: "middle" });
-            free_from = x + LABEL;
+            free_from = x + width;
         }
     }
-    if last.1 - first.1 >= LABEL {
+    if last.1 - first.1 >= width * 2.0 {
         labels.push(Mark { x: last.1, text: text(last.0), anchor: "end" });
     }
     labels
@@ -172,4 +174,84 @@ fn labels(axis: &Axis) -> Vec<Mark> {
 /// To a hundredth of a percent: less can't be seen.
 fn rounded(percent: f64) -> f64 {
     (percent * 100.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::{Episode, Record};
+
+    fn case(text: &str) -> Case {
+        Record::decode(text.as_bytes()).unwrap().episode.into_case().unwrap().unwrap()
+    }
+
+    fn at(time: &str) -> Timestamp {
+        format!("2026-09-14T{time}Z").parse().unwrap()
+    }
+
+    fn told(text: &str, running_seen_at: Option<Timestamp>, now: &str) -> String {
+        let picture = Picture::of(&case(text), running_seen_at, at(now));
+        let bands = picture.cluster.iter().chain(&picture.told);
+        let bands = bands.map(|band| format!("{} {}-{}", band.title, band.x, rounded(band.x + band.width)));
+        let marks = |marks: &[Mark]| {
+            marks.iter().map(|mark| format!("{}@{}", mark.text, mark.x)).collect::<Vec<_>>().join(" ")
+        };
+        format!(
+            "{}\n{}\n{}",
+            bands.collect::<Vec<_>>().join("\n"),
+            marks(&picture.steps),
+            marks(&picture.labels)
+        )
+    }
+
+    #[test]
+    fn a_case_that_waits_is_down_until_now() {
+        let held = include_str!("../../../tests/records/v1_held.json");
+        insta::assert_snapshot!(told(held, None, "18:15:10"), @"
+        down for 15m 4-96
+        people have an incident for 14m 17.28-96
+        1–3@13.79
+        18:00:00@4 18:15:10@96
+        ");
+    }
+
+    #[test]
+    fn a_case_that_was_restored_was_down_then_started_and_seen_running() {
+        let closing = include_str!("../../../tests/records/v1_closing.json");
+        insta::assert_snapshot!(told(closing, Some(at("18:03:40")), "19:00:00"), @"
+        down for 41s 4-26.46
+        being started for 2m59s 26.46-61.59
+        seen running for 3m 61.59-96
+        people have an incident for 6m29s 11.72-96
+        1–3@10.85 4–5@26.46 6@96
+        18:00:00@4 18:03:40@61.59 18:06:40@96
+        ");
+        let without_record = told(closing, None, "19:00:00");
+        assert!(without_record.contains("being started for 5m59s"), "{without_record}");
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_draws_nothing_outside() {
+        let Episode::Open(mut case) =
+            Record::decode(include_bytes!("../../../tests/records/v1_told.json")).unwrap().episode
+        else {
+            panic!("it is open")
+        };
+        case.closed_at = Some(at("17:00:00"));
+        let picture = Picture::of(&case, Some(at("12:00:00")), at("16:00:00"));
+        let inside = |x: f64| (0.0..=100.0).contains(&x);
+        assert!(
+            picture
+                .cluster
+                .iter()
+                .chain(&picture.told)
+                .all(|band| inside(band.x) && inside(band.x + band.width))
+        );
+        assert!(picture.steps.iter().chain(&picture.stops).chain(&picture.labels).all(|mark| inside(mark.x)));
+        let mut all_at_once = *case;
+        all_at_once.timeline.iter_mut().for_each(|entry| entry.at = at("18:00:00"));
+        (all_at_once.told, all_at_once.intent, all_at_once.opened_at) = (None, None, at("18:00:00"));
+        let picture = Picture::of(&all_at_once, None, at("18:00:00"));
+        assert!(picture.steps.iter().all(|mark| inside(mark.x)), "{picture:?}");
+    }
 }

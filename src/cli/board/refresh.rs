@@ -20,7 +20,7 @@ use crate::store::{Etag, Prefix, StatePath, Store};
 /// How long what was read is good enough: pages ask as often.
 pub(super) const FRESH_FOR: Duration = Duration::from_secs(4);
 /// How long a page waits for what is being read before it shows what is known: most stores answer within that.
-pub(super) const WAIT_MAX: Duration = Duration::from_millis(120);
+pub(super) const WAIT_MAX: Duration = Duration::from_millis(100);
 /// Clusters that are shown. Each takes about 2 KB here; those with an open case come first.
 pub(super) const CLUSTERS_MAX: usize = 10_000;
 /// Grants that are read.

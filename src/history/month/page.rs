@@ -1,6 +1,7 @@
 //! The month as one HTML file that loads nothing, runs nothing and can be sent on. Every value is escaped by the template engine, also in charts;
 //! the only text that goes in as it is is the style sheet, of which the file's content security policy has the digest.
 
+use jiff::Timestamp;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
@@ -122,8 +123,8 @@ impl Month {
     fn page(&self) -> Page<'_> {
         let older = self.of_note().count().saturating_sub(CASES_MAX);
         Page {
-            since: words::time(self.window.since),
-            until: words::time(self.window.until),
+            since: time(self.window.since),
+            until: time(self.window.until),
             zone: &self.zone,
             summary: self.summary(),
             careful: self.careful(),
@@ -180,8 +181,8 @@ impl<'a> StormRow<'a> {
     fn of(storm: &'a super::Storm) -> Self {
         Self {
             subscription: storm.subscription.as_str(),
-            first: words::time(storm.first),
-            last: words::time(storm.last),
+            first: time(storm.first),
+            last: time(storm.last),
             stops: storm.stops,
         }
     }
@@ -190,7 +191,7 @@ impl<'a> StormRow<'a> {
 impl<'a> CaseRow<'a> {
     fn of(stop: &'a Stopped) -> Self {
         Self {
-            at: words::time(stop.at),
+            at: time(stop.at),
             cluster: words::cluster(&stop.cluster),
             caller: &stop.caller,
             verdict: stop.ruling.as_str(),
@@ -213,4 +214,9 @@ fn end(outcome: Outcome) -> &'static str {
         Outcome::Restored => "restarted by the guard",
         Outcome::Gone => "deleted",
     }
+}
+
+/// A time for people; the page says that all are UTC.
+fn time(at: Timestamp) -> String {
+    at.strftime("%F %T").to_string()
 }

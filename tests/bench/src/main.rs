@@ -1,6 +1,7 @@
 //! `bench`: measures the released guard against its limits, as ratios within one run. See docs/PERFORMANCE.md.
 
 mod azure;
+mod board;
 mod cold_start;
 mod flood;
 mod load;
@@ -117,8 +118,9 @@ async fn measure(arguments: &Arguments, guard: &Path) -> Result<Report> {
         0 => None,
         _ => Some(flood(arguments, guard, &policies).await?),
     };
-    let figures = figures(single.as_ref(), floods.as_ref());
-    Ok(Report { machine, starts, events, single, floods, figures })
+    let board = Some(board::measure(guard).await?);
+    let figures = figures(single.as_ref(), floods.as_ref(), board.as_ref());
+    Ok(Report { machine, starts, events, single, floods, board, figures })
 }
 
 /// Starts, and events one by one.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::board::{Board, CASES};
 use crate::cold_start::ColdStart;
 use crate::flood::{Flooded, Rate};
 use crate::load::{BURST, Load};
@@ -26,6 +27,10 @@ const RSS_MIB_MAX: f64 = 20.0;
 const ANSWER_P99_MS_MAX: f64 = 1_000.0;
 /// Highest resident memory under load, MiB.
 const PEAK_RSS_MIB_MAX: f64 = 64.0;
+/// A view of the board, milliseconds.
+const BOARD_MS_MAX: f64 = 200.0;
+/// Highest resident memory of the board, MiB.
+const BOARD_PEAK_RSS_MIB_MAX: f64 = 64.0;
 
 /// Everything that was measured in one run.
 #[derive(Debug, Serialize)]
@@ -39,6 +44,8 @@ pub(crate) struct Report {
     pub(crate) single: Option<Single>,
     /// Many events; none = not measured.
     pub(crate) floods: Option<Floods>,
+    /// The board; none = not measured.
+    pub(crate) board: Option<Board>,
     /// What is limited.
     pub(crate) figures: Vec<Figure>,
 }
@@ -90,10 +97,24 @@ impl Figure {
 }
 
 /// The limited figures of a run.
-pub(crate) fn figures(single: Option<&Single>, floods: Option<&Floods>) -> Vec<Figure> {
+pub(crate) fn figures(
+    single: Option<&Single>,
+    floods: Option<&Floods>,
+    board: Option<&Board>,
+) -> Vec<Figure> {
     let mut figures = single.map(figures_of_single).unwrap_or_default();
     figures.extend(floods.map(figures_of_floods).unwrap_or_default());
+    figures.extend(board.map(figures_of_board).unwrap_or_default());
     figures
+}
+
+fn figures_of_board(board: &Board) -> Vec<Figure> {
+    let what = |what: &str| format!("board, {CASES} open cases: {what}");
+    vec![
+        Figure::below(what("the first view"), "ms", board.first_ms, BOARD_MS_MAX),
+        Figure::below(what("p95 of the overview"), "ms", board.overview_ms.p95, BOARD_MS_MAX),
+        Figure::below(what("highest RSS"), "MiB", board.peak_rss_mib, BOARD_PEAK_RSS_MIB_MAX),
+    ]
 }
 
 fn figures_of_floods(floods: &Floods) -> Vec<Figure> {
@@ -177,6 +198,9 @@ impl Report {
         }
         if let Some(floods) = &self.floods {
             text.push_str(&floods.human());
+        }
+        if let Some(board) = &self.board {
+            text.push_str(&board.human());
         }
         text
     }
