@@ -105,12 +105,19 @@ snapshots: ## write the snapshots of the infrastructure anew (needs the Bicep co
 	@tools/snapshots
 
 .PHONY: tools
-tools: .tools/azurite/installed .tools/alertmanager/installed .venv/installed $(CARGO_DENY) ## install what tests need into .tools and .venv
+tools: .tools/azurite/installed .tools/browser/installed .tools/alertmanager/installed .venv/installed $(CARGO_DENY) ## install what tests need into .tools and .venv
 
 .tools/azurite/installed: tools/package.json tools/package-lock.json tools/.npmrc | prerequisites
 	@mkdir -p .tools/azurite
 	@cp tools/package.json tools/package-lock.json tools/.npmrc .tools/azurite/
 	$(STEP) 'install Azurite' npm ci --prefix .tools/azurite --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.tools/browser/installed: tools/browser/package.json tools/browser/package-lock.json tools/browser/.npmrc tools/browser/unpack | prerequisites
+	@mkdir -p .tools/browser
+	@cp tools/browser/package.json tools/browser/package-lock.json tools/browser/.npmrc .tools/browser/
+	$(STEP) 'install Playwright, axe and a headless Chromium' env -C .tools/browser npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@tools/browser/unpack
 	@touch $@
 
 .tools/alertmanager/installed: tools/alertmanager | prerequisites

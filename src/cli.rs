@@ -3,6 +3,7 @@
 //! What a command was asked for goes to stdout; an error goes to stderr, in one line. How a command ended is told by
 //! [`Exit`].
 
+mod board;
 mod cases;
 mod check;
 mod describe;
@@ -121,6 +122,8 @@ enum Command {
     Hold(hold::Args),
     /// What the guard is doing and what it did, case by case
     Cases(cases::Args),
+    /// The same as pages in a browser, for this machine only
+    Board(board::Args),
     /// Sinks: list them, see what they would send, try one out
     Sink(sink::Args),
     /// See how exposed clusters are to being stopped; reads, never writes
@@ -157,6 +160,7 @@ pub fn run() -> ExitCode {
         Some(Command::Grant(args)) => grant::run(args, &environment),
         Some(Command::Hold(args)) => hold::run(args, &environment),
         Some(Command::Cases(args)) => cases::run(args, &environment),
+        Some(Command::Board(args)) => board::run(&args, &environment),
         Some(Command::Sink(args)) => sink::run(args, &environment),
         Some(Command::Posture(args)) => posture::run(&args, &environment),
         Some(Command::Harden(args)) => harden::run(args, &environment),

@@ -25,7 +25,7 @@ pub use self::app::{App, PARALLEL_WORK_MAX};
 pub use self::body::BODY_BYTES_MAX;
 pub use self::invocation::{HttpOutput, Invocations, Outcome, Status};
 pub use self::listener::{
-    CONNECTION_IDLE_MAX, CONNECTIONS_MAX, Listener, Unbindable, bind, outlive_signals, serve,
+    CONNECTION_IDLE_MAX, CONNECTIONS_MAX, Listener, Unbindable, bind, outlive_signals, serve, serve_router,
 };
 pub use self::permission::Announced;
 pub use self::server::{

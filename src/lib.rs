@@ -15,6 +15,7 @@ pub mod harden;
 pub mod history;
 pub mod incident;
 pub mod mutant;
+pub mod page;
 pub mod policy;
 pub mod posture;
 pub mod store;

@@ -133,7 +133,7 @@ pub struct Listed {
     pub last_modified: Timestamp,
     /// Its size in bytes.
     pub size: u64,
-    /// Its version, to be compared with those of other lists only: an answer to a read spells it otherwise.
+    /// Which version of it there is, if the store says so in lists: the same as that of reading it.
     pub etag: Option<Etag>,
 }
 
@@ -370,12 +370,10 @@ impl From<ObjectMeta> for Listed {
     fn from(found: ObjectMeta) -> Self {
         // The store's times have four digits for the year, so all of them are timestamps.
         let last_modified = Timestamp::from_second(found.last_modified.timestamp()).unwrap_or_default();
-        Self {
-            path: StatePath::from_listing(found.location),
-            last_modified,
-            size: found.size,
-            etag: found.e_tag.map(Etag),
-        }
+        // Azure writes it without quotes in lists, and with them in headers ("List Blobs", "Get Blob", Azure Storage REST API).
+        let etag = found.e_tag.map(|tag| if tag.ends_with('"') { tag } else { format!("\"{tag}\"") });
+        let etag = etag.map(Etag);
+        Self { path: StatePath::from_listing(found.location), last_modified, size: found.size, etag }
     }
 }
 

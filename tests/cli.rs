@@ -73,6 +73,7 @@ fn the_help_lists_the_commands_and_the_exit_codes() {
       grant       Planned stops: add, list, revoke
       hold        The red button: add, list, lift
       cases       What the guard is doing and what it did, case by case
+      board       The same as pages in a browser, for this machine only
       sink        Sinks: list them, see what they would send, try one out
       posture     See how exposed clusters are to being stopped; reads, never writes
       harden      Mend what posture finds: plan, then apply

@@ -1,13 +1,13 @@
 //! `cases`: what the guard is doing, and what it did. Reads only.
 
-mod age;
+pub(super) mod age;
 mod archive;
 mod export;
 mod follow;
 mod list;
-mod row;
-mod show;
-mod story;
+pub(super) mod row;
+pub(super) mod show;
+pub(super) mod story;
 
 use clap::{Args as ClapArgs, Subcommand};
 

@@ -84,10 +84,22 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+impl Unbindable {
+    /// What the system says.
+    pub fn reason(&self) -> &io::Error {
+        &self.reason
+    }
+}
+
 /// Serves invocations for as long as the process lives.
 pub async fn serve<I: Invocations>(listener: Listener, invocations: Arc<I>) -> Infallible {
+    serve_router(listener, router(invocations)).await
+}
+
+/// The same for any routes.
+pub async fn serve_router(listener: Listener, router: Router) -> Infallible {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let router = router(invocations).layer(map_response_with_state(Arc::clone(&places), make_room));
+    let router = router.layer(map_response_with_state(Arc::clone(&places), make_room));
     loop {
         // The semaphore is never closed, so there is always a permit in the end.
         let place = Arc::clone(&places).acquire_owned().await.ok();

@@ -93,6 +93,24 @@ impl Grants {
         Ok(grants)
     }
 
+    /// Grants that end after `now`, revoked ones included: of so many, those that end first. Their names tell it, so that those of a
+    /// year are not read. True with it if there are more.
+    pub async fn not_over(&self, now: Timestamp, most: usize) -> Result<(Vec<Grant>, bool), StoreError> {
+        let listing = self.0.list(&Prefix::grants(), ALL_MAX).await?;
+        let end = |path: &StatePath| path.name().and_then(|name| Some(parts_of(name.as_str())?.0));
+        let mut lasting: Vec<(i64, StatePath)> = listing
+            .entries
+            .into_iter()
+            .filter_map(|entry| Some((end(&entry.path)?, entry.path)))
+            .filter(|(until, _)| *until >= now.as_second())
+            .collect();
+        lasting.sort();
+        let is_cut = listing.is_cut || lasting.len() > most;
+        lasting.truncate(most);
+        let grants = self.read_all(lasting.into_iter().map(|(_, path)| path).collect()).await?;
+        Ok((grants, is_cut))
+    }
+
     /// Takes a grant back: it covers no stop from `now` on. It stays, with who took it back.
     pub async fn revoke(&self, id: &str, by: Author, now: Timestamp) -> Result<Grant, GrantError> {
         let unknown = || GrantError::Unknown(text::clean(id, QUOTED_CHARS_MAX));

@@ -10,15 +10,17 @@ const ADAPTERS: [&str; 3] = ["azure", "store", "incident"];
 
 /// Each module with those it may use, from the bottom to the top; a module may only use what stands above it in this
 /// list. A new module gets its line here first.
-const MAY_USE: [(&str, &[&str]); 18] = [
+const MAY_USE: [(&str, &[&str]); 19] = [
     // Wrong versions of single rules, for tests that must find them.
     ("mutant", &[]),
     // The words of the guard's world. Uses nothing of ours.
     ("domain", &[]),
     ("policy", &["domain"]),
     ("case", &["domain", "policy", "mutant"]),
+    // What HTML pages have in common. Knows nothing of the guard's world.
+    ("page", &[]),
     // What the past says about policies: reports, no decisions.
-    ("history", &["domain", "policy", "case"]),
+    ("history", &["domain", "policy", "case", "page"]),
     // What Azure's answers say about how exposed a cluster is. Asks nothing itself.
     ("posture", &["domain"]),
     // What would mend that: which request, and whether it is needed. Sends nothing itself.
@@ -47,6 +49,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
             "domain",
             "policy",
             "case",
+            "page",
             "history",
             "posture",
             "harden",
@@ -67,6 +70,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
             "domain",
             "policy",
             "case",
+            "page",
             "history",
             "posture",
             "harden",

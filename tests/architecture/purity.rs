@@ -4,7 +4,7 @@ use crate::source::{PathUse, paths, tokens};
 use crate::{File, assert_found, assert_none, guard_sources};
 
 /// Total and pure: the same arguments give the same answer, on any machine and at any time.
-const PURE: [&str; 7] = ["domain", "policy", "case", "history", "posture", "harden", "doctor"];
+const PURE: [&str; 8] = ["domain", "policy", "case", "page", "history", "posture", "harden", "doctor"];
 
 /// Any of these in a path is I/O, time or chance. The time comes in as an argument, a file's text as a `&str`.
 const IMPURE_NAMES: [&str; 11] = [

@@ -142,6 +142,18 @@ async fn a_listed_marker_is_read_back_with_the_time_it_was_written() {
 
 /// Any container will do: the state's has blobs in folders, as that of Event Grid.
 #[tokio::test]
+async fn a_list_tells_of_which_version_each_blob_is() {
+    let Fixture { store, azurite: _azurite, .. } = Fixture::new("listed-versions").await;
+    let listed = async || store.list(&Prefix::clusters(), 9).await.unwrap().entries[0].etag.clone().unwrap();
+    let first = done(store.create(&record(), "same").await.unwrap());
+    assert_eq!(listed().await, first);
+    assert_eq!(store.read(&record()).await.unwrap().unwrap().etag, first);
+    let second = done(store.replace(&record(), "same", &listed().await).await.unwrap());
+    assert_eq!(listed().await, second);
+    assert_ne!(first, second);
+}
+
+#[tokio::test]
 async fn dead_letters_are_listed_through_all_folders_read_and_deleted() {
     let Fixture { store, azurite, container } = Fixture::new("letters").await;
     store.put(&marker(7), "a letter").await.unwrap();

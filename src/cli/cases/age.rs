@@ -8,7 +8,7 @@ const DAY: i64 = 24 * HOUR;
 const YEAR: i64 = 365 * DAY;
 
 /// From a time until `now`: the shorter it is the finer. A time that is ahead of this machine's clock is `0s`.
-pub(super) fn age(at: Timestamp, now: Timestamp) -> String {
+pub(in crate::cli) fn age(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(at).as_secs().max(0);
     let (minutes, hours, days) = (seconds / MINUTE, seconds / HOUR, seconds / DAY);
     let both = |whole: i64, unit: &str, rest: i64, rest_unit: &str| match rest {

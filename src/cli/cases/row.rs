@@ -35,27 +35,27 @@ const NAME_CHARS_MAX: usize = 100;
 
 /// A case in a few words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Summary {
-    pub(super) id: CaseId,
-    pub(super) cluster: Option<ClusterId>,
+pub(in crate::cli) struct Summary {
+    pub(in crate::cli) id: CaseId,
+    pub(in crate::cli) cluster: Option<ClusterId>,
     /// `open`, `restarting` or `held`; of one that is over: how it ended.
-    pub(super) state: &'static str,
-    pub(super) authorised: Option<bool>,
+    pub(in crate::cli) state: &'static str,
+    pub(in crate::cli) authorised: Option<bool>,
     /// Who stopped it last.
-    pub(super) caller: Option<Caller>,
-    pub(super) stopped_at: Timestamp,
-    pub(super) opened_at: Timestamp,
-    pub(super) closed_at: Option<Timestamp>,
+    pub(in crate::cli) caller: Option<Caller>,
+    pub(in crate::cli) stopped_at: Timestamp,
+    pub(in crate::cli) opened_at: Timestamp,
+    pub(in crate::cli) closed_at: Option<Timestamp>,
     /// Starts since the newest stop.
-    pub(super) starts: u32,
-    pub(super) mode: Mode,
+    pub(in crate::cli) starts: u32,
+    pub(in crate::cli) mode: Mode,
     /// Why it waits for people, if it does.
-    pub(super) waits_for: Option<String>,
+    pub(in crate::cli) waits_for: Option<String>,
 }
 
 /// How a state is to be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(in crate::cli) enum Tone {
     /// People are needed.
     Bad,
     /// It is being worked on.
@@ -68,7 +68,7 @@ pub(super) enum Tone {
 
 impl Summary {
     /// Of a case and its cluster.
-    pub(super) fn of(found: &StoredCase) -> Self {
+    pub(in crate::cli) fn of(found: &StoredCase) -> Self {
         let StoredCase { cluster, case } = found;
         // Hundreds of groups say nothing in a list.
         let caller = case.newest_stop().map(|stop| Caller { groups: Vec::new(), ..stop.caller.clone() });
@@ -87,13 +87,13 @@ impl Summary {
         }
     }
 
-    fn caller(&self) -> &str {
+    pub(in crate::cli) fn caller(&self) -> &str {
         self.caller.as_ref().map_or("-", |caller| if caller.is_known() { caller.label() } else { "unknown" })
     }
 }
 
 /// The word for where a case is.
-pub(super) fn state(case: &Case) -> &'static str {
+pub(in crate::cli) fn state(case: &Case) -> &'static str {
     let may_be_starting = case.intent.as_ref().is_some_and(|intent| intent.state.may_have_landed());
     match (case.outcome, &case.held) {
         (Some(outcome), _) => outcome.as_str(),
@@ -104,7 +104,7 @@ pub(super) fn state(case: &Case) -> &'static str {
 }
 
 /// The word for an answer of the policies.
-pub(super) fn verdict(authorised: Option<bool>) -> &'static str {
+pub(in crate::cli) fn verdict(authorised: Option<bool>) -> &'static str {
     match authorised {
         Some(true) => "authorised",
         Some(false) => "unauthorised",
@@ -113,7 +113,7 @@ pub(super) fn verdict(authorised: Option<bool>) -> &'static str {
 }
 
 /// How a state is to be seen.
-pub(super) fn tone(state: &str) -> Tone {
+pub(in crate::cli) fn tone(state: &str) -> Tone {
     match state {
         "held" => Tone::Bad,
         "open" | "restarting" => Tone::Busy,

@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
 }
 
 /// What sinks took of the case's incidents. Of one that is over, the case itself knows it up to its end, the record what came later.
-pub(super) fn receipts<'a>(case: &'a Case, record: Option<&'a Record>) -> Vec<&'a Receipt> {
+pub(in crate::cli) fn receipts<'a>(case: &'a Case, record: Option<&'a Record>) -> Vec<&'a Receipt> {
     let newest = record.into_iter().flat_map(|record| record.receipts_of(&case.id));
     let mut all: Vec<&Receipt> = newest.collect();
     for kept in &case.receipts {
@@ -84,7 +84,7 @@ pub(super) fn receipts<'a>(case: &'a Case, record: Option<&'a Record>) -> Vec<&'
 }
 
 /// What sinks have not taken yet.
-pub(super) fn waiting<'a>(case: &Case, record: Option<&'a Record>) -> Vec<&'a Message> {
+pub(in crate::cli) fn waiting<'a>(case: &Case, record: Option<&'a Record>) -> Vec<&'a Message> {
     let is_of_case = |message: &&Message| case.id.has_incident(&message.incident.id);
     record.into_iter().flat_map(|record| &record.outbox).filter(is_of_case).collect()
 }

@@ -22,39 +22,56 @@ const NAME: usize = 10;
 const EXHIBIT: usize = 19;
 
 /// What is told.
-pub(super) struct Story<'a> {
-    pub(super) case: &'a Case,
+pub(in crate::cli) struct Story<'a> {
+    pub(in crate::cli) case: &'a Case,
     /// Absent if nothing that can be read tells it.
-    pub(super) cluster: Option<&'a ClusterId>,
-    pub(super) receipts: Vec<&'a Receipt>,
-    pub(super) waiting: Vec<&'a Message>,
-    pub(super) evidence: &'a [Found],
-    pub(super) now: Timestamp,
-    pub(super) colour: bool,
+    pub(in crate::cli) cluster: Option<&'a ClusterId>,
+    pub(in crate::cli) receipts: Vec<&'a Receipt>,
+    pub(in crate::cli) waiting: Vec<&'a Message>,
+    pub(in crate::cli) evidence: &'a [Found],
+    pub(in crate::cli) now: Timestamp,
+    pub(in crate::cli) colour: bool,
 }
 
-/// The lines, grouped under heads.
-struct Page {
-    text: String,
-    colour: bool,
+/// One part of a story.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct Section {
+    pub(in crate::cli) head: &'static str,
+    pub(in crate::cli) lines: Vec<Line>,
 }
+
+/// One line of a part, cleaned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct Line {
+    /// What it is about, where it is one of several.
+    pub(in crate::cli) name: Option<String>,
+    pub(in crate::cli) text: String,
+}
+
+/// The parts in their order, of which the last one grows.
+#[derive(Default)]
+struct Page(Vec<Section>);
 
 impl Page {
-    fn head(&mut self, head: &str) {
-        let head = output::painted("1", head, self.colour);
-        // Writing to a String can't fail.
-        let _ = writeln!(self.text, "\n{head}");
+    fn head(&mut self, head: &'static str) {
+        self.0.push(Section { head, lines: Vec::new() });
     }
 
     fn line(&mut self, line: &str) {
-        let _ = writeln!(self.text, "  {}", clean(line, LINE_CHARS_MAX));
+        self.add(None, line);
     }
 
     fn named(&mut self, name: &str, what: &str) {
-        self.line(&format!("{name:NAME$}  {what}"));
+        self.add(Some(clean(name, LINE_CHARS_MAX)), what);
     }
 
-    fn lines(&mut self, head: &str, lines: &[String]) {
+    fn add(&mut self, name: Option<String>, text: &str) {
+        if let Some(section) = self.0.last_mut() {
+            section.lines.push(Line { name, text: clean(text, LINE_CHARS_MAX) });
+        }
+    }
+
+    fn lines(&mut self, head: &'static str, lines: &[String]) {
         if !lines.is_empty() {
             self.head(head);
             for line in lines {
@@ -64,22 +81,53 @@ impl Page {
     }
 }
 
-/// Tells it.
+/// Tells it, as lines for a terminal.
 pub(super) fn story(of: &Story<'_>) -> String {
-    let Story { case, cluster, now, colour, .. } = of;
-    let mut page = Page { text: String::new(), colour: *colour };
-    let said = cluster.map(|cluster| sentences_now(cluster, case, *now));
-    if let Some(said) = &said {
-        let _ = writeln!(page.text, "{}", clean(&said.title, LINE_CHARS_MAX));
+    let Story { case, colour, .. } = of;
+    let mut text = String::new();
+    if let Some(title) = title(of) {
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "{title}");
     }
     let state = state(case);
     let _ = writeln!(
-        page.text,
+        text,
         "{}, case {}",
         tone(state).paint(state, *colour),
         clean(case.id.as_str(), LINE_CHARS_MAX)
     );
-    if let Some(said) = &said {
+    let mut sections = sections(of);
+    let timeline = case.timeline.iter();
+    let line = |at: Timestamp, what: &str| Line {
+        name: None,
+        text: format!("{}  {}", utc(at), clean(what, LINE_CHARS_MAX)),
+    };
+    sections.push(Section {
+        head: "Timeline",
+        lines: timeline.map(|entry| line(entry.at, &entry.text)).collect(),
+    });
+    for Section { head, lines } in &sections {
+        let _ = writeln!(text, "\n{}", output::painted("1", head, *colour));
+        for Line { name, text: what } in lines {
+            let _ = match name {
+                Some(name) => writeln!(text, "  {name:NAME$}  {what}"),
+                None => writeln!(text, "  {what}"),
+            };
+        }
+    }
+    text
+}
+
+/// What it comes to, in a sentence.
+pub(in crate::cli) fn title(of: &Story<'_>) -> Option<String> {
+    of.cluster.map(|cluster| clean(&sentences_now(cluster, of.case, of.now).title, LINE_CHARS_MAX))
+}
+
+/// All of it but the timeline.
+pub(in crate::cli) fn sections(of: &Story<'_>) -> Vec<Section> {
+    let Story { case, cluster, now, .. } = of;
+    let mut page = Page::default();
+    if let Some(said) = cluster.map(|cluster| sentences_now(cluster, case, *now)) {
         page.lines("What to do", &said.next);
         page.lines("Before you do it", &said.warnings);
     }
@@ -94,11 +142,7 @@ pub(super) fn story(of: &Story<'_>) -> String {
     restart(case, &mut page);
     incidents(of, &mut page);
     tell_evidence(of, &mut page);
-    page.head("Timeline");
-    for entry in &case.timeline {
-        page.line(&format!("{}  {}", utc(entry.at), entry.text));
-    }
-    page.text
+    page.0
 }
 
 /// Which cluster, since when, and what is waited for.

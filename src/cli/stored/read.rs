@@ -12,7 +12,7 @@ use crate::domain::{ClusterId, ClusterKey};
 use crate::store::{CasePath, OpenMarker, StatePath, Store, StoreError};
 
 /// What came of reading one case.
-pub(super) enum Read {
+pub(in crate::cli) enum Read {
     /// It.
     Case(Box<StoredCase>),
     /// It ended meanwhile, or too long ago.
@@ -25,7 +25,7 @@ pub(super) enum Read {
 
 /// Which cluster has which key, read from the clusters' records, each once.
 #[derive(Default)]
-pub(super) struct Names(Mutex<HashMap<ClusterKey, Arc<OnceCell<Option<ClusterId>>>>>);
+pub(in crate::cli) struct Names(Mutex<HashMap<ClusterKey, Arc<OnceCell<Option<ClusterId>>>>>);
 
 /// The open case of a marker.
 pub(super) async fn read_open(store: Store, marker: OpenMarker) -> Read {
@@ -50,7 +50,12 @@ pub(super) async fn read_open(store: Store, marker: OpenMarker) -> Read {
 }
 
 /// A closed case, if it was closed at `since` or later.
-pub(super) async fn read_closed(store: Store, names: Arc<Names>, path: CasePath, since: Timestamp) -> Read {
+pub(in crate::cli) async fn read_closed(
+    store: Store,
+    names: Arc<Names>,
+    path: CasePath,
+    since: Timestamp,
+) -> Read {
     let stored = match store.read_case(&path).await {
         Ok(Some(stored)) => stored,
         // Whoever keeps the archive short was faster.

@@ -110,3 +110,18 @@ async fn junk_and_forgeries_among_the_grants_grant_nothing_and_hide_nothing() {
     put(&format!("0000000002-{TAG}-x"), serde_json::to_vec(&eternal).unwrap()).await;
     assert_eq!(found(&grants, "aks", now()).await, 1);
 }
+
+#[tokio::test]
+async fn those_that_are_not_over_come_by_their_end_and_only_so_many() {
+    let grants = Grants::new(Store::memory());
+    for hour in [3, 1, 2] {
+        add(&grants, of_cluster(&format!("aks-{hour}")), hours(hour)).await;
+    }
+    let ends = async |now, most| {
+        let (found, is_cut) = grants.not_over(now, most).await.unwrap();
+        (found.iter().map(|grant| grant.until).collect::<Vec<_>>(), is_cut)
+    };
+    assert_eq!(ends(now(), 10).await, (vec![hours(1), hours(2), hours(3)], false));
+    assert_eq!(ends(now(), 2).await, (vec![hours(1), hours(2)], true));
+    assert_eq!(ends(hours(2) + SignedDuration::from_secs(1), 10).await, (vec![hours(3)], false));
+}

@@ -49,6 +49,8 @@ struct Bar {
 struct Label {
     x: f64,
     text: String,
+    /// Left out where the chart is as narrow as a phone.
+    is_minor: bool,
 }
 
 /// A place on the axis, with its parts from the bottom up.
@@ -84,7 +86,7 @@ pub(super) fn by_time(spread: &[Class]) -> Chart {
         };
         let parts =
             vec![part("guard", class.by_guard, "the guard"), part("others", class.by_others, "others")];
-        Column { label: label.clone(), parts }
+        Column { label: short_label(class), parts }
     };
     chart(&spread.iter().map(column).collect::<Vec<_>>())
 }
@@ -98,6 +100,11 @@ pub(super) fn class_label(class: &Class) -> String {
     }
 }
 
+/// `<5m`, `<2h`, `longer`: under a bar there is no room for more.
+fn short_label(class: &Class) -> String {
+    class_label(class).replace(" min", "m").replace(' ', "")
+}
+
 fn chart(columns: &[Column]) -> Chart {
     let total = |column: &Column| column.parts.iter().map(|(_, number, _)| number).sum::<usize>();
     let top = columns.iter().map(total).max().unwrap_or(0).max(1);
@@ -108,7 +115,9 @@ fn chart(columns: &[Column]) -> Chart {
     for (n, column) in columns.iter().enumerate() {
         let x = LEFT + place * as_f64(n);
         if n.is_multiple_of(every) {
-            labels.push(Label { x: rounded(x + place / 2.0), text: column.label.clone() });
+            // Where some columns have none already, every second one is enough.
+            let is_minor = every > 1 && (n / every) % 2 == 1;
+            labels.push(Label { x: rounded(x + place / 2.0), text: column.label.clone(), is_minor });
         }
         let mut below = 0;
         for (series, number, title) in column.parts.iter().filter(|(_, number, _)| *number > 0) {

@@ -1,12 +1,10 @@
 //! The month as one HTML file that loads nothing, runs nothing and can be sent on. Every value is escaped by the template engine, also in charts;
 //! the only text that goes in as it is is the style sheet, of which the file's content security policy has the digest.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::Timestamp;
+use minijinja::context;
 use minijinja::value::{Serde, Value};
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::chart::{self, Chart};
 use super::stopped::Stopped;
@@ -15,6 +13,7 @@ use super::tally::Tallied;
 use super::{Day, Month, Reason};
 use crate::case::Outcome;
 use crate::history::words;
+use crate::page::{self, Inline};
 
 const TEMPLATE: &str = include_str!("month.html");
 const STYLE: &str = include_str!("month.css");
@@ -112,15 +111,11 @@ impl Month {
     ///
     /// None in a version whose tests pass.
     pub fn html(&self) -> Result<String, PageError> {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_auto_escape_callback(|_| AutoEscape::Html);
-        let template = environment.template_from_str(TEMPLATE)?;
+        let engine = page::engine();
+        let template = engine.template_from_str(TEMPLATE)?;
         let page = Value::from(Serde(self.page()));
-        let style = context! {
-            style => Value::from_safe_string(STYLE.to_owned()),
-            style_digest => BASE64.encode(Sha256::digest(STYLE)),
-        };
+        let style = Inline::style(STYLE);
+        let style = context! { style => style.value(), style_source => style.source() };
         // The engine drops the last line break.
         Ok(template.render(context! { ..page, ..style })? + "\n")
     }
@@ -128,8 +123,8 @@ impl Month {
     fn page(&self) -> Page<'_> {
         let older = self.of_note().count().saturating_sub(CASES_MAX);
         Page {
-            since: words::time(self.window.since),
-            until: words::time(self.window.until),
+            since: time(self.window.since),
+            until: time(self.window.until),
             zone: &self.zone,
             summary: self.summary(),
             careful: self.careful(),
@@ -186,8 +181,8 @@ impl<'a> StormRow<'a> {
     fn of(storm: &'a super::Storm) -> Self {
         Self {
             subscription: storm.subscription.as_str(),
-            first: words::time(storm.first),
-            last: words::time(storm.last),
+            first: time(storm.first),
+            last: time(storm.last),
             stops: storm.stops,
         }
     }
@@ -196,7 +191,7 @@ impl<'a> StormRow<'a> {
 impl<'a> CaseRow<'a> {
     fn of(stop: &'a Stopped) -> Self {
         Self {
-            at: words::time(stop.at),
+            at: time(stop.at),
             cluster: words::cluster(&stop.cluster),
             caller: &stop.caller,
             verdict: stop.ruling.as_str(),
@@ -219,4 +214,9 @@ fn end(outcome: Outcome) -> &'static str {
         Outcome::Restored => "restarted by the guard",
         Outcome::Gone => "deleted",
     }
+}
+
+/// A time for people; the page says that all are UTC.
+fn time(at: Timestamp) -> String {
+    at.strftime("%F %T").to_string()
 }

@@ -1,6 +1,7 @@
 //! `bench`: measures the released guard against its limits, as ratios within one run. See docs/PERFORMANCE.md.
 
 mod azure;
+mod board;
 mod cases;
 mod cold_start;
 mod flood;
@@ -121,12 +122,13 @@ async fn measure(arguments: &Arguments, guard: &Path) -> Result<Report> {
         0 => None,
         _ => Some(flood(arguments, guard, &policies).await?),
     };
+    let board = Some(board::measure(guard).await?);
     let stored = match arguments.cases {
         0 => None,
         count => Some(cases::measure(guard, count).await?),
     };
-    let figures = figures(single.as_ref(), floods.as_ref(), stored.as_ref());
-    Ok(Report { machine, starts, events, single, floods, stored, figures })
+    let figures = figures(single.as_ref(), floods.as_ref(), board.as_ref(), stored.as_ref());
+    Ok(Report { machine, starts, events, single, floods, board, stored, figures })
 }
 
 /// Starts, and events one by one.

@@ -1,6 +1,6 @@
 //! A process under measurement, and what the kernel says of it.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -44,6 +44,19 @@ impl Process {
         process.first_answer(port, began).with_context(|| format!("{:?}", command.get_program()))?;
         process.start = began.elapsed();
         Ok(process)
+    }
+
+    /// Starts it and waits for the first line that it prints.
+    pub(crate) fn speaking(mut command: Command) -> Result<(Self, String)> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let began = Instant::now();
+        let child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+        let mut process = Self { child, start: Duration::ZERO };
+        let mut said = String::new();
+        let out = process.child.stdout.take().context("its output is piped")?;
+        BufReader::new(out).read_line(&mut said)?;
+        process.start = began.elapsed();
+        Ok((process, said.trim_end().to_owned()))
     }
 
     fn first_answer(&mut self, port: u16, began: Instant) -> Result<()> {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::board::{Board, CASES};
 use crate::cases::Stored;
 use crate::cold_start::ColdStart;
 use crate::flood::{Flooded, Rate};
@@ -27,6 +28,10 @@ const RSS_MIB_MAX: f64 = 20.0;
 const ANSWER_P99_MS_MAX: f64 = 1_000.0;
 /// Highest resident memory under load, MiB.
 const PEAK_RSS_MIB_MAX: f64 = 64.0;
+/// A view of the board, milliseconds.
+const BOARD_MS_MAX: f64 = 200.0;
+/// Highest resident memory of the board, MiB.
+const BOARD_PEAK_RSS_MIB_MAX: f64 = 64.0;
 
 /// From the first answered list request to the first row, milliseconds: a person sees that it works.
 const FIRST_ROW_MS_MAX: f64 = 300.0;
@@ -43,6 +48,8 @@ pub(crate) struct Report {
     pub(crate) single: Option<Single>,
     /// Many events; none = not measured.
     pub(crate) floods: Option<Floods>,
+    /// The board; none = not measured.
+    pub(crate) board: Option<Board>,
     /// Commands over stored cases; none = not measured.
     pub(crate) stored: Option<Stored>,
     /// What is limited.
@@ -99,10 +106,12 @@ impl Figure {
 pub(crate) fn figures(
     single: Option<&Single>,
     floods: Option<&Floods>,
+    board: Option<&Board>,
     stored: Option<&Stored>,
 ) -> Vec<Figure> {
     let mut figures = single.map(figures_of_single).unwrap_or_default();
     figures.extend(floods.map(figures_of_floods).unwrap_or_default());
+    figures.extend(board.map(figures_of_board).unwrap_or_default());
     figures.extend(stored.map(figures_of_stored).unwrap_or_default());
     figures
 }
@@ -117,6 +126,15 @@ fn figures_of_stored(stored: &Stored) -> Vec<Figure> {
         Figure::below(first_row, "ms", stored.first_row_ms, FIRST_ROW_MS_MAX),
         memory("cases list", stored.list_peak_kib),
         memory("report", stored.report_peak_kib),
+    ]
+}
+
+fn figures_of_board(board: &Board) -> Vec<Figure> {
+    let what = |what: &str| format!("board, {CASES} open cases: {what}");
+    vec![
+        Figure::below(what("the first view"), "ms", board.first_ms, BOARD_MS_MAX),
+        Figure::below(what("p95 of the overview"), "ms", board.overview_ms.p95, BOARD_MS_MAX),
+        Figure::below(what("highest RSS"), "MiB", board.peak_rss_mib, BOARD_PEAK_RSS_MIB_MAX),
     ]
 }
 
@@ -201,6 +219,9 @@ impl Report {
         }
         if let Some(floods) = &self.floods {
             text.push_str(&floods.human());
+        }
+        if let Some(board) = &self.board {
+            text.push_str(&board.human());
         }
         if let Some(stored) = &self.stored {
             let Stored { list_took_s, report_took_s, .. } = stored;

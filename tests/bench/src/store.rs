@@ -48,6 +48,16 @@ impl Blobs {
         Ok(())
     }
 
+    /// Stores a blob of a container: `<container>/<name>`.
+    pub(crate) async fn put(&self, path: &str, content: String) -> Result<()> {
+        let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
+        let request =
+            http::Request::put(format!("{}/{ACCOUNT}/{path}", self.url)).body(Body::from(content))?;
+        let status = client.request(request).await?.status();
+        anyhow::ensure!(status.is_success(), "{path}: {status}");
+        Ok(())
+    }
+
     /// The contents of all blobs of a container below a folder.
     pub(crate) async fn read_all(&self, container: &str, folder: &str) -> Result<Vec<String>> {
         let container = format!("{}/{ACCOUNT}/{container}", self.url);
@@ -71,7 +81,8 @@ fn between<'a>(text: &'a str, before: &'a str, after: &'a str) -> impl Iterator<
     text.split(before).skip(1).filter_map(move |rest| rest.split_once(after)).map(|(name, _)| name)
 }
 
-async fn get(url: &str) -> Result<String> {
+/// What an address answers.
+pub(crate) async fn get(url: &str) -> Result<String> {
     let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
     let answer = client.get(url.parse()?).await?;
     anyhow::ensure!(answer.status().is_success(), "{url}: {}", answer.status());

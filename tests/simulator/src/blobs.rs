@@ -50,7 +50,14 @@ type Shared = Arc<Mutex<Account>>;
 /// # Errors
 /// The port can't be had, or serving ended.
 pub async fn serve(port: u16) -> io::Result<()> {
-    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+    serve_on(TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?).await
+}
+
+/// The same on a socket that listens.
+///
+/// # Errors
+/// Serving ended.
+pub async fn serve_on(listener: TcpListener) -> io::Result<()> {
     // Otherwise the end of an answer waits up to 40 ms for the acknowledgement of its beginning.
     let listener = listener.tap_io(|stream| {
         let _only_slower_without = stream.set_nodelay(true);
@@ -147,7 +154,8 @@ impl Account {
                  <Content-Length>{}</Content-Length><Content-Type>application/octet-stream</Content-Type>\
                  </Properties></Blob>",
                 http_date(blob.modified),
-                etag(blob.etag),
+                // Without quotes here, as Azure does it.
+                etag(blob.etag).trim_matches('"'),
                 blob.bytes.len()
             );
         }

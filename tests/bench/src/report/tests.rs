@@ -51,7 +51,7 @@ fn report(azurite: Option<Load>) -> Report {
     };
     let single = Single { cold_start, memory: load(), azurite };
     let figures = figures(Some(&single), None, None);
-    Report { machine, starts: 50, events: 1_000, single: Some(single), floods: None, stored: None, figures }
+    Report { machine, starts: 50, events: 1_000, single: Some(single), floods: None, board: None, stored: None, figures }
 }
 
 #[test]
@@ -147,4 +147,16 @@ fn a_slow_answer_a_lost_event_and_a_needless_look_under_load_are_missed_limits()
     10000 events at once: acknowledged and lost
     10000 events at once: ARM calls beyond one look a stop
     ");
+}
+
+#[test]
+fn a_slow_view_of_the_board_and_too_much_memory_are_missed_limits() {
+    let missed = |first_ms, p95, peak_rss_mib| {
+        let part_ms = spread(1.0, 2.0);
+        let board =
+            Board { first_ms, all_known_ms: 900.0, overview_ms: spread(10.0, p95), part_ms, peak_rss_mib };
+        figures(None, None, Some(&board)).iter().filter(|figure| !figure.ok).count()
+    };
+    assert_eq!(missed(199.0, 199.0, 63.0), 0);
+    assert_eq!(missed(200.0, 200.0, 64.0), 3);
 }
