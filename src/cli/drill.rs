@@ -156,7 +156,7 @@ async fn see(operator: &Operator, drill: &mut Drill, before: u64) -> anyhow::Res
     }
     let now = operator.now();
     let marker = OpenMarker { key, generation: record.generation };
-    let FoundCase { case, record } = by_id::find(&operator.store, &marker, now).await?;
+    let FoundCase { case, record, .. } = by_id::find(&operator.store, &marker, now).await?;
     drill.see(&case, record.as_ref().ok(), now);
     Ok(())
 }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::Board;
 use crate::case::{Case, Record};
 use crate::cli::stored::by_id::{self, Found};
+use crate::cli::stored::evidence;
 use crate::cli::stored::read::cluster_of;
 use crate::domain::ClusterId;
 use crate::store::OpenMarker;
@@ -35,10 +36,12 @@ struct Kept {
     began: Instant,
 }
 
-/// A case and its cluster's record, as far as that can be read.
+/// A case, its evidence and its cluster's record, as far as they can be read.
 pub(super) struct Read {
     pub(super) case: Case,
     pub(super) record: Result<Record, String>,
+    /// Whether the words that it rests on are there.
+    pub(super) evidence: Vec<evidence::Found>,
     of_case: Option<ClusterId>,
 }
 
@@ -84,10 +87,12 @@ impl Board {
         }
         let (began, now) = (Instant::now(), self.now());
         match by_id::find(&self.store, id, now).await {
-            Ok(Found { case, record }) => {
+            Ok(Found { case, record, .. }) => {
+                let evidence = evidence::read_all(&self.store, id, &case.evidence).await;
+                let evidence = evidence.into_iter().map(evidence::Found::without_bytes).collect();
                 let of_case = cluster_of(&case, &id.key);
                 let record = record.map_err(|error| format!("{error:#}"));
-                let read = Kept { read: Arc::new(Read { case, record, of_case }), at: now, began };
+                let read = Kept { read: Arc::new(Read { case, record, of_case, evidence }), at: now, began };
                 Ok(kept.insert(read).shown(None))
             }
             Err(error) => {

@@ -66,7 +66,8 @@ impl CaseView {
         let record = shown.read.record.as_ref().ok();
         let cluster = shown.read.cluster();
         let (receipts, waiting) = (receipts(case, record), waiting(case, record));
-        let story = Story { case, cluster, receipts, waiting, now, colour: false };
+        let evidence = &shown.read.evidence;
+        let story = Story { case, cluster, receipts, waiting, evidence, now, colour: false };
         let state = state(case);
         let known =
             clean(cluster.map_or("a cluster that is not known", |cluster| cluster.name()), LINE_CHARS_MAX);

@@ -42,6 +42,14 @@ impl Kept {
 }
 
 impl Found {
+    /// The same without its bytes, for whoever only says whether they are there.
+    pub(in crate::cli) fn without_bytes(mut self) -> Self {
+        if let Kept::Whole(bytes) | Kept::Other(bytes) = &mut self.kept {
+            *bytes = Vec::new();
+        }
+        self
+    }
+
     /// What is to be said of it, in words.
     pub(in crate::cli) fn told(&self) -> String {
         let Exhibit { bytes, whole, struck, .. } = &self.exhibit;
@@ -66,12 +74,17 @@ impl Found {
 
 /// Reads all that a case names, in the order of its story.
 pub(in crate::cli) async fn read_all(store: &Store, case: &OpenMarker, evidence: &Evidence) -> Vec<Found> {
-    let exhibits = evidence.exhibits().into_iter().map(|(name, exhibit)| (name, exhibit.clone()));
-    let reads = exhibits.map(|(name, exhibit)| async move {
-        let kept = read(store, case, &exhibit).await;
-        Found { name, exhibit, kept }
-    });
+    let mut exhibits: Vec<(String, Exhibit)> = Vec::new();
+    for (name, exhibit) in evidence.exhibits() {
+        exhibits.push((name, exhibit.clone()));
+    }
+    let reads = exhibits.into_iter().map(|(name, exhibit)| find(store, case, name, exhibit));
     stream::iter(reads).buffered(READS_AT_ONCE).collect().await
+}
+
+async fn find(store: &Store, case: &OpenMarker, name: String, exhibit: Exhibit) -> Found {
+    let kept = read(store, case, &exhibit).await;
+    Found { name, exhibit, kept }
 }
 
 async fn read(store: &Store, case: &OpenMarker, exhibit: &Exhibit) -> Kept {

@@ -48,16 +48,6 @@ impl Blobs {
         Ok(())
     }
 
-    /// Stores a blob of a container: `<container>/<name>`.
-    pub(crate) async fn put(&self, path: &str, content: String) -> Result<()> {
-        let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
-        let request =
-            http::Request::put(format!("{}/{ACCOUNT}/{path}", self.url)).body(Body::from(content))?;
-        let status = client.request(request).await?.status();
-        anyhow::ensure!(status.is_success(), "{path}: {status}");
-        Ok(())
-    }
-
     /// The contents of all blobs of a container below a folder.
     pub(crate) async fn read_all(&self, container: &str, folder: &str) -> Result<Vec<String>> {
         let container = format!("{}/{ACCOUNT}/{container}", self.url);

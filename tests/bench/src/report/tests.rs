@@ -50,8 +50,17 @@ fn report(azurite: Option<Load>) -> Report {
         date: "2026-11-24 12:00 UTC".to_owned(),
     };
     let single = Single { cold_start, memory: load(), azurite };
-    let figures = figures(Some(&single), None, None);
-    Report { machine, starts: 50, events: 1_000, single: Some(single), floods: None, board: None, stored: None, figures }
+    let figures = figures(Some(&single), None, None, None);
+    Report {
+        machine,
+        starts: 50,
+        events: 1_000,
+        single: Some(single),
+        floods: None,
+        board: None,
+        stored: None,
+        figures,
+    }
 }
 
 #[test]
@@ -136,7 +145,7 @@ fn a_slow_answer_a_lost_event_and_a_needless_look_under_load_are_missed_limits()
     let missed = |steady, at_once| {
         let steady_rate = Rate { per_second: 500, seconds: 60, new_one_in: 15 };
         let floods = Floods { steady_rate, steady, at_once, all_new: Vec::new() };
-        let figures = figures(None, Some(&floods), None);
+        let figures = figures(None, Some(&floods), None, None);
         figures.into_iter().filter(|figure| !figure.ok).map(|figure| figure.what).collect::<Vec<String>>()
     };
     assert_eq!(missed(flooded(20.0, 0, 1_000), flooded(5_000.0, 0, 1_000)), [""; 0]);
@@ -155,7 +164,7 @@ fn a_slow_view_of_the_board_and_too_much_memory_are_missed_limits() {
         let part_ms = spread(1.0, 2.0);
         let board =
             Board { first_ms, all_known_ms: 900.0, overview_ms: spread(10.0, p95), part_ms, peak_rss_mib };
-        figures(None, None, Some(&board)).iter().filter(|figure| !figure.ok).count()
+        figures(None, None, Some(&board), None).iter().filter(|figure| !figure.ok).count()
     };
     assert_eq!(missed(199.0, 199.0, 63.0), 0);
     assert_eq!(missed(200.0, 200.0, 64.0), 3);
