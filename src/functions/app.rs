@@ -31,7 +31,7 @@ use crate::policy::Explained;
 const PARALLEL_CLUSTERS: usize = 32;
 
 /// Clusters that are worked on at the same time by all deliveries together, the work after the answer included: bounds
-/// the memory that a flood of stops takes, some 60 KiB each with its connections. What finds no place comes again.
+/// the memory that a flood of stops takes (docs/PERFORMANCE.md). What finds no place comes again.
 pub const PARALLEL_WORK_MAX: usize = 128;
 
 /// How long an answer waits for the work to end once all is durable, so that whoever calls by hand sees in one place what

@@ -15,8 +15,9 @@ pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 const SMALL_BODY_BYTES: usize = 256 * 1024;
 
 /// How many bodies may be larger at the same time. Together with the small ones of all parallel invocations they
-/// bound what bodies take: about 32 MiB. A batch of events is a few hundred kilobytes as a rule and is read in milliseconds.
-const LARGE_BODIES_MAX: usize = 2;
+/// bound what bodies take: about 24 MiB. A batch of events is a few hundred kilobytes as a rule and is
+/// read in milliseconds, so they need not be side by side.
+const LARGE_BODIES_MAX: usize = 1;
 
 /// How much of a body that is too long is read and thrown away, so that the sender gets to read the answer rather than
 /// a reset connection. Beyond it the connection is closed. The host takes 100 MiB, and sends an event's data twice and escaped.
