@@ -110,7 +110,7 @@ tools: .tools/azurite/installed .tools/browser/installed .tools/alertmanager/ins
 .tools/azurite/installed: tools/package.json tools/package-lock.json tools/.npmrc | prerequisites
 	@mkdir -p .tools/azurite
 	@cp tools/package.json tools/package-lock.json tools/.npmrc .tools/azurite/
-	$(STEP) 'install Azurite' npm ci --prefix .tools/azurite --ignore-scripts --no-audit --no-fund --loglevel=error
+	$(STEP) 'install Azurite' env -C .tools/azurite npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .tools/browser/installed: tools/browser/package.json tools/browser/package-lock.json tools/browser/.npmrc tools/browser/unpack | prerequisites
