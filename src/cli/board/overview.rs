@@ -308,8 +308,8 @@ struct Tally<'a> {
 impl Tally<'_> {
     fn sink(self, name: &str, now: Timestamp) -> Sink {
         let (tone, standing) = match (self.failed, self.waiting) {
-            (1.., _) => ("bad", "does not take"),
-            (0, 1..) => ("busy", "to be told"),
+            (1.., _) => ("bad", "failing"),
+            (0, 1..) => ("busy", "waiting"),
             (0, 0) => ("good", "ok"),
         };
         Sink {
