@@ -103,6 +103,8 @@ const scenarios = {
         await fits(page);
         await accessible(page);
         await shot(page, `${what}-${colorScheme}-${viewport.width}`);
+        await page.locator("#cases").evaluate((head) => head.scrollIntoView());
+        await shot(page, `${what}-cases-${colorScheme}-${viewport.width}`);
         await clean(opened);
         await opened.close();
       }

@@ -11,6 +11,7 @@ use super::site::Problem;
 use crate::cli::cases::age::age;
 use crate::cli::cases::row::{Tone, tone, verdict};
 use crate::doctor::{self, Standing};
+use crate::domain::calendar::LATEST;
 use crate::domain::text::{clean, utc};
 use crate::domain::{Grant, Hold};
 
@@ -105,9 +106,15 @@ struct HoldRow {
     scope: String,
     reason: String,
     by: String,
+    /// Absent for one that can't be read.
+    end: Option<End>,
+    id: String,
+}
+
+#[derive(Serialize)]
+struct End {
     until: String,
     left: String,
-    id: String,
 }
 
 #[derive(Serialize)]
@@ -301,8 +308,8 @@ struct Tally<'a> {
 impl Tally<'_> {
     fn sink(self, name: &str, now: Timestamp) -> Sink {
         let (tone, standing) = match (self.failed, self.waiting) {
-            (1.., _) => ("bad", "does not take"),
-            (0, 1..) => ("busy", "to be told"),
+            (1.., _) => ("bad", "failing"),
+            (0, 1..) => ("busy", "waiting"),
             (0, 0) => ("good", "ok"),
         };
         Sink {
@@ -354,8 +361,7 @@ impl HoldRow {
             scope: clean(&hold.scope.to_string(), TEXT_CHARS_MAX),
             reason: clean(&hold.reason, TEXT_CHARS_MAX),
             by: clean(&hold.set_by.to_string(), TEXT_CHARS_MAX),
-            until: utc(hold.until),
-            left: age(now, hold.until),
+            end: (hold.until != LATEST).then(|| End { until: utc(hold.until), left: age(now, hold.until) }),
             id: clean(&hold.id, TEXT_CHARS_MAX),
         }
     }

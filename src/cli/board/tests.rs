@@ -210,6 +210,18 @@ async fn a_case_is_read_once_for_all_who_ask_at_the_same_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hold_that_cannot_be_read_is_shown_as_one_without_an_end() {
+    let desk = Desk::new();
+    let name = crate::store::PathName::parse("damaged").unwrap();
+    desk.board.store.put(&StatePath::hold(&name), "{").await.unwrap();
+    let page = desk.overview().await;
+    assert!(
+        page.contains("the hold `damaged` can&#x27;t be read") && !page.contains(" more, until"),
+        "{page}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn closed_cases_are_read_once() {
     let desk = Desk::new();
     let record = Record::decode(include_str!("../../../tests/records/v1_closing.json").as_bytes()).unwrap();
