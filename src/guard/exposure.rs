@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::domain::{ClusterId, ClusterKey, Incident, IncidentState};
+use crate::domain::{ClusterId, ClusterKey, Incident, IncidentState, ResourceKind};
 use crate::posture::{Answers, Report};
 
 use super::Guard;
@@ -85,6 +85,11 @@ impl Guard {
         else {
             return Cow::Borrowed(incident);
         };
+        match affected.id.kind() {
+            ResourceKind::ManagedCluster => {}
+            // All that is asked is about clusters.
+            ResourceKind::ContainerGroup => return Cow::Borrowed(incident),
+        }
         // What ends needs no more to be read for it.
         let may_read = incident.state != IncidentState::Resolved;
         let mut shown = incident.clone();

@@ -103,6 +103,21 @@ async fn a_group_that_does_not_come_up_is_left_to_people_with_commands_for_group
     assert!(!next.contains("az aks "), "{next}");
 }
 
+/// What makes clusters exposed is not asked of a group.
+#[tokio::test(start_paused = true)]
+async fn an_incident_about_a_group_says_nothing_of_how_exposed_a_cluster_is() {
+    let sim = Sim::new(Setup { posture: true, ..Setup::default() });
+    let (guard, worker) = (sim.process(), sim.container_group("cg-worker"));
+    sim.stop(&worker, &mallory());
+    sim.pass(&[&guard], minutes(5)).await;
+
+    assert_eq!(sim.outcomes().await, [Outcome::Restored]);
+    let messages = sim.inbox.messages.lock().unwrap().clone();
+    assert_eq!(messages.len(), 2);
+    assert!(messages.iter().flat_map(|told| &told.warnings).all(|line| !line.contains("xposed")));
+    sim.assert_no_violation();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_deleted_group_ends_its_case_and_its_incident() {
     let sim = Sim::new(Setup::default());

@@ -188,7 +188,8 @@ struct Sinks<'a> {
     /// Those that hear of it by itself; `None` if that is not kept.
     hearers: Option<&'a [String]>,
     is_record_known: bool,
-    was_told: bool,
+    /// It is told within another incident.
+    is_grouped: bool,
 }
 
 impl<'a> Sinks<'a> {
@@ -211,7 +212,10 @@ impl<'a> Sinks<'a> {
                 .collect(),
             hearers: case.told.as_ref().and_then(|told| told.audience.told()),
             is_record_known: record.is_some(),
-            was_told: case.told.is_some(),
+            is_grouped: case
+                .told
+                .as_ref()
+                .is_some_and(|told| told.in_storm || !told.audience.grouped().is_empty()),
         }
     }
 
@@ -272,7 +276,7 @@ impl<'a> Sinks<'a> {
         if !self.receipts.is_empty() {
             return None;
         }
-        Some(match self.was_told {
+        Some(match self.is_grouped {
             true => "it was told within an incident about several clusters: run the drill when it is quiet"
                 .to_owned(),
             false => "nobody was told: the guard has no sink that hears of it".to_owned(),

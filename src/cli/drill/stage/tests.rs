@@ -1,6 +1,6 @@
 use super::*;
-use crate::case::{Intent, Mode, Stop, Verdict};
-use crate::domain::{Caller, ClusterKey};
+use crate::case::{Audience, Intent, Mode, Stop, Told, Verdict};
+use crate::domain::{Caller, ClusterKey, Severity};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -109,5 +109,14 @@ fn what_can_not_go_on_ends_the_drill_and_says_why() {
     assert!(failed(&Case { held: Some(held), ..judged(false) }, None).contains("waits for people: canary"));
     let record = Record::new(group());
     assert!(failed(&ended(Outcome::Restored), Some(&record)).contains("no sink that hears of it"));
+    let told = Told {
+        opened_at: at(4),
+        severity: Severity::Critical,
+        next_sequence: 0,
+        in_storm: true,
+        audience: Audience::nobody(),
+    };
+    let in_storm = Case { told: Some(told), ..ended(Outcome::Restored) };
+    assert!(failed(&in_storm, Some(&record)).contains("about several clusters"));
     assert_eq!(failed(&ended(Outcome::Restored), None), "", "the record could not be read this time");
 }
