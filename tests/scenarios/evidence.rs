@@ -78,3 +78,22 @@ async fn evidence_that_can_not_be_stored_keeps_no_cluster_down() {
     let found = sim.evidence().await;
     assert_eq!((found.len(), names(&found)), (3, Vec::new()), "named, and missing");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_process_that_dies_did_not_store_is_missing_and_the_rest_is_there() {
+    let sim = Sim::new(Setup::default());
+    let aks = sim.cluster("aks-1");
+    let first = sim.process();
+    // Dies before the first piece is stored: the start is sent, and noted.
+    let (probe, flag) = (first.probe.clone(), first.probe.clone());
+    probe.once_before("put cases/evidence/", move || flag.kill_at(flag.points()));
+    sim.stop(&aks, &mallory());
+    sim.pass(&[&first], minutes(4)).await;
+    assert!(first.probe.is_dead());
+    let second = sim.process();
+    sim.pass(&[&second], minutes(15)).await;
+    assert_eq!(sim.outcomes().await, [Outcome::Restored]);
+    assert_eq!(sim.starts(&aks), 1);
+    let found = sim.evidence().await;
+    assert_eq!((found.len(), names(&found)), (3, vec!["look-at-the-end"]));
+}
