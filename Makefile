@@ -33,16 +33,27 @@ demo: .tools/azurite/installed ## build, then play the guard against a simulated
 	$(STEP) 'build the guard and the simulator (some minutes the first time)' cargo build --locked --workspace --bins
 	@target/debug/simulator demo --guard target/debug/aks-stop-guard --azurite $(AZURITE)
 
+# Where cargo puts what it builds.
+BUILT := $(or $(CARGO_TARGET_DIR),target)
+# One bench of the library, to a file whose lines the table takes in. A limit that is missed does not end it.
+LIBRARY_BENCH = $(STEP) 'measure $1' bash -c \
+  'cargo bench --quiet --locked --profile simulation --bench $1 >$(BUILT)/bench-$1.json'
+
 .PHONY: bench
-bench: .tools/azurite/installed ## measure start, wire calls, CPU, memory and loads of the released build against their limits
+bench: .tools/azurite/installed ## measure start, events, memory, loads and growth of the released build; docs/bench.json and docs/bench.svg
 	$(STEP) 'build the guard as it is released (some minutes)' \
 	  cargo build --release --quiet --locked --package aks-stop-guard --bin aks-stop-guard
-	$(STEP) 'build the minimal server the same way' cargo build --release --quiet --locked --package minimal-server
+	$(STEP) 'build the minimal and the echo server the same way' cargo build --release --quiet --locked --package minimal-server
+	$(STEP) 'build the bare requests the same way' cargo build --release --quiet --locked --package bare-requests
 	$(STEP) 'build what measures' cargo build --profile simulation --quiet --locked --package bench
-	$(STEP) 'measure policies' cargo bench --quiet --locked --profile simulation --bench policy
-	$(STEP) 'measure sinks' cargo bench --quiet --locked --profile simulation --bench sinks
-	@target/simulation/bench --guard target/release/aks-stop-guard --minimal target/release/minimal-server \
-	  --azurite $(AZURITE) --output $(or $(OUTPUT),human)
+	$(STEP) 'package' bash -c 'tools/package stage --binary $(BUILT)/release/aks-stop-guard \
+	  --dist $(BUILT)/bench-dist && tools/package zip $(BUILT)/bench-dist $(BUILT)/bench.zip'
+	$(call LIBRARY_BENCH,policy)
+	$(call LIBRARY_BENCH,sinks)
+	$(call LIBRARY_BENCH,growth)
+	@$(BUILT)/simulation/bench --guard $(BUILT)/release/aks-stop-guard --beside $(BUILT)/release --package $(BUILT)/bench.zip \
+	  --azurite $(AZURITE) $(foreach bench,policy sinks growth,--extra $(BUILT)/bench-$(bench).json) \
+	  --json docs/bench.json --svg docs/bench.svg --output $(or $(OUTPUT),human)
 
 .PHONY: package
 package: | .tools/zigbuild/installed ## build the portable release, dist/ and its zip file (TARGET=…; PORTABLE=1: fail where it would not be portable)
@@ -105,7 +116,7 @@ snapshots: ## write the snapshots of the infrastructure anew (needs the Bicep co
 	@tools/snapshots
 
 .PHONY: tools
-tools: .tools/azurite/installed .tools/browser/installed .tools/alertmanager/installed .venv/installed $(CARGO_DENY) ## install what tests need into .tools and .venv
+tools: .tools/azurite/installed .tools/browser/installed .tools/alertmanager/installed .tools/valgrind/installed .venv/installed $(CARGO_DENY) ## install what tests need into .tools and .venv
 
 .tools/azurite/installed: tools/package.json tools/package-lock.json tools/.npmrc | prerequisites
 	@mkdir -p .tools/azurite
@@ -122,6 +133,10 @@ tools: .tools/azurite/installed .tools/browser/installed .tools/alertmanager/ins
 
 .tools/alertmanager/installed: tools/alertmanager | prerequisites
 	$(STEP) 'unpack Alertmanager' tools/alertmanager
+	@touch $@
+
+.tools/valgrind/installed: tools/valgrind | prerequisites
+	$(STEP) 'make sure of valgrind' tools/valgrind
 	@touch $@
 
 .venv/installed: tests/python-requirements.txt | prerequisites

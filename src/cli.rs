@@ -150,8 +150,8 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let environment = config::from_env();
     let done = match cli.command {
-        None => serve::run(&serve::Args::default(), &environment),
-        Some(Command::Serve(args)) => serve::run(&args, &environment),
+        None => serve::run(&serve::Args::default(), environment),
+        Some(Command::Serve(args)) => serve::run(&args, environment),
         Some(Command::Check(args)) => check::run(&args, &environment),
         Some(Command::Doctor(args)) => doctor::run(&args, &environment),
         Some(Command::Drill(args)) => drill::run(&args, &environment),

@@ -138,6 +138,24 @@ pub enum Evaluate {
     Explain,
 }
 
+/// What `serve` needs to know before it answers the Functions host's first question. Costs next to nothing, unlike [`Settings::read`],
+/// which reads files and tries out the sinks.
+#[derive(Debug)]
+pub struct FirstSettings {
+    /// As in [`Settings`].
+    pub port: Result<u16, Fault>,
+    /// As in [`Settings`], which tells what is wrong with it.
+    pub log: LevelFilter,
+}
+
+impl FirstSettings {
+    /// Reads them.
+    pub fn read(environment: &Environment) -> Self {
+        let mut reader = Reader::new(environment);
+        Self { log: log(&mut reader), port: port(&reader) }
+    }
+}
+
 /// The settings, and what is wrong with them.
 #[derive(Debug)]
 pub struct Settings {

@@ -148,6 +148,35 @@ fn exchange(port: u16, method: &str, path: &str, body: &[u8]) -> (u16, String) {
 }
 
 #[test]
+fn the_hosts_first_question_is_answered_while_the_settings_files_are_still_read_and_events_wait_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    // Whoever opens it waits until somebody writes.
+    let slow = folder.path().join("slow.toml");
+    assert!(Command::new("mkfifo").arg(&slow).status().unwrap().success());
+    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let (port_setting, files) = (port.to_string(), folder.path().display().to_string());
+    let mut settings = alone();
+    settings.push(("FUNCTIONS_CUSTOMHANDLER_PORT", &port_setting));
+    settings.push(("STOP_GUARD_SINK_FILES", &files));
+    let child = command(&settings).stdout(Stdio::null()).spawn().unwrap();
+    let guard = Guard { child, port, lines: Arc::default(), readers: Vec::new() };
+    let until = std::time::Instant::now() + PATIENCE;
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(std::time::Instant::now() < until, "it does not listen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(guard.answers());
+
+    std::thread::scope(|scope| {
+        let delivered = scope.spawn(|| guard.deliver(STOP));
+        assert!(guard.answers());
+        assert!(!delivered.is_finished());
+        std::fs::write(&slow, "nobody names it, so it may be broken").unwrap();
+        assert_eq!(delivered.join().unwrap().0, 200);
+    });
+}
+
+#[test]
 fn a_stop_is_durable_while_nobody_answers_and_its_case_waits() {
     let guard = Guard::start(&alone());
     let (status, answer) = guard.deliver(STOP);

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use async_trait::async_trait;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::SetOnce;
 
 use super::{Exit, wiring};
 use crate::azure::HttpTransport;
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{Environment, Settings};
-use crate::functions::{self, App};
-use crate::guard::Guard;
+use crate::config::{Environment, FirstSettings, Settings};
+use crate::functions::envelope::{HttpRequest, RawEvent};
+use crate::functions::{self, Announced, App, HttpOutput, Invocations, Outcome};
 use crate::store::Location;
 use crate::telemetry;
 
@@ -37,14 +39,10 @@ pub(super) struct Args {
 }
 
 /// Serves for as long as the process lives: it only comes back with an error.
-pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit> {
-    let http = HttpTransport::new();
-    let settings = Settings::read(environment);
-    let log = telemetry::Settings {
-        level: settings.log,
-        format: telemetry::Format::Json,
-        now: || SystemClock.now(),
-    };
+pub(super) fn run(args: &Args, environment: Environment) -> anyhow::Result<Exit> {
+    let first = FirstSettings::read(&environment);
+    let log =
+        telemetry::Settings { level: first.log, format: telemetry::Format::Json, now: || SystemClock.now() };
     telemetry::install(log)?;
     let runtime: Runtime = Builder::new_multi_thread()
         .worker_threads(WORKERS)
@@ -52,26 +50,68 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
         .enable_all()
         .build()
         .context("the runtime can't be started")?;
-    runtime.block_on(serve(args, settings, &http))
+    runtime.block_on(serve(args, first, environment))
 }
 
-async fn serve(args: &Args, settings: Settings, http: &Arc<HttpTransport>) -> anyhow::Result<Exit> {
+/// The host's first question is answered as soon as there is a socket; what comes after it waits until the guard is put together.
+async fn serve(args: &Args, first: FirstSettings, environment: Environment) -> anyhow::Result<Exit> {
     let port = match args.port {
         Some(port) => port,
-        None => settings.port.clone()?,
+        None => first.port?,
     };
     let listener = functions::bind(port).await?;
     functions::outlive_signals();
     let port = listener.address().map_or(port, |address| address.port());
-    say_hello(&settings, port);
-    let evaluate = settings.evaluate;
-    let tokens = wiring::access_tokens(&settings, http);
-    let guard = wiring::guard(settings, http);
-    tokio::task::spawn_blocking({
-        let guard = guard.clone();
-        move || warm_up(&guard)
+    let starting = Arc::new(Starting::default());
+    let put_together = tokio::task::spawn_blocking({
+        let starting = Arc::clone(&starting);
+        move || starting.put_together(&environment, port)
     });
-    match functions::serve(listener, Arc::new(App::new(guard, tokens).telling(evaluate))).await {}
+    tokio::select! {
+        Err(error) = put_together => Err(error).context("the guard can't be put together"),
+        never = functions::serve(listener, starting) => match never {},
+    }
+}
+
+/// The functions of the app from the first moment on. Invocations wait for the app, within their own budgets.
+#[derive(Default)]
+struct Starting(SetOnce<App>);
+
+impl Starting {
+    /// Reads the settings with their files, and tries out the sinks. Then loads the policies, so that the first event need not wait for
+    /// it, and says what is broken.
+    fn put_together(&self, environment: &Environment, port: u16) {
+        let http = HttpTransport::new();
+        let settings = Settings::read(environment);
+        say_hello(&settings, port);
+        let evaluate = settings.evaluate;
+        let tokens = wiring::access_tokens(&settings, &http);
+        let guard = wiring::guard(settings, &http);
+        // Nobody else sets it.
+        let _is_first = self.0.set(App::new(guard.clone(), tokens).telling(evaluate));
+        for fault in guard.faults() {
+            tracing::error!(fault, "degraded: nothing is decided or started until this is mended");
+        }
+    }
+}
+
+#[async_trait]
+impl Invocations for Starting {
+    async fn stop_events(&self, events: Vec<RawEvent>) -> Outcome {
+        self.0.wait().await.stop_events(events).await
+    }
+
+    async fn sweep(&self) -> Outcome {
+        self.0.wait().await.sweep().await
+    }
+
+    async fn evaluate(&self, request: &HttpRequest) -> HttpOutput {
+        self.0.wait().await.evaluate(request).await
+    }
+
+    async fn announce(&self, what: Announced, request: &HttpRequest) -> HttpOutput {
+        self.0.wait().await.announce(what, request).await
+    }
 }
 
 fn say_hello(settings: &Settings, port: u16) {
@@ -91,12 +131,5 @@ fn say_hello(settings: &Settings, port: u16) {
     }
     if settings.sink_names().is_empty() {
         tracing::warn!("there is no sink: incidents stand in the state only, nobody is told");
-    }
-}
-
-/// Loads the policies, so that the first event need not wait for it, and says what is broken.
-fn warm_up(guard: &Guard) {
-    for fault in guard.faults() {
-        tracing::error!(fault, "degraded: nothing is decided or started until this is mended");
     }
 }

@@ -11,8 +11,20 @@ pub use defang::defang;
 /// Replaces what could break a line, a terminal or a reader's trust (control, bidirectional and zero-width characters)
 /// by U+FFFD, and cuts the text after `max_chars` characters, ending it with `…` if anything was cut.
 pub fn clean(text: &str, max_chars: usize) -> String {
-    let mut out = String::with_capacity(text.len().min(max_chars * 4));
-    for (count, c) in text.chars().enumerate() {
+    // Most text is harmless and short enough: then it is only looked at, and copied as a whole.
+    let mut chars = text.char_indices();
+    let harmless = chars
+        .by_ref()
+        .take(max_chars)
+        .find(|(_, c)| is_harmful(*c))
+        .map_or_else(|| chars.next().map_or(text.len(), |(end, _)| end), |(at, _)| at);
+    let (Some(head), Some(rest)) = (text.get(..harmless), text.get(harmless..)) else { return String::new() };
+    if rest.is_empty() {
+        return head.to_owned();
+    }
+    let mut out = String::with_capacity(text.len().min(max_chars.saturating_mul(4)) + '…'.len_utf8());
+    out.push_str(head);
+    for (count, c) in (head.chars().count()..).zip(rest.chars()) {
         if count == max_chars {
             out.push('…');
             break;
@@ -43,6 +55,9 @@ pub fn utc(at: Timestamp) -> String {
 
 /// Characters that change how the text around them is shown, or that can't be seen.
 fn is_harmful(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
     c.is_control()
         || matches!(c, '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{180E}'
             | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}'
@@ -71,6 +86,17 @@ mod tests {
     #[test]
     fn letters_that_show_nothing_are_replaced() {
         assert_eq!(clean("\u{3164}\u{115f}\u{1160}\u{ffa0}\u{34f}\u{206a}", 40), "\u{fffd}".repeat(6));
+    }
+
+    #[test]
+    fn a_second_cleaning_changes_nothing() {
+        for text in ["", "abc", "abcd", "äöüß", "a\nb\u{202e}cd", "äöü\u{1b}"] {
+            let once = clean(text, 3);
+            assert_eq!(clean(&once, 3), once);
+        }
+        assert_eq!(clean("abc\n", 3), "abc…");
+        assert_eq!(clean("\nab\n", 4), "\u{fffd}ab\u{fffd}");
+        assert_eq!(clean("abc", 0), "…");
     }
 
     #[test]

@@ -265,7 +265,10 @@ impl Time {
 // Claims are cleaned where they are parsed; a message is what leaves the house, so nothing is taken on trust here. Cleaned first, so
 // that nothing invisible hides an address, and cut last, since a dead address is longer than a live one.
 fn safe(text: &str, chars_max: usize) -> String {
-    let safe = clean(&defang(&clean(text, chars_max)), chars_max);
+    let cleaned = clean(text, chars_max);
+    let dead = defang(&cleaned);
+    // Most texts have nothing alive in them, and a second cleaning of the same text changes nothing.
+    let safe = if dead == cleaned { dead } else { clean(&dead, chars_max) };
     // Somebody whose name is a space would be missing from the message, and some receivers refuse one without a title.
     if safe.trim().is_empty() { BLANK.to_owned() } else { safe }
 }

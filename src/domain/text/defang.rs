@@ -54,7 +54,7 @@ const DOTS: [char; 4] = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
 
 /// Neutralises addresses, mentions and links in `text`. Applying it twice is applying it once.
 pub fn defang(text: &str) -> String {
-    if !text.contains(['.', ':', '%', '@', '<', ']', '\\', '\u{3002}', '\u{ff0e}', '\u{ff61}']) {
+    if !text.bytes().any(may_be_alive) {
         return text.to_owned();
     }
     let chars: Vec<char> = text.chars().collect();
@@ -67,6 +67,11 @@ pub fn defang(text: &str) -> String {
         };
     }
     out
+}
+
+/// Bytes that something alive has to have: ASCII marks, and the first bytes of the other [`DOTS`] in UTF-8 (and of much harmless text).
+fn may_be_alive(byte: u8) -> bool {
+    matches!(byte, b'.' | b':' | b'%' | b'@' | b'<' | b']' | b'\\' | 0xE3 | 0xEF)
 }
 
 fn char_at(chars: &[char], at: usize) -> Option<char> {
@@ -209,6 +214,14 @@ mod tests {
             ("https://user@evil.example", "hxxps[:]//user@evil[.]example"),
         ] {
             assert_eq!(defang(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_dot_is_looked_for() {
+        for dot in super::DOTS {
+            let mut bytes = [0; 4];
+            assert!(dot.encode_utf8(&mut bytes).bytes().any(super::may_be_alive), "{dot:?}");
         }
     }
 

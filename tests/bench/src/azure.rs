@@ -4,19 +4,28 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use axum::body::Body;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use jiff::SignedDuration;
 use simulator::host::envelope;
 use simulator::host::json::Value;
 use simulator::http::{Azure, now};
 use simulator::sink::Receiver;
-use simulator::world::{AssignedIdentity, Caller, ClusterId, Deed, NewCluster, RequestKind, Settings};
+use simulator::world::{
+    AssignedIdentity, Caller, ClusterId, Deed, Durations, NewCluster, RequestKind, Settings,
+};
 
-use crate::wire::Wire;
+use crate::wire::{LOOK_TAKES, Wire};
 
 /// Stops in one subscription: fewer than make a storm of the default policies, whose bulletin would be work of its own.
 const STOPS_PER_SUBSCRIPTION: usize = 5;
 
 /// Azure's quotas fill this much faster. No operation is waited for.
 const SPEED_UP: u32 = 60;
+
+/// Longest answer that is read: a token.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 const BINDING: &str = "event";
 const FUNCTION: &str = "StopActionHandler";
@@ -31,6 +40,7 @@ pub(crate) struct Stage {
     /// The URL of the proxy before the store; none = the state is in memory.
     blobs: Option<String>,
     stops: usize,
+    durations: Durations,
 }
 
 /// A stop that has happened.
@@ -45,27 +55,52 @@ pub(crate) struct Stop {
 }
 
 impl Stage {
-    /// Serves a new Azure. `blobs` is the URL of the blob service.
+    /// Serves a new Azure behind proxies, on which looks take as long as to show what goes out beside them. `blobs` is the URL of the blob
+    /// service.
     pub(crate) async fn serve(blobs: Option<&str>) -> Result<Self> {
+        Self::behind(Wire::with_looks_of(LOOK_TAKES), blobs).await
+    }
+
+    /// Serves a new Azure behind proxies that record what is sent and delay nothing.
+    pub(crate) async fn recorded(blobs: &str) -> Result<Self> {
+        Self::behind(Wire::recording(), Some(blobs)).await
+    }
+
+    /// Serves a new Azure without proxies: nothing is noted of single requests.
+    pub(crate) async fn serve_directly(blobs: Option<&str>) -> Result<Self> {
         let azure = serve_azure().await?;
-        let wire = Wire::default();
+        let url = azure.url().to_owned();
+        Ok(Self::of(azure, Wire::default(), url, blobs.map(str::to_owned)))
+    }
+
+    async fn behind(wire: Wire, blobs: Option<&str>) -> Result<Self> {
+        let azure = serve_azure().await?;
         let url = wire.before_azure(azure.url()).await?;
         let blobs = match blobs {
             Some(blobs) => Some(wire.before_blobs(blobs).await?),
             None => None,
         };
-        Ok(Self { azure, wire, url, blobs, stops: 0 })
+        Ok(Self::of(azure, wire, url, blobs))
     }
 
-    /// Serves a new Azure without proxies: nothing is noted of single requests.
-    pub(crate) async fn serve_directly(blobs: &str) -> Result<Self> {
-        let azure = serve_azure().await?;
-        let url = azure.url().to_owned();
-        Ok(Self { azure, wire: Wire::default(), url, blobs: Some(blobs.to_owned()), stops: 0 })
+    fn of(azure: Azure, wire: Wire, url: String, blobs: Option<String>) -> Self {
+        Self { azure, wire, url, blobs, stops: 0, durations: Durations::default() }
     }
+
+    /// From now on the clusters that are made take so long to start that their cases stay open.
+    pub(crate) fn keep_cases_open(&mut self) {
+        self.durations.start = SignedDuration::from_hours(1_000);
+    }
+
+    /// The URLs of Azure and of the blob service, as the guard has them.
+    pub(crate) fn urls(&self) -> (&str, &str) {
+        (&self.url, self.blobs.as_deref().unwrap_or_default())
+    }
+
     /// The guard with all settings of a real one: armed, a managed identity, a sink, the default policies.
     pub(crate) fn guard(&self, program: &Path, policies: &Path, stops: usize) -> Command {
-        let subscriptions: Vec<String> = (0..=stops / STOPS_PER_SUBSCRIPTION).map(subscription).collect();
+        let subscriptions: Vec<String> =
+            (0..=stops.saturating_sub(1) / STOPS_PER_SUBSCRIPTION).map(subscription).collect();
         let mut command = Command::new(program);
         command
             .env_clear()
@@ -99,7 +134,8 @@ impl Stage {
         );
         let (event, event_id) = {
             let mut world = self.azure.world();
-            world.create_cluster(NewCluster::new(cluster.clone()), now())?;
+            let new = NewCluster { durations: self.durations, ..NewCluster::new(cluster.clone()) };
+            world.create_cluster(new, now())?;
             world.stop(&cluster, &Caller::user(&format!("user{number}")), now())?;
             world.finish_operations(now());
             let events = world.take_events(now());
@@ -137,6 +173,19 @@ impl Stage {
         let violation = world.violations().first();
         ensure!(violation.is_none(), "the guard must not do this: {violation:?}");
         Ok(())
+    }
+
+    /// The body of an answer of Azure to a GET with these headers.
+    pub(crate) async fn get(&self, path: &str, headers: &[(String, String)]) -> Result<String> {
+        let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
+        let mut request = http::Request::get(format!("{}{path}", self.url));
+        for (name, value) in headers.iter().filter(|(name, _)| name != "host") {
+            request = request.header(name, value);
+        }
+        let answer = client.request(request.body(Body::empty())?).await?;
+        ensure!(answer.status().is_success(), "{path}: {}", answer.status());
+        let bytes = axum::body::to_bytes(Body::new(answer.into_body()), ANSWER_BYTES_MAX).await?;
+        Ok(String::from_utf8(bytes.to_vec())?)
     }
 
     /// How many incidents came.

@@ -87,8 +87,8 @@ impl Board {
     pub(crate) fn human(&self) -> String {
         let Self { all_known_ms, overview_ms, part_ms, .. } = self;
         format!(
-            "\nboard with {CASES} open cases: all known {all_known_ms:.0} ms after the start of the process; overview, median (p95): {:.1} ms ({:.1}); its part that changes: {:.1} ms ({:.1})\n",
-            overview_ms.median, overview_ms.p95, part_ms.median, part_ms.p95
+            "\nboard with {CASES} open cases: all known {all_known_ms:.0} ms after the start of the process; overview, median (p90): {:.1} ms ({:.1}); its part that changes: {:.1} ms ({:.1})\n",
+            overview_ms.median, overview_ms.p90, part_ms.median, part_ms.p90
         )
     }
 }

@@ -110,7 +110,7 @@ impl Flood {
     /// Starts everything. `stops` bounds how many stops there will be.
     pub(crate) async fn start(program: &Path, policies: &Path, stops: usize) -> Result<Self> {
         let blobs = Blobs::start()?;
-        let mut stage = Stage::serve_directly(&blobs.url).await?;
+        let mut stage = Stage::serve_directly(Some(&blobs.url)).await?;
         let port = free_port()?;
         let mut command = stage.guard(program, policies, stops + WARM_UP_EVENTS);
         command.env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string());
@@ -282,7 +282,7 @@ async fn sweep_again_and_again(host: Client) {
 }
 
 /// An event that Event Grid may bring as well and that is no stop: of a start, of another resource type, or a write.
-fn irrelevant(stops: &[Stop], number: usize) -> String {
+pub(crate) fn irrelevant(stops: &[Stop], number: usize) -> String {
     let Some(stop) = stops.get(number % stops.len().max(1)) else { return "{}".to_owned() };
     let other = match number % 3 {
         0 => ("managedClusters/stop/action", "managedClusters/start/action"),

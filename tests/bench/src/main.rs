@@ -4,14 +4,18 @@ mod azure;
 mod board;
 mod cases;
 mod cold_start;
+mod extra;
 mod flood;
 mod load;
 mod machine;
+mod memory;
 mod process;
 mod report;
 mod stats;
 mod store;
 mod trip;
+mod useless;
+mod warm;
 mod wire;
 
 use std::io::Write as _;
@@ -21,11 +25,10 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 
-use azure::Stage;
 use flood::{Flood, Rate};
 use load::Plan;
 use machine::Machine;
-use report::{Floods, Report, Single, figures};
+use report::{Beside, Floods, Report, Single, Sizes, figures};
 use simulator::demo::azurite::Azurite;
 
 /// Measures the released guard against its limits. Exit codes: 0 all within, 1 it could not be measured, 3 a limit was
@@ -36,9 +39,22 @@ struct Arguments {
     /// The released guard
     #[arg(long, required_unless_present = "serve_blobs")]
     guard: Option<PathBuf>,
-    /// The minimal server, built the same way; without it only the loads are measured
+    /// The folder of what the guard is measured beside, built the same way (minimal-server, echo-server, bare-requests); without it only
+    /// the loads are measured
     #[arg(long)]
-    minimal: Option<PathBuf>,
+    beside: Option<PathBuf>,
+    /// The zip file that is published
+    #[arg(long, requires = "beside")]
+    package: Option<PathBuf>,
+    /// Files with the lines that the benches of the library wrote
+    #[arg(long)]
+    extra: Vec<PathBuf>,
+    /// Where to write the result as JSON
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Where to write the result as a picture
+    #[arg(long)]
+    svg: Option<PathBuf>,
     /// Azurite's blob service; without it only a state in memory is measured
     #[arg(long)]
     azurite: Option<PathBuf>,
@@ -99,9 +115,15 @@ async fn main() -> Result<ExitCode> {
     }
     let guard = arguments.guard.as_deref().context("--guard is missing")?;
     let report = measure(&arguments, guard).await?;
+    let json = format!("{}\n", serde_json::to_string_pretty(&report)?);
+    for (file, text) in [(&arguments.json, &json), (&arguments.svg, &report.picture())] {
+        if let Some(file) = file {
+            std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+    }
     let text = match arguments.output {
         Output::Human => report.human(),
-        Output::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
+        Output::Json => json,
     };
     std::io::stdout().write_all(text.as_bytes()).context("cannot print the result")?;
     Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::from(MISSED) })
@@ -111,11 +133,13 @@ async fn measure(arguments: &Arguments, guard: &Path) -> Result<Report> {
     let machine = Machine::now();
     let policies = arguments.policies.clone().unwrap_or_else(azure::default_policies);
     let (starts, events) = (usize::from(arguments.starts), usize::from(arguments.events));
-    let single = match &arguments.minimal {
+    let extra = extra::read(&arguments.extra)?;
+    let single = match &arguments.beside {
         None => None,
-        Some(minimal) => {
-            let plan = Plan { guard, minimal, policies: &policies, events };
-            Some(singly(plan, starts, arguments.azurite.as_deref()).await?)
+        Some(beside) => {
+            let minimal = beside.join("minimal-server");
+            let plan = Plan { guard, minimal: &minimal, policies: &policies, events };
+            Some(singly(plan, beside, arguments).await?)
         }
     };
     let floods = match arguments.seconds {
@@ -127,29 +151,33 @@ async fn measure(arguments: &Arguments, guard: &Path) -> Result<Report> {
         0 => None,
         count => Some(cases::measure(guard, count).await?),
     };
-    let figures = figures(single.as_ref(), floods.as_ref(), board.as_ref(), stored.as_ref());
-    Ok(Report { machine, starts, events, single, floods, board, stored, figures })
+    let mut figures = figures(single.as_ref(), floods.as_ref(), board.as_ref(), stored.as_ref());
+    figures.extend(extra);
+    Ok(Report { machine, figures, starts, events, single, floods, board, stored })
 }
 
 /// Starts, and events one by one.
-async fn singly(plan: Plan<'_>, starts: usize, azurite: Option<&Path>) -> Result<Single> {
+async fn singly(plan: Plan<'_>, folder: &Path, arguments: &Arguments) -> Result<Single> {
+    let Plan { guard, minimal, policies, .. } = plan;
     // Before Azurite is there, so that nothing runs beside the starts.
-    let stage = Stage::serve(None).await?;
-    let guard = |port: u16| {
-        let mut command = stage.guard(plan.guard, plan.policies, 0);
-        command.env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string());
-        command
+    let cold_start = cold_start::measure(arguments.starts.into(), guard, policies, minimal).await?;
+    let warm = warm::measure(guard, &folder.join("bare-requests"), policies).await?;
+    let useless = useless::measure(guard, &folder.join("echo-server"), policies).await?;
+    let held = memory::measure(guard, policies).await?;
+    let bytes = |file: &Path| -> Result<u64> {
+        Ok(std::fs::metadata(file).with_context(|| format!("cannot look at {}", file.display()))?.len())
     };
-    let cold_start = cold_start::measure(starts, &guard, plan.minimal)?;
+    let package = arguments.package.as_deref().map(bytes).transpose()?;
+    let beside = Beside { cold_start, warm, useless, held, sizes: Sizes { binary: bytes(guard)?, package } };
     let memory = load::measure(plan, None).await?;
-    let azurite = match azurite {
+    let azurite = match &arguments.azurite {
         Some(program) => {
             let azurite = Azurite::start(program).await?;
             Some(load::measure(plan, Some(&azurite)).await?)
         }
         None => None,
     };
-    Ok(Single { cold_start, memory, azurite })
+    Ok(Single { beside, memory, azurite })
 }
 
 /// Many events.

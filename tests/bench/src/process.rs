@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use nix::time::clock_getcpuclockid;
+use nix::unistd::Pid;
 use serde::Serialize;
 
 /// Pause between two tries to connect: small beside the milliseconds that a start takes.
@@ -79,10 +81,14 @@ impl Process {
         }
     }
 
-    /// CPU time of all its threads so far, those that have ended included. The kernel counts it exactly and tells it in
-    /// ticks of 10 ms, so only differences over many events mean something.
+    /// CPU time of all its threads so far, those that have ended included.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        cpu_of(&self.child.id().to_string())
+        cpu_of(self.id())
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The most that was ever resident, MiB.
@@ -114,28 +120,20 @@ pub(crate) fn peak_kib_of(process: u32) -> Option<u64> {
 
 /// CPU time of this process so far.
 pub(crate) fn own_cpu() -> Result<Duration> {
-    cpu_of("self")
+    cpu_of(std::process::id())
 }
 
-fn cpu_of(process: &str) -> Result<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-    let ticks = cpu_ticks(&stat).context("/proc/<pid>/stat has another form")?;
-    let per_second = rustix::param::clock_ticks_per_second();
-    Ok(Duration::from_nanos(ticks.saturating_mul(1_000_000_000 / per_second.max(1))))
+/// CPU time of all threads of a process so far, by the clock that the kernel keeps for it: to the nanosecond, but that a thread which is
+/// running right now may lack some microseconds.
+pub(crate) fn cpu_of(process: u32) -> Result<Duration> {
+    let id = Pid::from_raw(i32::try_from(process)?);
+    let clock = clock_getcpuclockid(id).context("the process has no CPU clock")?;
+    Ok(Duration::from(clock.now()?))
 }
 
 /// A port that was free a moment ago.
 pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
-}
-
-/// `utime` and `stime`, fields 14 and 15 (proc_pid_stat(5)). The name before them may hold spaces and brackets.
-fn cpu_ticks(stat: &str) -> Option<u64> {
-    let (_, after_name) = stat.rsplit_once(')')?;
-    let mut fields = after_name.split_ascii_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some(user + system)
 }
 
 fn kib_of(status: &str, name: &str) -> Option<u64> {
@@ -146,13 +144,6 @@ fn kib_of(status: &str, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_with_brackets_does_not_move_the_fields() {
-        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 100 0 0 0 12 30 0 0 20 0 3 0 100 1 1";
-        assert_eq!(cpu_ticks(stat), Some(42));
-        assert_eq!(cpu_ticks("7 (a) S 1"), None);
-    }
 
     #[test]
     fn memory_is_read_by_its_whole_name() {

@@ -10,20 +10,37 @@ use crate::cold_start::ColdStart;
 use crate::flood::{Flooded, Rate};
 use crate::load::{BURST, Load};
 use crate::machine::Machine;
+use crate::memory::Held;
+use crate::process::Memory;
+use crate::stats::Spread;
+use crate::useless::Useless;
+use crate::warm::Warm;
 use crate::wire::LOOK_TAKES;
 
+mod figure;
+mod picture;
+
+pub(crate) use figure::{Figure, Limit};
+
 /// From the start of the process to the first answer: times that of the minimal server.
-const COLD_START_RATIO_MAX: f64 = 3.0;
+const COLD_START_RATIO_MAX: f64 = 2.0;
+/// A warm event up to its start POST: times the same requests sent one after another by nobody else.
+const WARM_RATIO_MAX: f64 = 1.5;
+/// CPU of a warm event up to its start POST beyond that of the same requests alone, milliseconds.
+const OWN_CPU_MS_MAX: f64 = 0.5;
+/// Events of no use a second, beside a server that only reads and writes them.
+const USELESS_RATIO_MIN: f64 = 0.6;
+/// Resident memory at the start, and with five thousand open cases, MiB.
+const RSS_START_MIB_MAX: f64 = 14.0;
+const RSS_OPEN_MIB_MAX: f64 = 48.0;
+/// The zip file that is downloaded and unpacked whenever the platform starts an instance, MB.
+const PACKAGE_MB_MAX: f64 = 8.0;
 /// GETs of the cluster up to a warm event's start POST.
 const LOOKS_MAX: f64 = 1.0;
 /// Start POSTs of an event.
 const STARTS_MAX: f64 = 1.0;
 /// Store writes one after another, beside the look and the POST.
 const WRITES_IN_A_ROW_MAX: f64 = 2.0;
-/// CPU of one event, milliseconds.
-const CPU_MS_MAX: f64 = 1.0;
-/// Resident memory, MiB.
-const RSS_MIB_MAX: f64 = 20.0;
 /// The slowest answer in a hundred under a steady load, milliseconds. Event Grid waits 30 s.
 const ANSWER_P99_MS_MAX: f64 = 1_000.0;
 /// Highest resident memory under load, MiB.
@@ -40,6 +57,8 @@ const FIRST_ROW_MS_MAX: f64 = 300.0;
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) machine: Machine,
+    /// What is limited, and what is told beside it.
+    pub(crate) figures: Vec<Figure>,
     /// Starts of each program.
     pub(crate) starts: usize,
     /// Counted events of each kind and place of the state.
@@ -52,14 +71,31 @@ pub(crate) struct Report {
     pub(crate) board: Option<Board>,
     /// Commands over stored cases; none = not measured.
     pub(crate) stored: Option<Stored>,
-    /// What is limited.
-    pub(crate) figures: Vec<Figure>,
+}
+
+/// Beside programs that do nothing else.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Beside {
+    pub(crate) cold_start: ColdStart,
+    pub(crate) warm: Warm,
+    pub(crate) useless: Useless,
+    pub(crate) held: Held,
+    pub(crate) sizes: Sizes,
+}
+
+/// What is published.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Sizes {
+    /// The executable's bytes.
+    pub(crate) binary: u64,
+    /// The zip file's bytes; none = not measured.
+    pub(crate) package: Option<u64>,
 }
 
 /// Starts, and events one by one.
 #[derive(Debug, Serialize)]
 pub(crate) struct Single {
-    pub(crate) cold_start: ColdStart,
+    pub(crate) beside: Beside,
     /// With the state in memory.
     pub(crate) memory: Load,
     /// With the state in Azurite; none = there was no Azurite.
@@ -76,33 +112,7 @@ pub(crate) struct Floods {
     pub(crate) all_new: Vec<(Rate, Flooded)>,
 }
 
-/// One measured figure and its limit.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Figure {
-    pub(crate) what: String,
-    pub(crate) unit: &'static str,
-    pub(crate) measured: f64,
-    pub(crate) limit: f64,
-    /// Measured ÷ limit.
-    pub(crate) of_limit: f64,
-    pub(crate) ok: bool,
-}
-
-impl Figure {
-    /// At most.
-    fn within(what: impl Into<String>, unit: &'static str, measured: f64, limit: f64) -> Self {
-        // Of a limit of nothing, nothing is all right and anything is too much.
-        let of_limit = if limit > 0.0 { measured / limit } else { measured };
-        Self { what: what.into(), unit, measured, limit, of_limit, ok: measured <= limit }
-    }
-
-    /// Less than.
-    fn below(what: impl Into<String>, unit: &'static str, measured: f64, limit: f64) -> Self {
-        Self { ok: measured < limit, ..Self::within(what, unit, measured, limit) }
-    }
-}
-
-/// The limited figures of a run.
+/// The figures of a run.
 pub(crate) fn figures(
     single: Option<&Single>,
     floods: Option<&Floods>,
@@ -120,10 +130,11 @@ fn figures_of_stored(stored: &Stored) -> Vec<Figure> {
     let of = format!("of {} stored cases", stored.cases);
     let first_row = format!("`cases list` {of}: first row after the first answered list");
     let memory = |command: &str, kib| {
-        Figure::below(format!("highest RSS of `{command}` {of}"), "MiB", mib(kib), PEAK_RSS_MIB_MAX)
+        let what = format!("highest RSS of `{command}` {of}");
+        Figure::of(what, "MiB", Spread::once(mib(kib)), Limit::Below(PEAK_RSS_MIB_MAX))
     };
     vec![
-        Figure::below(first_row, "ms", stored.first_row_ms, FIRST_ROW_MS_MAX),
+        Figure::of(first_row, "ms", Spread::once(stored.first_row_ms), Limit::Below(FIRST_ROW_MS_MAX)),
         memory("cases list", stored.list_peak_kib),
         memory("report", stored.report_peak_kib),
     ]
@@ -131,11 +142,67 @@ fn figures_of_stored(stored: &Stored) -> Vec<Figure> {
 
 fn figures_of_board(board: &Board) -> Vec<Figure> {
     let what = |what: &str| format!("board, {CASES} open cases: {what}");
+    let ms = Limit::Below(BOARD_MS_MAX);
+    let (first, peak) = (Spread::once(board.first_ms), Spread::once(board.peak_rss_mib));
     vec![
-        Figure::below(what("the first view"), "ms", board.first_ms, BOARD_MS_MAX),
-        Figure::below(what("p95 of the overview"), "ms", board.overview_ms.p95, BOARD_MS_MAX),
-        Figure::below(what("highest RSS"), "MiB", board.peak_rss_mib, BOARD_PEAK_RSS_MIB_MAX),
+        Figure::of(what("the first view"), "ms", first, ms),
+        Figure::of(what("the overview"), "ms", board.overview_ms, ms),
+        Figure::of(what("highest RSS"), "MiB", peak, Limit::Below(BOARD_PEAK_RSS_MIB_MAX)),
     ]
+}
+
+fn figures_beside(beside: &Beside) -> Vec<Figure> {
+    let Beside { cold_start, warm, useless, held, sizes } = beside;
+    let rss = |memory: Memory| Spread::once(mib(memory.rss_kib));
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let mb = |bytes: u64| Spread::once(bytes as f64 / 1e6);
+    let mut figures = vec![
+        Figure::told("start to first answer", "ms", cold_start.guard_ms),
+        Figure::told("  the minimal server's", "ms", cold_start.minimal_ms),
+        Figure::of(
+            "start ÷ the minimal server's",
+            "×",
+            cold_start.ratio(),
+            Limit::AtMost(COLD_START_RATIO_MAX),
+        ),
+        Figure::told("start to first event done", "ms", cold_start.event_ms),
+        Figure::told("warm event to start POST", "ms", warm.wall_ms),
+        Figure::told("  its requests alone", "ms", warm.bare_wall_ms),
+        Figure::of("warm event ÷ its requests alone", "×", warm.ratio(), Limit::AtMost(WARM_RATIO_MAX)),
+        Figure::told("CPU of a warm event to start POST", "ms", warm.cpu_ms),
+        Figure::told("  its requests alone", "ms", warm.bare_cpu_ms),
+        Figure::of(
+            "own CPU of a warm event to start POST",
+            "ms",
+            warm.own_cpu_ms(),
+            Limit::AtMost(OWN_CPU_MS_MAX),
+        ),
+        Figure::told("requests of a warm event to start POST", "", warm.requests),
+        Figure::told("events of no use", "/s", useless.guard),
+        Figure::told("  the echo server's", "/s", useless.echo),
+        Figure::of(
+            "events of no use ÷ the echo server's",
+            "×",
+            useless.ratio(),
+            Limit::AtLeast(USELESS_RATIO_MIN),
+        ),
+        Figure::of("RSS at start", "MiB", rss(held.at_rest), Limit::AtMost(RSS_START_MIB_MAX)),
+        Figure::told("RSS after one event", "MiB", rss(held.after_one)),
+        Figure::told("RSS after 10,000 events", "MiB", rss(held.after_ten_thousand)),
+        Figure::of(
+            "RSS with 5,000 open cases",
+            "MiB",
+            rss(held.with_open_cases),
+            Limit::AtMost(RSS_OPEN_MIB_MAX),
+        ),
+        Figure::told("executable", "MB", mb(sizes.binary)),
+    ];
+    figures.extend(
+        sizes
+            .package
+            .map(|bytes| Figure::of("package, zipped", "MB", mb(bytes), Limit::AtMost(PACKAGE_MB_MAX))),
+    );
+    figures
 }
 
 fn figures_of_floods(floods: &Floods) -> Vec<Figure> {
@@ -143,9 +210,12 @@ fn figures_of_floods(floods: &Floods) -> Vec<Figure> {
     let (per_second, seconds) = (steady_rate.per_second, steady_rate.seconds);
     let at = format!("{per_second} events/s for {seconds} s");
     let burst = format!("{} events at once", at_once.events);
-    let none = |what: String, count: usize| Figure::within(what, "", as_f64(count), 0.0);
+    let none = |what: String, count: usize| Figure::of(what, "", counted(count), Limit::AtMost(0.0));
+    let below = |what: String, unit: &str, value, limit| {
+        Figure::of(what, unit, Spread::once(value), Limit::Below(limit))
+    };
     vec![
-        Figure::below(format!("{at}: p99 of the answer"), "ms", steady.answers.p99_ms, ANSWER_P99_MS_MAX),
+        below(format!("{at}: p99 of the answer"), "ms", steady.answers.p99_ms, ANSWER_P99_MS_MAX),
         none(format!("{at}: not acknowledged"), steady.unacknowledged),
         none(format!("{at}: acknowledged and lost"), steady.lost),
         none(format!("{burst}: acknowledged and lost"), at_once.lost),
@@ -153,8 +223,8 @@ fn figures_of_floods(floods: &Floods) -> Vec<Figure> {
             format!("{burst}: ARM calls beyond one look a stop"),
             at_once.looks.saturating_sub(at_once.new_stops),
         ),
-        Figure::below(
-            "highest RSS under load",
+        below(
+            "highest RSS under load".to_owned(),
             "MiB",
             steady.peak_rss_mib.max(at_once.peak_rss_mib),
             PEAK_RSS_MIB_MAX,
@@ -163,17 +233,12 @@ fn figures_of_floods(floods: &Floods) -> Vec<Figure> {
 }
 
 fn figures_of_single(single: &Single) -> Vec<Figure> {
-    let Single { cold_start, memory, azurite } = single;
+    let Single { beside, memory, azurite } = single;
     let azurite = azurite.as_ref();
-    let start = "start to first answer ÷ minimal server";
-    let mut figures = vec![Figure::within(start, "×", cold_start.ratio(), COLD_START_RATIO_MAX)];
-    // The store's own requests show only where it is on the wire, and memory of a lasting size only where the state is
-    // not in it.
-    let (real, place) = match azurite {
-        Some(azurite) => (azurite, "Azurite"),
-        None => (memory, "memory"),
-    };
-    let count = |what: &str, count, limit| Figure::within(what, "", as_f64(count), limit);
+    let mut figures = figures_beside(beside);
+    // The store's own requests show only where it is on the wire.
+    let real = azurite.unwrap_or(memory);
+    let count = |what: &str, count, limit| Figure::of(what, "", counted(count), Limit::AtMost(limit));
     figures.push(count("ARM GETs up to the start POST, worst event", real.worst.looks, LOOKS_MAX));
     figures.push(count("start POSTs, worst event", real.worst.starts, STARTS_MAX));
     if let Some(azurite) = azurite {
@@ -182,19 +247,10 @@ fn figures_of_single(single: &Single) -> Vec<Figure> {
     }
     for (load, place) in [(Some(memory), "memory"), (azurite, "Azurite")] {
         let Some(load) = load else { continue };
-        let cpu =
-            |what: &str, ms| Figure::below(format!("CPU of {what}, state in {place}"), "ms", ms, CPU_MS_MAX);
-        figures.push(cpu("a stop, one at a time", load.stop_cpu_ms));
-        figures.push(cpu(&format!("a stop, {BURST} at a time"), load.burst_cpu_ms));
+        let cpu = |what: &str, ms| Figure::told(format!("CPU of {what}, state in {place}"), "ms", ms);
+        figures.push(cpu("a stop to its end", load.stop_cpu_ms));
+        figures.push(cpu(&format!("one of {BURST} stops at a time"), load.burst_cpu_ms));
         figures.push(cpu("an event known already", load.known_cpu_ms));
-    }
-    for (memory, when) in [
-        (real.at_rest, "at rest"),
-        (real.after_first, "after one event"),
-        (real.after_all, "after all events"),
-    ] {
-        let what = format!("RSS {when}, state in {place}");
-        figures.push(Figure::below(what, "MiB", mib(memory.rss_kib), RSS_MIB_MAX));
     }
     figures
 }
@@ -213,7 +269,7 @@ impl Report {
             &format!("{} starts of each program, {} events of each kind", self.starts, self.events),
         );
         line(&mut text, "");
-        text.push_str(&table(&self.figures));
+        text.push_str(&figure::table(&self.figures));
         if let Some(single) = &self.single {
             text.push_str(&single.human());
         }
@@ -233,21 +289,20 @@ impl Report {
     }
 }
 
+impl Report {
+    /// The report as a picture.
+    pub(crate) fn picture(&self) -> String {
+        picture::draw(&self.machine, &self.figures)
+    }
+}
+
 impl Single {
     fn human(&self) -> String {
         let mut text = String::new();
-        let (guard, minimal) = (self.cold_start.guard_ms, self.cold_start.minimal_ms);
         line(&mut text, "");
         line(
             &mut text,
-            &format!(
-                "start, median (p95): guard {:.2} ms ({:.2}), minimal server {:.2} ms ({:.2})",
-                guard.median, guard.p95, minimal.median, minimal.p95
-            ),
-        );
-        line(
-            &mut text,
-            &format!("minimal server's RSS: {:.1} MiB", mib(self.cold_start.minimal_memory.rss_kib)),
+            &format!("minimal server's RSS: {:.1} MiB", mib(self.beside.cold_start.minimal_memory.rss_kib)),
         );
         for (load, place) in [(Some(&self.memory), "memory"), (self.azurite.as_ref(), "Azurite")] {
             let Some(load) = load else { continue };
@@ -299,21 +354,6 @@ fn row(name: &str, flooded: &Flooded) -> String {
     )
 }
 
-fn table(figures: &[Figure]) -> String {
-    let width = figures.iter().map(|figure| figure.what.chars().count()).max().unwrap_or(0);
-    let mut text = String::new();
-    line(&mut text, &format!("{:<width$}  {:>12}  {:>8}  {:>8}", "figure", "measured", "limit", "of limit"));
-    for Figure { what, unit, measured, limit, of_limit, ok } in figures {
-        let word = if *ok { "ok" } else { "MISSED" };
-        let (measured, limit) = match *unit {
-            "" => (format!("{measured:.0}"), format!("{limit:.0}")),
-            unit => (format!("{measured:.2} {unit}"), format!("{limit:.0} {unit}")),
-        };
-        line(&mut text, &format!("{what:<width$}  {measured:>12}  {limit:>8}  {of_limit:>8.2}  {word}"));
-    }
-    text
-}
-
 fn details(load: &Load, place: &str) -> String {
     let mut text = String::new();
     let Load { until_start_ms, worst, .. } = load;
@@ -322,9 +362,9 @@ fn details(load: &Load, place: &str) -> String {
     line(
         &mut text,
         &format!(
-            "  invocation to start POST, median (p95): {:.1} ms ({:.1}), simulators and a look of {} ms included",
+            "  invocation to start POST, median (p90): {:.1} ms ({:.1}), simulators and a look of {} ms included",
             until_start_ms.median,
-            until_start_ms.p95,
+            until_start_ms.p90,
             LOOK_TAKES.as_millis()
         ),
     );
@@ -332,8 +372,8 @@ fn details(load: &Load, place: &str) -> String {
         &mut text,
         &format!(
             "  CPU of the minimal server's GET /, one after each stop: {:.3} ms; a stop costs {:.0} of them",
-            load.minimal_get_cpu_ms,
-            load.stop_cpu_ms / load.minimal_get_cpu_ms
+            load.minimal_get_cpu_ms.median,
+            load.stop_cpu_ms.median / load.minimal_get_cpu_ms.median
         ),
     );
     let anonymous = [load.at_rest, load.after_first, load.after_all].map(|memory| mib(memory.anonymous_kib));
@@ -369,8 +409,8 @@ fn line(text: &mut String, line: &str) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a handful, or memory in KiB")]
-fn as_f64(count: usize) -> f64 {
-    count as f64
+fn counted(count: usize) -> Spread {
+    Spread::once(count as f64)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]

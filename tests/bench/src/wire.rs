@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -10,13 +10,16 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::serve::ListenerExt as _;
-use http::{Method, StatusCode, Uri, header};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-/// How much later the answer to a look comes than the simulator gives it. ARM takes tens of milliseconds at least, and only
-/// so does it show which writes go out beside a look: on loopback either could be over before the other begins.
+use crate::process::cpu_of;
+
+/// How much later the answer to a look comes than the simulator gives it, where it is counted what goes out beside what. ARM takes tens
+/// of milliseconds at least, and only so does it show which writes go out beside a look: on loopback either could be over before the
+/// other begins.
 pub(crate) const LOOK_TAKES: Duration = Duration::from_millis(20);
 
 /// Longest answer that is passed on. Lists of blobs are the longest here, some KB.
@@ -55,35 +58,95 @@ pub(crate) struct Exchange {
     pub(crate) ended: Instant,
 }
 
-/// All exchanges since they were taken last.
+/// A request in full, to be sent once more elsewhere.
+#[derive(Debug, Clone)]
+pub(crate) struct Recorded {
+    pub(crate) ask: Ask,
+    /// When it came.
+    pub(crate) began: Instant,
+    /// Whether it went to the store.
+    pub(crate) to_blobs: bool,
+    pub(crate) method: String,
+    /// With its query.
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+/// All that went over the wire since it was taken last.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Wire(Arc<Mutex<Vec<Exchange>>>);
+pub(crate) struct Wire {
+    exchanges: Arc<Mutex<Vec<Exchange>>>,
+    look_takes: Duration,
+    /// Nothing is recorded unless it is wanted: it costs time.
+    recorded: Option<Arc<Mutex<Recording>>>,
+}
+
+/// Requests in full, and the CPU time that the guard had taken when the last start came.
+#[derive(Debug, Default)]
+struct Recording {
+    requests: Vec<Recorded>,
+    guard: Option<u32>,
+    cpu_at_start: Option<Duration>,
+}
 
 #[derive(Clone)]
 struct Way {
     server: String,
     classify: fn(&Method, &Uri) -> Ask,
+    to_blobs: bool,
     client: Client<HttpConnector, Body>,
     wire: Wire,
 }
 
 impl Wire {
+    /// A wire on which looks take so long.
+    pub(crate) fn with_looks_of(look_takes: Duration) -> Self {
+        Self { look_takes, ..Self::default() }
+    }
+
+    /// A wire that records requests in full and delays nothing.
+    pub(crate) fn recording() -> Self {
+        Self { recorded: Some(Arc::default()), ..Self::default() }
+    }
+
     /// A proxy in front of Azure; its URL.
     pub(crate) async fn before_azure(&self, server: &str) -> io::Result<String> {
-        self.proxy(server, azure_ask).await
+        self.proxy(server, azure_ask, false).await
     }
 
     /// A proxy in front of the blob service; its URL.
     pub(crate) async fn before_blobs(&self, server: &str) -> io::Result<String> {
-        self.proxy(server, blob_ask).await
+        self.proxy(server, blob_ask, true).await
+    }
+
+    /// From now on the CPU time of this process is read whenever a start comes.
+    pub(crate) fn watch(&self, guard: u32) {
+        if let Some(recorded) = &self.recorded {
+            lock(recorded).guard = Some(guard);
+        }
+    }
+
+    /// What was recorded since the last call, in the order in which the requests came, and the guard's CPU time when the last start came.
+    pub(crate) fn take_recorded(&self) -> (Vec<Recorded>, Option<Duration>) {
+        let Some(recorded) = &self.recorded else { return (Vec::new(), None) };
+        let mut recorded = lock(recorded);
+        let mut requests = std::mem::take(&mut recorded.requests);
+        requests.sort_by_key(|request| request.began);
+        (requests, recorded.cpu_at_start.take())
     }
 
     /// What was noted since the last call, in the order in which the answers came.
     pub(crate) fn take(&self) -> Vec<Exchange> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *lock(&self.exchanges))
     }
 
-    async fn proxy(&self, server: &str, classify: fn(&Method, &Uri) -> Ask) -> io::Result<String> {
+    async fn proxy(
+        &self,
+        server: &str,
+        classify: fn(&Method, &Uri) -> Ask,
+        to_blobs: bool,
+    ) -> io::Result<String> {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
         // Otherwise the end of an answer waits up to 40 ms for the acknowledgement of its beginning.
@@ -93,7 +156,7 @@ impl Wire {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        let way = Way { server: server.to_owned(), classify, client, wire: self.clone() };
+        let way = Way { server: server.to_owned(), classify, to_blobs, client, wire: self.clone() };
         let app = Router::new().fallback(forward).with_state(way);
         // Ends with the runtime.
         tokio::spawn(async move { axum::serve(listener, app).await });
@@ -101,9 +164,19 @@ impl Wire {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 async fn forward(State(way): State<Way>, mut request: Request) -> Response {
     let ask = (way.classify)(request.method(), request.uri());
     let began = Instant::now();
+    if let Some(recorded) = &way.wire.recorded {
+        request = match record(recorded, ask, began, way.to_blobs, request).await {
+            Some(request) => request,
+            None => return StatusCode::BAD_REQUEST.into_response(),
+        };
+    }
     let Ok(uri) = format!("{}{}", way.server, request.uri()).parse() else {
         return StatusCode::BAD_REQUEST.into_response();
     };
@@ -120,15 +193,43 @@ async fn forward(State(way): State<Way>, mut request: Request) -> Response {
         }
         Err(_) => None,
     };
-    if ask == Ask::Look {
-        tokio::time::sleep(LOOK_TAKES).await;
+    if ask == Ask::Look && !way.wire.look_takes.is_zero() {
+        tokio::time::sleep(way.wire.look_takes).await;
     }
     let ended = Instant::now();
-    way.wire.0.lock().unwrap_or_else(PoisonError::into_inner).push(Exchange { ask, began, ended });
+    lock(&way.wire.exchanges).push(Exchange { ask, began, ended });
     match answer {
         Some((head, body)) => Response::from_parts(head, Body::from(body)),
         None => StatusCode::BAD_GATEWAY.into_response(),
     }
+}
+
+/// Keeps a request, and gives it back. `None` if it can't be read to its end.
+async fn record(
+    recorded: &Mutex<Recording>,
+    ask: Ask,
+    began: Instant,
+    to_blobs: bool,
+    request: Request,
+) -> Option<Request> {
+    if ask == Ask::Start {
+        let mut recorded = lock(recorded);
+        recorded.cpu_at_start = recorded.guard.and_then(|guard| cpu_of(guard).ok());
+    }
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, ANSWER_BYTES_MAX).await.ok()?;
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let kept = Recorded {
+        ask,
+        began,
+        to_blobs,
+        method: head.method.to_string(),
+        path: head.uri.to_string(),
+        headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        body: String::from_utf8_lossy(&body).into_owned(),
+    };
+    lock(recorded).requests.push(kept);
+    Some(Request::from_parts(head, Body::from(body)))
 }
 
 fn azure_ask(method: &Method, uri: &Uri) -> Ask {
