@@ -52,17 +52,19 @@ const RUNS: usize = 21;
 const PER_SUBSCRIPTION: usize = 10;
 /// How often more a sweep may take for ten times the due cases: ten times, and room for what the caches no longer hold.
 const TEN_TIMES_MAX: f64 = 15.0;
-/// How often more it may take for a thousand times the closed ones.
-const CLOSED_MAX: f64 = 1.5;
+/// How much longer it may take for each closed case, microseconds: a ten-thousandth of what a due one takes. It is what the store in memory
+/// takes to pass over a record; the guard asks for none of them.
+const CLOSED_US_MAX: f64 = 0.04;
 /// Clusters of the storm, all in one subscription.
 const STORM: usize = 2_000;
-/// Azure lets a subscription have so many starts in a row, and one a second after that (`azure/facts`, the simulator's own buckets).
+/// Azure lets a subscription have so many starts in a row, and one a second after that (the simulator's buckets).
 const STARTS_BURST: usize = 60;
 const STORM_RATIO_MIN: f64 = 0.95;
 
 fn main() {
     let runtime =
         || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime().block_on(storm());
     let medians: Vec<f64> = SIZES.iter().map(|size| runtime().block_on(sweeps(*size, State::Due))).collect();
     let most = medians.windows(2).skip(1).map(|pair| pair[1] / pair[0]).fold(0.0, f64::max);
     Told::runs("a sweep for ten times the due cases, from 100 on", "×", vec![most])
@@ -73,11 +75,10 @@ fn main() {
     }
     let closed: Vec<f64> =
         SIZES.iter().map(|size| runtime().block_on(sweeps(*size, State::Closed))).collect();
-    let ratio = closed[SIZES.len() - 1] / closed[0];
-    Told::runs("a sweep beside 10,000 closed cases, by that beside 10", "×", vec![ratio])
-        .with("at_most", json!(CLOSED_MAX))
+    let more_us = (closed[SIZES.len() - 1] - closed[0]) * 1e3 / 9_990.0;
+    Told::runs("a sweep: more for each of 10,000 closed cases", "µs", vec![more_us])
+        .with("at_most", json!(CLOSED_US_MAX))
         .print();
-    runtime().block_on(storm());
 }
 
 /// What the cases of a world are like.
