@@ -245,8 +245,13 @@ fn a_slow_answer_a_lost_event_and_a_needless_look_under_load_are_missed_limits()
 fn a_slow_view_of_the_board_and_too_much_memory_are_missed_limits() {
     let missed = |first_ms, median, peak_rss_mib| {
         let part_ms = spread(1.0, 2.0);
-        let board =
-            Board { first_ms, all_known_ms: 900.0, overview_ms: spread(median, 2.0 * median), part_ms, peak_rss_mib };
+        let board = Board {
+            first_ms,
+            all_known_ms: 900.0,
+            overview_ms: spread(median, 2.0 * median),
+            part_ms,
+            peak_rss_mib,
+        };
         figures(None, None, Some(&board), None).iter().filter(|figure| !figure.ok).count()
     };
     assert_eq!(missed(199.0, 199.0, 63.0), 0);
