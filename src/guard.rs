@@ -29,12 +29,13 @@ mod sweep;
 mod work;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::azure::Arm;
+use crate::case::evidence::PROGRAM;
 use crate::case::{BulletinKey, Confirm, Mode, Routes, Times};
 use crate::clock::Clock;
 use crate::domain::{ClusterKey, ManagementGroup, Portal, SubscriptionId};
@@ -123,6 +124,8 @@ struct Inner {
     discovery: Mutex<discovery::Memory>,
     /// What it remembers of its heartbeats.
     beats: Mutex<heartbeat::Beats>,
+    /// What evidence calls it, once its executable's digest is known.
+    program: OnceLock<String>,
 }
 
 /// What the guard works with.
@@ -171,7 +174,14 @@ impl Guard {
             bulletins: Mutex::default(),
             discovery: Mutex::default(),
             beats: Mutex::default(),
+            program: OnceLock::new(),
         }))
+    }
+
+    /// Says which executable this is, by its SHA-256 in hex: evidence names it from now on.
+    pub fn is_executable(&self, sha256: &str) {
+        // It is the same whoever says it first.
+        let _is_first = self.0.program.set(format!("{PROGRAM}, sha256 {sha256}"));
     }
 
     /// What is broken: in the settings, the sinks and the policies. Loads the policies if that has not happened yet.

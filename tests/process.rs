@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use aks_stop_guard::domain::verbatim::sha256;
 use serde_json::{Value, json};
 
 const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
@@ -188,6 +189,15 @@ fn a_stop_is_durable_while_nobody_answers_and_its_case_waits() {
     assert!(answer.contains("discovery: no token for azure resource manager"), "{answer}");
     let logged = guard.logged();
     assert!(logged.contains("\"level\":\"WARN\"") && logged.contains("the state is in memory"), "{logged}");
+}
+
+#[test]
+fn the_first_sweep_names_the_executable_that_evidence_is_told_of() {
+    let guard = Guard::start(&alone());
+    guard.post("/Sweep", br#"{"Data":{"timer":{}},"Metadata":{}}"#);
+    guard.post("/Sweep", br#"{"Data":{"timer":{}},"Metadata":{}}"#);
+    let sha256 = sha256(&std::fs::read(env!("CARGO_BIN_EXE_aks-stop-guard")).unwrap());
+    assert_eq!(guard.logged().matches(&sha256).count(), 1);
 }
 
 #[test]

@@ -17,8 +17,8 @@ use crate::domain::{RequestIds, StopEvent, Verbatim};
 pub const PIECES_MAX: usize = 16;
 /// Versions of the guard and sets of policies that one case keeps. They change rarely while a case is open.
 const VERSIONS_MAX: usize = 4;
-/// This program.
-const PROGRAM: &str = concat!("aks-stop-guard ", env!("CARGO_PKG_VERSION"));
+/// This program, as long as the digest of its executable is not known.
+pub const PROGRAM: &str = concat!("aks-stop-guard ", env!("CARGO_PKG_VERSION"));
 
 /// A text that is kept in a blob of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +109,7 @@ pub struct Evidence {
     /// SHA-256 of the policies that decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<String>,
-    /// The programs that decided.
+    /// The programs that decided, with the SHA-256 of their executables where that was known by then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<String>,
     /// Members that a newer version wrote.
@@ -138,7 +138,7 @@ impl Evidence {
     }
 
     fn note_versions(&mut self, context: &Context<'_>) {
-        note(&mut self.programs, PROGRAM);
+        note(&mut self.programs, context.program);
         if let Some(policies) = context.policies {
             note(&mut self.policies, policies.digest());
         }

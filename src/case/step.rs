@@ -54,6 +54,8 @@ pub struct Context<'a> {
     pub portal: Option<&'a Portal>,
     /// A random value for an intent.
     pub nonce: &'a str,
+    /// What evidence calls the program that decides.
+    pub program: &'a str,
 }
 
 /// What was learnt for this step.

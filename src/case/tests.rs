@@ -306,6 +306,7 @@ impl World {
             crowded: &self.crowded,
             portal: Some(&PORTAL),
             nonce: "nonce",
+            program: "program",
         }
     }
 

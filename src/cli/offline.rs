@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 
 use super::output;
-use crate::case::{Context, Mode};
+use crate::case::{Context, Mode, evidence};
 use crate::config::{
     CONFIRM_SETTING, Environment, FaultKind, GIVE_UP_AFTER_SETTING, LOOK_EVERY_SETTING, MODE_SETTING,
     PoliciesFault, RETRY_AFTER_SETTING, SUBSCRIPTIONS_SETTING, Settings, TIMEZONE_SETTING, load_policies,
@@ -89,6 +89,7 @@ pub(super) fn context<'a>(
         crowded: &[],
         portal: settings.arm.as_ref().map(|arm| &arm.portal),
         nonce: "",
+        program: evidence::PROGRAM,
     }
 }
 

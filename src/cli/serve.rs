@@ -1,11 +1,13 @@
 //! `serve`: the custom handler of the Functions host.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::SetOnce;
+use tokio::sync::{OnceCell, SetOnce};
 
 use super::{Exit, wiring};
 use crate::azure::HttpTransport;
@@ -75,7 +77,11 @@ async fn serve(args: &Args, first: FirstSettings, environment: Environment) -> a
 
 /// The functions of the app from the first moment on. Invocations wait for the app, within their own budgets.
 #[derive(Default)]
-struct Starting(SetOnce<App>);
+struct Starting {
+    app: SetOnce<App>,
+    /// That it was tried to know the executable's digest.
+    knows_itself: OnceCell<()>,
+}
 
 impl Starting {
     /// Reads the settings with their files, and tries out the sinks. Then loads the policies, so that the first event need not wait for
@@ -88,29 +94,55 @@ impl Starting {
         let tokens = wiring::access_tokens(&settings, &http);
         let guard = wiring::guard(settings, &http);
         // Nobody else sets it.
-        let _is_first = self.0.set(App::new(guard.clone(), tokens).telling(evaluate));
+        let _is_first = self.app.set(App::new(guard.clone(), tokens).telling(evaluate));
         for fault in guard.faults() {
             tracing::error!(fault, "degraded: nothing is decided or started until this is mended");
         }
     }
+
+    /// Tells the guard the digest of its executable, for evidence. Not at the start: to read some 20 MB would keep the first event waiting.
+    async fn know_itself(&self) {
+        let guard = self.app.wait().await.guard();
+        let know = async {
+            match tokio::task::spawn_blocking(own_digest).await {
+                Ok(Ok(sha256)) => {
+                    tracing::info!(sha256, "the executable");
+                    guard.is_executable(&sha256);
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the executable can't be read: evidence names its version only")
+                }
+                Err(_) => tracing::warn!("the executable was not read: evidence names its version only"),
+            }
+        };
+        self.knows_itself.get_or_init(|| know).await;
+    }
+}
+
+/// SHA-256 of the executable that runs, in lower-case hex, whatever became of its file.
+fn own_digest() -> std::io::Result<String> {
+    let mut digest = Sha256::new();
+    std::io::copy(&mut File::open("/proc/self/exe")?, &mut digest)?;
+    Ok(digest.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
 }
 
 #[async_trait]
 impl Invocations for Starting {
     async fn stop_events(&self, events: Vec<RawEvent>) -> Outcome {
-        self.0.wait().await.stop_events(events).await
+        self.app.wait().await.stop_events(events).await
     }
 
     async fn sweep(&self) -> Outcome {
-        self.0.wait().await.sweep().await
+        self.know_itself().await;
+        self.app.wait().await.sweep().await
     }
 
     async fn evaluate(&self, request: &HttpRequest) -> HttpOutput {
-        self.0.wait().await.evaluate(request).await
+        self.app.wait().await.evaluate(request).await
     }
 
     async fn announce(&self, what: Announced, request: &HttpRequest) -> HttpOutput {
-        self.0.wait().await.announce(what, request).await
+        self.app.wait().await.announce(what, request).await
     }
 }
 

@@ -106,6 +106,11 @@ impl App {
         Self { evaluate, ..self }
     }
 
+    /// The guard that does the work.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
     /// Whether so much is under way that an answer must not wait for what is not needed for it.
     fn is_busy(&self) -> bool {
         PARALLEL_WORK_MAX - self.places.available_permits() > GRACE_WORK_MAX

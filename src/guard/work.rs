@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::azure::ArmError;
+use crate::case::evidence::PROGRAM;
 use crate::case::record::RecordError;
 use crate::case::{
     Advance, Context, Episode, Facts, GrantsRead, LookProblem, Record, Transition, advance, callers_to_grant,
@@ -213,6 +214,7 @@ impl Guard {
             crowded: &[],
             portal: self.0.settings.portal.as_ref(),
             nonce,
+            program: self.0.program.get().map_or(PROGRAM, String::as_str),
         }
     }
 

@@ -323,6 +323,7 @@ impl Core {
                 crowded: &[],
                 portal: None,
                 nonce: &nonce,
+                program: "",
             };
             match advance(self.record(id), &facts, &context) {
                 // In these worlds nobody grants anything.

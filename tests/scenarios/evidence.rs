@@ -35,6 +35,7 @@ fn names(found: &[(String, Option<Value>)]) -> Vec<&str> {
 async fn a_restored_case_keeps_its_event_both_looks_and_arms_ids_of_the_start() {
     let sim = Sim::new(Setup::default());
     let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
+    guard.guard.is_executable("0f1e");
     sim.stop(&aks, &mallory());
     sim.pass(&[&guard], minutes(15)).await;
     assert_eq!(sim.outcomes().await, [Outcome::Restored]);
@@ -45,7 +46,9 @@ async fn a_restored_case_keeps_its_event_both_looks_and_arms_ids_of_the_start() 
     assert_eq!(value(0, "/data/operationName"), Some(stop.into()));
     assert_eq!(value(1, "/properties/powerState/code"), Some("Stopped".into()));
     assert_eq!(value(2, "/properties/powerState/code"), Some("Running".into()));
-    let attempts = sim.closed().await.pop().unwrap().evidence.attempts;
+    let evidence = sim.closed().await.pop().unwrap().evidence;
+    assert_eq!(evidence.programs, [concat!("aks-stop-guard ", env!("CARGO_PKG_VERSION"), ", sha256 0f1e")]);
+    let attempts = evidence.attempts;
     assert_eq!(attempts.len(), 1);
     assert!(attempts[0].ids.request_id.is_some() && attempts[0].ids.correlation_id.is_some(), "{attempts:?}");
 }
