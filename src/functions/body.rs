@@ -12,10 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What each invocation may hold without asking. An ordinary event is 6 KB in its envelope.
-const SMALL_BODY_BYTES: usize = 256 * 1024;
+const SMALL_BODY_BYTES: usize = 64 * 1024;
 
 /// How many bodies may be larger at the same time. Together with the small ones of all parallel invocations they
-/// bound what bodies take: about 24 MiB. A batch of events is a few hundred kilobytes as a rule and is
+/// bound what bodies take: about 12 MiB. A batch of events is a few hundred kilobytes as a rule and is
 /// read in milliseconds, so they need not be side by side.
 const LARGE_BODIES_MAX: usize = 1;
 

@@ -24,9 +24,9 @@ use super::invocation::Invocations;
 use super::server::router;
 
 /// Connections at once. The host opens one for each event that it has in flight and limits nothing: a batch may bring 5,000.
-/// Each takes about 20 KiB here, so 5,000 of them are 100 MiB; these are 5. Further ones wait in the backlog of the socket,
+/// Each takes about 20 KiB here, so 5,000 of them are 100 MiB; these are 2.5, twice as many as are worked on at once. Further ones wait in the backlog of the socket,
 /// where they take nothing of this process; as long as there may be some, connections are closed with their answers.
-pub const CONNECTIONS_MAX: usize = 256;
+pub const CONNECTIONS_MAX: usize = 128;
 
 /// Connections that the kernel keeps until they are accepted: as many as Linux lets it by default (`net.core.somaxconn`). One
 /// beyond that is not refused either; its sender tries again after a second.
