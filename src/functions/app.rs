@@ -32,7 +32,7 @@ const PARALLEL_CLUSTERS: usize = 32;
 
 /// Clusters that are worked on at the same time by all deliveries together, the work after the answer included: bounds
 /// the memory that a flood of stops takes (docs/PERFORMANCE.md). What finds no place comes again.
-pub const PARALLEL_WORK_MAX: usize = 128;
+pub const PARALLEL_WORK_MAX: usize = 64;
 
 /// How long an answer waits for the work to end once all is durable, so that whoever calls by hand sees in one place what
 /// came of it. The work is not cut short by it.
