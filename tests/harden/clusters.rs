@@ -4,7 +4,7 @@ use serde_json::json;
 use simulator::http::now;
 use simulator::world::{Caller, Fault, RequestKind};
 
-use crate::theatre::Theatre;
+use crate::theatre::{SUBSCRIPTION, Theatre, WORKSPACE};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn authorised_ranges_are_set_and_everything_else_of_the_cluster_stays() {
@@ -100,4 +100,23 @@ async fn a_control_plane_is_upgraded_and_done_means_that_it_has_the_version() {
     let stopped = theatre.apply(&to("1.36.1")).await;
     assert!(stopped.code == 1 && stopped.out.contains("refused: the cluster is stopped"), "{}", stopped.out);
     assert_eq!(theatre.writes(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_only_clusters_have_is_not_asked_of_a_container_group() {
+    let theatre = Theatre::new().await;
+    let group = format!(
+        "/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ContainerInstance/containerGroups/g"
+    );
+    for item in [
+        &["authorized-ranges", "--range", "203.0.113.0/24"][..],
+        &["defender-profile", "--workspace", WORKSPACE],
+        &["container-insights", "--workspace", WORKSPACE],
+        &["upgrade", "--to", "1.34.4"],
+    ] {
+        let done = theatre.plan(&[item, &["--cluster", &group]].concat()).await;
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{item:?}: {}", done.err);
+        assert!(done.err.contains("is not a managed cluster\n"), "{item:?}: {}", done.err);
+    }
+    assert_eq!(theatre.azure.world().journal().requests(RequestKind::GetCluster, None), 0);
 }

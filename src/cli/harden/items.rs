@@ -135,7 +135,7 @@ pub(super) struct ProfileArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct InsightsArgs {
     /// Clusters, by their ids
-    #[arg(long, value_name = "ID", num_args = 1.., required = true, value_parser = ClusterId::parse)]
+    #[arg(long, value_name = "ID", num_args = 1.., required = true, value_parser = ClusterId::parse_managed)]
     cluster: Vec<ClusterId>,
     /// The Log Analytics workspace that takes their logs, by its id; it must be there
     #[arg(long, value_name = "ID", value_parser = ResourceId::parse)]
@@ -147,7 +147,7 @@ pub(super) struct InsightsArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct UpgradeArgs {
     /// Clusters, by their ids
-    #[arg(long, value_name = "ID", num_args = 1.., required = true, value_parser = ClusterId::parse)]
+    #[arg(long, value_name = "ID", num_args = 1.., required = true, value_parser = ClusterId::parse_managed)]
     cluster: Vec<ClusterId>,
     /// The whole version, like 1.34.4: one that Azure offers the cluster
     #[arg(long, value_name = "VERSION")]
