@@ -11,7 +11,6 @@ mod refresh;
 mod server;
 mod site;
 
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
@@ -23,6 +22,7 @@ use self::server::{Address, Token};
 use super::operator::{Operator, block_on};
 use super::{Exit, output};
 use crate::config::Environment;
+use crate::domain::text::hex;
 use crate::functions;
 use crate::guard::{Entropy as _, SystemEntropy};
 use crate::store::Store;
@@ -103,11 +103,7 @@ fn token() -> Option<Token> {
     if !SystemEntropy.fill(&mut random) {
         return None;
     }
-    Some(Token::new(random.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })))
+    Some(Token::new(hex(&random)))
 }
 
 #[cfg(test)]

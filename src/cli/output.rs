@@ -25,11 +25,6 @@ pub(super) fn has_colours(environment: &Environment) -> bool {
     std::io::stdout().is_terminal() && environment.get("NO_COLOR").is_none()
 }
 
-/// A text in a colour, by the code of a terminal, if there are colours.
-pub(super) fn painted(code: &str, text: &str, colour: bool) -> String {
-    if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
-}
-
 /// Shows how far a long work is, in place of what was shown before; nothing where nobody watches.
 pub(super) fn progress(text: &str) {
     let mut error = std::io::stderr().lock();

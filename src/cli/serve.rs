@@ -13,6 +13,7 @@ use super::{Exit, wiring};
 use crate::azure::HttpTransport;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Environment, FirstSettings, Settings};
+use crate::domain::text::hex;
 use crate::functions::envelope::{HttpRequest, RawEvent};
 use crate::functions::{self, Announced, App, HttpOutput, Invocations, Outcome};
 use crate::store::Location;
@@ -101,13 +102,12 @@ impl Starting {
     }
 
     /// Tells the guard the digest of its executable, for evidence. Not at the start: to read some 20 MB would keep the first event waiting.
-    async fn know_itself(&self) {
-        let guard = self.app.wait().await.guard();
+    async fn know_itself(&self, app: &App) {
         let know = async {
             match tokio::task::spawn_blocking(own_digest).await {
                 Ok(Ok(sha256)) => {
                     tracing::info!(sha256, "the executable");
-                    guard.is_executable(&sha256);
+                    app.guard().is_executable(&sha256);
                 }
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "the executable can't be read: evidence names its version only")
@@ -123,7 +123,7 @@ impl Starting {
 fn own_digest() -> std::io::Result<String> {
     let mut digest = Sha256::new();
     std::io::copy(&mut File::open("/proc/self/exe")?, &mut digest)?;
-    Ok(digest.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
+    Ok(hex(&digest.finalize()))
 }
 
 #[async_trait]
@@ -133,8 +133,8 @@ impl Invocations for Starting {
     }
 
     async fn sweep(&self) -> Outcome {
-        self.know_itself().await;
-        self.app.wait().await.sweep().await
+        let app = self.app.wait().await;
+        futures::join!(app.sweep(), self.know_itself(app)).0
     }
 
     async fn evaluate(&self, request: &HttpRequest) -> HttpOutput {

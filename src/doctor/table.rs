@@ -49,5 +49,5 @@ fn painted(standing: Standing, colour: bool) -> String {
         Standing::Warning => "33",
         Standing::Fault => "31",
     };
-    if colour { format!("\u{1b}[{code}m{word}\u{1b}[0m") } else { word }
+    text::painted(code, &word, colour)
 }

@@ -8,8 +8,6 @@
 
 mod members;
 
-use std::fmt::Write as _;
-
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -20,7 +18,7 @@ use super::claims::CLAIMS_READ;
 use super::resource_id::{ClusterId, IdError, SubscriptionId};
 use super::resource_kind::ResourceKind;
 use super::role::Role;
-use super::text::clean;
+use super::text::{clean, hex};
 use super::verbatim::Verbatim;
 use members::{Elements, elements, pick, text};
 
@@ -328,11 +326,7 @@ fn event_id(id: Option<&RawValue>, json: &str) -> String {
     match id.and_then(filled) {
         Some(id) if id.chars().count() <= EVENT_ID_CHARS_MAX => clean(&id, EVENT_ID_CHARS_MAX),
         Some(_) | None => {
-            Sha256::digest(json.as_bytes()).iter().take(16).fold("sha256-".to_owned(), |mut id, byte| {
-                // Writing to a String can't fail.
-                let _ = write!(id, "{byte:02x}");
-                id
-            })
+            format!("sha256-{}", hex(Sha256::digest(json.as_bytes()).iter().take(16)))
         }
     }
 }

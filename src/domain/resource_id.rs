@@ -165,7 +165,7 @@ impl ClusterId {
     /// The key under which the cluster's record is stored.
     pub fn key(&self) -> ClusterKey {
         let digest = Sha256::digest(self.lower.as_bytes());
-        ClusterKey(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+        ClusterKey(super::text::hex(digest.iter().take(16)))
     }
 }
 

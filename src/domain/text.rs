@@ -53,6 +53,20 @@ pub fn utc(at: Timestamp) -> String {
     at.strftime("%F %T UTC").to_string()
 }
 
+/// Bytes in lower-case hex.
+pub fn hex<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> String {
+    bytes.into_iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A text in a colour, by the code of a terminal (ECMA-48, SGR), if there are colours.
+pub fn painted(code: &str, text: &str, colour: bool) -> String {
+    if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
 /// Characters that change how the text around them is shown, or that can't be seen.
 fn is_harmful(c: char) -> bool {
     if c.is_ascii() {

@@ -70,7 +70,7 @@ impl fmt::Debug for Verbatim {
 
 /// SHA-256 in lower-case hex.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    super::text::hex(&Sha256::digest(bytes))
 }
 
 /// The text without credentials, and how many there were.

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use crate::case::{RecentStops, Record};
+use crate::domain::text::hex;
 use crate::domain::{Caller, ClusterId, ClusterKey, SubscriptionId};
 use crate::mutant::Mutant;
 use crate::store::{PathName, Prefix, StatePath, StopHour, StoreError};
@@ -67,7 +68,7 @@ impl Lists {
 /// Stands for a caller in a name: 16 hex digits.
 fn caller_digest(caller: &Caller) -> String {
     let digest = Sha256::digest(caller.identity().unwrap_or("unknown").as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(digest.iter().take(8))
 }
 
 impl Guard {

@@ -1,6 +1,7 @@
 //! Random values that tell our own writes and starts from others'.
 
 use super::Guard;
+use crate::domain::text::hex;
 
 /// Where random bytes come from, as a port: a simulation hands in bytes that it can repeat.
 pub trait Entropy: Send + Sync {
@@ -22,11 +23,7 @@ impl Entropy for SystemEntropy {
 /// caller's write then counts as somebody else's and is decided again.
 pub(super) fn of(entropy: &dyn Entropy) -> String {
     let mut bytes = [0_u8; 16];
-    if entropy.fill(&mut bytes) {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    } else {
-        String::new()
-    }
+    if entropy.fill(&mut bytes) { hex(&bytes) } else { String::new() }
 }
 
 impl Guard {

@@ -18,6 +18,7 @@ use super::hierarchy::{self, Hierarchy};
 use super::memo::Memo;
 use super::table::{self, Row};
 use super::{Policies, PolicyFile, Ranked, SCHEMA, Source, annotation, literal};
+use crate::domain::text::hex;
 
 /// Most files: a folder with more was not meant as policies.
 const FILES_MAX: usize = 64;
@@ -299,7 +300,7 @@ fn digest(files: &[PolicyFile<'_>]) -> String {
         digest.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
         digest.update(text);
     }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest.finalize())
 }
 
 /// Faults on their way, with the number of their file.

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use super::finding::{Check, Finding};
 use super::report::{ClusterReport, Report, SubscriptionReport};
 use crate::domain::Severity;
-use crate::domain::text::percent_encoded;
+use crate::domain::text::{hex, percent_encoded};
 
 /// Where the schema of this version is.
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
@@ -85,5 +85,5 @@ fn fingerprint(about: &str, finding: &Finding) -> String {
         digest.update(part.to_lowercase().as_bytes());
         digest.update([0]);
     }
-    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex(digest.finalize().iter().take(16))
 }

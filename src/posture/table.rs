@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::finding::{Check, Finding};
 use super::report::{ClusterReport, Report, SubscriptionReport};
 use crate::domain::Severity;
-use crate::domain::text::clean;
+use crate::domain::text::{self, clean};
 
 /// Commands that are shown of one kind of finding; the others are in the JSON.
 const COMMANDS_SHOWN: usize = 4;
@@ -72,7 +72,7 @@ fn painted(severity: Severity, word: &str, colour: bool) -> String {
         Severity::Low => "36",
         Severity::Info => "2",
     };
-    if colour { format!("\u{1b}[{code}m{word}\u{1b}[0m") } else { word.to_owned() }
+    text::painted(code, word, colour)
 }
 
 fn notes(report: &Report) -> Vec<String> {

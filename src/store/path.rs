@@ -8,6 +8,7 @@ use jiff::tz::Offset;
 use object_store::path::Path;
 use sha2::{Digest, Sha256};
 
+use crate::domain::text::hex;
 use crate::domain::{ClusterKey, SubscriptionId};
 use crate::mutant::Mutant;
 
@@ -349,7 +350,7 @@ impl PathName {
     /// A name for anything at all: half a SHA-256, in hex. Equal input gives equal names.
     pub fn digest(anything: impl AsRef<[u8]>) -> Self {
         let digest = Sha256::digest(anything.as_ref());
-        Self(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+        Self(hex(digest.iter().take(16)))
     }
 
     /// The name as text.

@@ -11,7 +11,6 @@ use super::Board;
 use crate::case::{Case, Record};
 use crate::cli::stored::by_id::{self, Found};
 use crate::cli::stored::evidence;
-use crate::cli::stored::read::cluster_of;
 use crate::domain::ClusterId;
 use crate::store::OpenMarker;
 
@@ -42,13 +41,7 @@ pub(super) struct Read {
     pub(super) record: Result<Record, String>,
     /// Whether the words that it rests on are there.
     pub(super) evidence: Vec<evidence::Found>,
-    of_case: Option<ClusterId>,
-}
-
-impl Read {
-    pub(super) fn cluster(&self) -> Option<&ClusterId> {
-        self.record.as_ref().ok().map(|record| &record.cluster).or(self.of_case.as_ref())
-    }
+    pub(super) cluster: Option<ClusterId>,
 }
 
 /// What there is to show.
@@ -87,12 +80,11 @@ impl Board {
         }
         let (began, now) = (Instant::now(), self.now());
         match by_id::find(&self.store, id, now).await {
-            Ok(Found { case, record, .. }) => {
+            Ok(Found { case, record, cluster, .. }) => {
                 let evidence = evidence::read_all(&self.store, id, &case.evidence).await;
                 let evidence = evidence.into_iter().map(evidence::Found::without_bytes).collect();
-                let of_case = cluster_of(&case, &id.key);
                 let record = record.map_err(|error| format!("{error:#}"));
-                let read = Kept { read: Arc::new(Read { case, record, of_case, evidence }), at: now, began };
+                let read = Kept { read: Arc::new(Read { case, record, cluster, evidence }), at: now, began };
                 Ok(kept.insert(read).shown(None))
             }
             Err(error) => {

@@ -64,7 +64,7 @@ impl CaseView {
     pub(super) fn of(shown: &Shown, now: Timestamp) -> Self {
         let case = &shown.read.case;
         let record = shown.read.record.as_ref().ok();
-        let cluster = shown.read.cluster();
+        let cluster = shown.read.cluster.as_ref();
         let (receipts, waiting) = (receipts(case, record), waiting(case, record));
         let evidence = &shown.read.evidence;
         let story = Story { case, cluster, receipts, waiting, evidence, now, colour: false };

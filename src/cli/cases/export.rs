@@ -16,7 +16,6 @@ use crate::case::{Mode, NoIncident, Record, incident_now};
 use crate::cli::operator::{Operator, block_on};
 use crate::cli::stored::by_id::{self, case_id, find};
 use crate::cli::stored::evidence::{Found, Kept, read_all};
-use crate::cli::stored::read::cluster_of;
 use crate::cli::{Exit, offline, output};
 use crate::config::{Environment, Settings};
 use crate::domain::text::{clean, utc};
@@ -77,7 +76,7 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
     .with_context(|| format!("case `{shown}`"))?;
     let is_whole = exported.warn_of_what_is_not_there();
     let at = exported.found.case.opened_at;
-    let files = exported.files(&args.id, &Settings::read(environment), now)?;
+    let files = exported.files(&Settings::read(environment), now)?;
     let bytes = archive(&shown, files, at).context("the archive can't be made")?;
     match &to {
         None => std::io::stdout().lock().write_all(&bytes).context("standard output")?,
@@ -130,12 +129,11 @@ impl Exported {
     }
 
     /// All that goes into the archive.
-    fn files(&self, id: &OpenMarker, settings: &Settings, now: Timestamp) -> anyhow::Result<Files> {
+    fn files(&self, settings: &Settings, now: Timestamp) -> anyhow::Result<Files> {
         let (case, record) = (&self.found.case, self.found.record.as_ref().ok());
         // What is over does not change with the time of looking at it.
         let at = case.closed_at.unwrap_or(now);
-        let of_case = cluster_of(case, &id.key);
-        let cluster = record.map(|record| &record.cluster).or(of_case.as_ref());
+        let cluster = self.found.cluster.as_ref();
         let mut files = Files::new();
         let stored = match &self.found.archived {
             Some(bytes) => bytes.to_vec(),

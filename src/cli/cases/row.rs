@@ -5,9 +5,8 @@ use serde::Serialize;
 
 use super::age::age;
 use crate::case::{Case, CaseId, Mode};
-use crate::cli::output;
 use crate::cli::stored::walk::StoredCase;
-use crate::domain::text::{clean, utc};
+use crate::domain::text::{clean, painted, utc};
 use crate::domain::{Caller, ClusterId};
 
 /// Width of the ids: a key, `-`, and seconds since 1970.
@@ -131,7 +130,7 @@ impl Tone {
             Self::Good => "32",
             Self::Quiet => "2",
         };
-        output::painted(code, text, colour)
+        painted(code, text, colour)
     }
 }
 

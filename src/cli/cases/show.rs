@@ -11,7 +11,6 @@ use crate::case::{Case, Record, sentences_now};
 use crate::cli::operator::{Operator, block_on};
 use crate::cli::stored::by_id::{Found, case_id, find};
 use crate::cli::stored::evidence::{self, read_all};
-use crate::cli::stored::read::cluster_of;
 use crate::cli::{Exit, Format, output};
 use crate::config::Environment;
 use crate::store::OpenMarker;
@@ -39,7 +38,7 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
     };
     let now = operator.now();
     let shown = format!("{}-{}", args.id.key, args.id.generation);
-    let (Found { case, record, .. }, evidence) = block_on(async {
+    let (Found { case, record, cluster, .. }, evidence) = block_on(async {
         let found = find(&operator.store, &args.id, now).await?;
         let evidence = read_all(&operator.store, &args.id, &found.case.evidence).await;
         Ok((found, evidence))
@@ -52,8 +51,7 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
             None
         }
     };
-    let of_case = cluster_of(&case, &args.id.key);
-    let cluster = record.as_ref().map(|record| &record.cluster).or(of_case.as_ref());
+    let cluster = cluster.as_ref();
     let receipts = receipts(&case, record.as_ref());
     let waiting = waiting(&case, record.as_ref());
     match args.output {

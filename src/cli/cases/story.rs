@@ -9,9 +9,8 @@ use super::row::{state, tone, verdict};
 use crate::case::evidence::Attempt;
 use crate::case::outbox::{Message, Receipt};
 use crate::case::{Asked, Case, Evidence, IntentState, Stop, StopSource, Verdict, sentences_now};
-use crate::cli::output;
 use crate::cli::stored::evidence::Found;
-use crate::domain::text::{clean, utc};
+use crate::domain::text::{clean, painted, utc};
 use crate::domain::{Caller, ClusterId, RequestIds};
 
 /// Longest line, in characters: a remedy with a command has fewer.
@@ -107,7 +106,7 @@ pub(super) fn story(of: &Story<'_>) -> String {
         lines: timeline.map(|entry| line(entry.at, &entry.text)).collect(),
     });
     for Section { head, lines } in &sections {
-        let _ = writeln!(text, "\n{}", output::painted("1", head, *colour));
+        let _ = writeln!(text, "\n{}", painted("1", head, *colour));
         for Line { name, text: what } in lines {
             let _ = match name {
                 Some(name) => writeln!(text, "  {name:NAME$}  {what}"),

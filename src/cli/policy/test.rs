@@ -15,7 +15,7 @@ use super::{junit, words};
 use crate::cli::{Exit, offline, output};
 use crate::config::{Environment, POLICIES_DEFAULT, POLICIES_SETTING, load_policy_files};
 use crate::domain::Severity;
-use crate::domain::text::clean;
+use crate::domain::text::{clean, painted};
 use crate::policy::{Answer, Policies, RestartQuestion, StopQuestion};
 
 /// Longest name of a case, in characters.
@@ -294,7 +294,7 @@ fn undetermined(coverage: &Coverage) -> impl Iterator<Item = &(String, usize, St
 }
 
 fn human(results: &[FileResult], coverage: &Coverage, colour: bool) -> String {
-    let paint = |code: &str, word: &str| output::painted(code, word, colour);
+    let paint = |code: &str, word: &str| painted(code, word, colour);
     let mut told = String::new();
     for file in results {
         // Writing to a String can't fail.

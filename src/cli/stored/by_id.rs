@@ -7,8 +7,9 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
+use super::read::cluster_of;
 use crate::case::{Case, CaseId, Record};
-use crate::domain::ClusterKey;
+use crate::domain::{ClusterId, ClusterKey};
 use crate::store::{CasePath, OpenMarker, StatePath, Store};
 
 /// Days after a case was opened on which its end is looked for in the archive: people rarely leave one waiting for longer, and so
@@ -36,6 +37,16 @@ pub(in crate::cli) struct Found {
     pub(in crate::cli) archived: Option<Bytes>,
     /// The record of its cluster; an archived case may be read without it.
     pub(in crate::cli) record: anyhow::Result<Record>,
+    /// Its cluster, if anything that can be read tells it.
+    pub(in crate::cli) cluster: Option<ClusterId>,
+}
+
+impl Found {
+    fn of(id: &OpenMarker, case: Case, archived: Option<Bytes>, record: anyhow::Result<Record>) -> Self {
+        let of_record = record.as_ref().ok().map(|record| record.cluster.clone());
+        let cluster = of_record.or_else(|| cluster_of(&case, &id.key));
+        Self { case, archived, record, cluster }
+    }
 }
 
 /// The case, and the record of its cluster.
@@ -55,13 +66,13 @@ pub(in crate::cli) async fn find(store: &Store, id: &OpenMarker, now: Timestamp)
     if let Ok(read) = &record {
         let of_record = read.episode.clone().into_case()?;
         if let Some(case) = of_record.filter(|case| case.id == wanted) {
-            return Ok(Found { case, archived: None, record });
+            return Ok(Found::of(id, case, None, record));
         }
     }
     match archived(store, id, now).await? {
         Some(bytes) => {
             let case = serde_json::from_slice(&bytes).context("it is damaged")?;
-            Ok(Found { case, archived: Some(bytes), record })
+            Ok(Found::of(id, case, Some(bytes), record))
         }
         None => {
             record?;

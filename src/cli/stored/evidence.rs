@@ -74,11 +74,9 @@ impl Found {
 
 /// Reads all that a case names, in the order of its story.
 pub(in crate::cli) async fn read_all(store: &Store, case: &OpenMarker, evidence: &Evidence) -> Vec<Found> {
-    let mut exhibits: Vec<(String, Exhibit)> = Vec::new();
-    for (name, exhibit) in evidence.exhibits() {
-        exhibits.push((name, exhibit.clone()));
-    }
-    let reads = exhibits.into_iter().map(|(name, exhibit)| find(store, case, name, exhibit));
+    let exhibits = evidence.exhibits();
+    let reads: Vec<_> =
+        exhibits.into_iter().map(|(name, exhibit)| find(store, case, name, exhibit.clone())).collect();
     stream::iter(reads).buffered(READS_AT_ONCE).collect().await
 }
 

@@ -11,7 +11,6 @@ use crate::case::{Case, CaseId, Record};
 use crate::cli::cases::row::state;
 use crate::cli::cases::show::receipts;
 use crate::cli::stored::by_id::{case_id, find};
-use crate::cli::stored::read::cluster_of;
 use crate::domain::incident::TimelineEntry;
 use crate::domain::{ClusterId, ClusterKey};
 use crate::store::{Etag, OpenMarker, Prefix, StatePath, Store, Stored};
@@ -238,10 +237,7 @@ impl WatchOne {
         seen: &mut Seen,
     ) -> anyhow::Result<()> {
         let found = find(store, &self.id, now).await?;
-        let record = found.record.as_ref().ok();
-        let of_case = cluster_of(&found.case, &self.id.key);
-        let cluster = record.map(|record| &record.cluster).or(of_case.as_ref());
-        let of = (&found.case, cluster, record);
+        let of = (&found.case, found.cluster.as_ref(), found.record.as_ref().ok());
         self.told = Some(Told::tell(self.told.as_ref(), of, Past::Whole, &mut seen.news));
         Ok(())
     }
