@@ -3,5 +3,7 @@
 pub(super) mod by_id;
 pub(super) mod evidence;
 pub(super) mod read;
+#[cfg(test)]
+pub(super) mod troubled;
 pub(super) mod walk;
 pub(super) mod window;

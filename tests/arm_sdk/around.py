@@ -31,16 +31,14 @@ from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions
 from azure.mgmt.security import SecurityCenter
 from azure.mgmt.security.models import Extension, Pricing
 
-from check import POLLING_INTERVAL_SECONDS, BearerOverHttp, NoCredential, identity_token, raises
+from check import POLLING_INTERVAL_SECONDS, raises, sdk_client
 
 
 def main(url, header, cluster_id):
     _, _, subscription, _, group, _, _, _, name = cluster_id.split("/")
-    token = identity_token(url, header)
 
     def client(kind, **more):
-        policy = BearerOverHttp(token)
-        return kind(NoCredential(), subscription, base_url=url, authentication_policy=policy, **more)
+        return sdk_client(url, header, kind, subscription, **more)
 
     aks = client(ContainerServiceClient)
     found = [cluster.name for cluster in aks.managed_clusters.list()]
@@ -126,7 +124,7 @@ def main(url, header, cluster_id):
     print("ok data collection rules and their associations")
     add_on(aks, group, name, workspace.id)
     print("ok the monitoring add-on, and none on a cluster that was changed meanwhile")
-    graph = ResourceGraphClient(NoCredential(), base_url=url, authentication_policy=BearerOverHttp(token))
+    graph = sdk_client(url, header, ResourceGraphClient)
     fleet(graph, subscription, [name, "aks-2", "aks-3"])
     print("ok resource graph, page by page")
 

@@ -44,6 +44,12 @@ def identity_token(url, header):
         return json.load(answer)["access_token"]
 
 
+def sdk_client(url, header, kind, *subscription, **more):
+    """A client of the SDK for this simulator; not every kind is of one subscription."""
+    policy = BearerOverHttp(identity_token(url, header))
+    return kind(NoCredential(), *subscription, base_url=url, authentication_policy=policy, **more)
+
+
 def control(url, path, body=None):
     data = json.dumps(body).encode() if body else b""
     urllib.request.urlopen(urllib.request.Request(f"{url}/_sim/{path}", data=data), timeout=10).close()
@@ -63,14 +69,10 @@ def raises(kind, status, code, call):
 
 def main(url, header, cluster_id):
     _, _, subscription, _, group, _, _, _, name = cluster_id.split("/")
-    client = ContainerServiceClient(
-        NoCredential(),
-        subscription,
-        base_url=url,
-        authentication_policy=BearerOverHttp(identity_token(url, header)),
-        polling_interval=POLLING_INTERVAL_SECONDS,
+    aks = sdk_client(
+        url, header, ContainerServiceClient, subscription, polling_interval=POLLING_INTERVAL_SECONDS
     )
-    clusters = client.managed_clusters
+    clusters = aks.managed_clusters
 
     def finish(poller):
         """Lets Azure end the operation, then lets the SDK find out."""

@@ -13,24 +13,22 @@ from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 from check import (
     POLLING_INTERVAL_SECONDS,
     POLLING_TIMEOUT_SECONDS,
-    BearerOverHttp,
-    NoCredential,
     control,
-    identity_token,
     raises,
+    sdk_client,
 )
 
 
 def main(url, header, group_id):
     _, _, subscription, _, resource_group, _, _, _, name = group_id.split("/")
-    client = ContainerInstanceManagementClient(
-        NoCredential(),
+    instances = sdk_client(
+        url,
+        header,
+        ContainerInstanceManagementClient,
         subscription,
-        base_url=url,
-        authentication_policy=BearerOverHttp(identity_token(url, header)),
         polling_interval=POLLING_INTERVAL_SECONDS,
     )
-    groups = client.container_groups
+    groups = instances.container_groups
 
     def expect(state):
         group = groups.get(resource_group, name)

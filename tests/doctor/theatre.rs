@@ -104,17 +104,13 @@ impl Theatre {
     }
 
     pub(crate) async fn run_alone(&self, arguments: &[&str]) -> Done {
-        let secret = self.azure.world().settings().identity_secret.clone();
         let output = Command::new(env!("CARGO_BIN_EXE_aks-stop-guard"))
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
             .arg("doctor")
             .args(arguments)
             .env_clear()
+            .envs(self.azure.asked_by())
             .envs([
-                ("STOP_GUARD_ARM_ENDPOINT", self.azure.url()),
-                ("STOP_GUARD_CREDENTIAL", "managed-identity"),
-                ("IDENTITY_ENDPOINT", &format!("{}/msi/token", self.azure.url())),
-                ("IDENTITY_HEADER", &secret),
                 ("STOP_GUARD_STATE", "UseDevelopmentStorage=true"),
                 ("STOP_GUARD_STATE_CONTAINER", &self.container),
                 ("AZURITE_BLOB_STORAGE_URL", &self.azurite.url),

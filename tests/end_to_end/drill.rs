@@ -30,18 +30,14 @@ async fn stage(container: &str, policy: &str) -> (Theatre, ClusterId) {
 }
 
 async fn drill(theatre: &Theatre, container: &str, group: &ClusterId, arguments: &[&str]) -> Done {
-    let secret = theatre.stage.azure.world().settings().identity_secret.clone();
     let output = Command::new(env!("CARGO_BIN_EXE_aks-stop-guard"))
         .args(["drill", "--group", &group.to_string()])
         .args(arguments)
         .env_clear()
+        .envs(theatre.stage.azure.asked_by())
         .envs([
             ("STOP_GUARD_SUBSCRIPTIONS", RETAIL),
-            ("STOP_GUARD_ARM_ENDPOINT", theatre.stage.azure.url()),
-            ("STOP_GUARD_CREDENTIAL", "managed-identity"),
             ("AZURE_CLIENT_ID", &operator().app_id),
-            ("IDENTITY_ENDPOINT", &format!("{}/msi/token", theatre.stage.azure.url())),
-            ("IDENTITY_HEADER", &secret),
             ("STOP_GUARD_STATE", "UseDevelopmentStorage=true"),
             ("STOP_GUARD_STATE_CONTAINER", container),
             ("AZURITE_BLOB_STORAGE_URL", theatre.azurite_url()),

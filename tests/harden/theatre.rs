@@ -68,20 +68,13 @@ impl Theatre {
     }
 
     pub(crate) async fn run(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Done {
-        let secret = self.azure.world().settings().identity_secret.clone();
-        let identity = format!("{}/msi/token", self.azure.url());
         let output = Command::new(env!("CARGO_BIN_EXE_aks-stop-guard"))
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
             .arg("harden")
             .args(arguments)
             .env_clear()
-            .envs([
-                ("STOP_GUARD_ARM_ENDPOINT", self.azure.url()),
-                ("STOP_GUARD_CREDENTIAL", "managed-identity"),
-                ("IDENTITY_ENDPOINT", &identity),
-                ("IDENTITY_HEADER", &secret),
-                ("STOP_GUARD_SPEED_UP", SPEED_UP),
-            ])
+            .envs(self.azure.asked_by())
+            .env("STOP_GUARD_SPEED_UP", SPEED_UP)
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .kill_on_drop(true)

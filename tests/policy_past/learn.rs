@@ -64,14 +64,8 @@ impl Past {
     }
 
     async fn run(&self, arguments: &[&str]) -> Done {
-        let secret = self.azure.world().settings().identity_secret.clone();
-        let identity = format!("{}/msi/token", self.azure.url());
-        let environment = [
-            ("STOP_GUARD_ARM_ENDPOINT", self.azure.url()),
-            ("STOP_GUARD_CREDENTIAL", "managed-identity"),
-            ("IDENTITY_ENDPOINT", &identity),
-            ("IDENTITY_HEADER", &secret),
-        ];
+        let settings = self.azure.asked_by();
+        let environment = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
         run(&[&["policy"], arguments].concat(), &environment).await
     }
 }

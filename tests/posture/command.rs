@@ -74,20 +74,13 @@ impl Theatre {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let secret = self.azure.world().settings().identity_secret.clone();
-        let identity = format!("{}/msi/token", self.azure.url());
         let mut command = Command::new(env!("CARGO_BIN_EXE_aks-stop-guard"));
         command
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
             .arg("posture")
             .args(arguments)
             .env_clear()
-            .envs([
-                ("STOP_GUARD_ARM_ENDPOINT", self.azure.url()),
-                ("STOP_GUARD_CREDENTIAL", "managed-identity"),
-                ("IDENTITY_ENDPOINT", &identity),
-                ("IDENTITY_HEADER", &secret),
-            ])
+            .envs(self.azure.asked_by())
             .stdin(Stdio::null())
             .kill_on_drop(true);
         command

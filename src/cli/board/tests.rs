@@ -1,17 +1,8 @@
-use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
+use futures::FutureExt as _;
 use futures::future::join_all;
-use futures::stream::{self, BoxStream};
-use futures::{FutureExt as _, StreamExt as _};
-use object_store::memory::InMemory;
-use object_store::path::Path;
-use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
-};
 use simulator::corpus::corpus;
 
 use super::closed_view::Filter;
@@ -19,92 +10,22 @@ use super::refresh::WAIT_MAX;
 use super::site::Site;
 use super::*;
 use crate::case::{Episode, Held, Record};
+use crate::cli::stored::troubled::{Trouble, Troubled};
 use crate::store::{CasePath, OpenMarker, StatePath};
 
-/// A store in memory that counts what is asked, and may be away.
-#[derive(Debug, Default)]
-struct Counted {
-    inner: InMemory,
-    is_away: AtomicBool,
-    reads: AtomicUsize,
-    lists: AtomicUsize,
-}
-
-impl Counted {
-    fn is_away(&self, away: bool) {
-        self.is_away.store(away, Ordering::SeqCst);
-    }
-
-    /// Reads and lists since it was asked last.
-    fn asked(&self) -> (usize, usize) {
-        (self.reads.swap(0, Ordering::SeqCst), self.lists.swap(0, Ordering::SeqCst))
-    }
-
-    fn denied() -> Error {
-        Error::PermissionDenied { path: "x".to_owned(), source: "no".into() }
-    }
-}
-
-impl fmt::Display for Counted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("counted")
-    }
-}
-
-#[async_trait]
-impl ObjectStore for Counted {
-    async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        self.inner.put_opts(path, payload, options).await
-    }
-
-    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
-        self.reads.fetch_add(1, Ordering::SeqCst);
-        if self.is_away.load(Ordering::SeqCst) {
-            Err(Self::denied())
-        } else {
-            self.inner.get_opts(path, options).await
-        }
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.lists.fetch_add(1, Ordering::SeqCst);
-        if self.is_away.load(Ordering::SeqCst) {
-            return stream::once(async { Err(Self::denied()) }).boxed();
-        }
-        self.inner.list(prefix)
-    }
-
-    fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(paths)
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        path: &Path,
-        options: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(path, options).await
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.inner.copy_opts(from, to, options).await
-    }
-}
+/// All of the store says no.
+const AWAY: Option<(&str, Trouble)> = Some(("", Trouble::Denies));
 
 /// A board over a store in memory, at a time that stands still.
 struct Desk {
-    objects: Arc<Counted>,
+    objects: Arc<Troubled>,
     board: Arc<Board>,
     site: Site,
 }
 
 impl Desk {
     fn new() -> Self {
-        let objects = Arc::new(Counted::default());
+        let objects = Arc::new(Troubled::default());
         let store = Store::over(objects.clone(), objects.clone());
         let now: Timestamp = "2026-09-14T18:15:10Z".parse().unwrap();
         let board = Arc::new(Board::new(store, Box::new(move || now)));
@@ -150,7 +71,7 @@ async fn while_the_store_is_away_what_was_known_last_is_shown_with_its_age() {
     let id = desk.put(&held()).await;
     let (overview, case) = (desk.overview().await, desk.case(&id).await);
     assert!(overview.contains("1 open case<") && !overview.contains("Not read"), "{overview}");
-    desk.objects.is_away(true);
+    desk.objects.be(AWAY);
     later().await;
     for (page, what) in
         [(desk.overview().await, "the cases"), (desk.case(&id).await, "the store denied access")]
@@ -163,7 +84,7 @@ async fn while_the_store_is_away_what_was_known_last_is_shown_with_its_age() {
         assert!(page.contains(&format!("<strong>Not read:</strong> {what}")), "{page}");
         assert!(page.contains("Shown is what was known at 2026-09-14 18:15:10 UTC"), "{page}");
     }
-    desk.objects.is_away(false);
+    desk.objects.be(None);
     later().await;
     assert_eq!((desk.overview().await, desk.case(&id).await), (overview, case));
 }
@@ -171,7 +92,7 @@ async fn while_the_store_is_away_what_was_known_last_is_shown_with_its_age() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_was_never_there_is_named() {
     let desk = Desk::new();
-    desk.objects.is_away(true);
+    desk.objects.be(AWAY);
     let page = desk.overview().await;
     assert!(page.contains("<strong>Not read:</strong> the cases") && page.contains("the holds"), "{page}");
     assert!(page.contains("Reading the state"), "nothing is known: not that nothing is open: {page}");

@@ -79,6 +79,16 @@ impl Azure {
         &self.url
     }
 
+    /// The settings with which a guard or a command asks it, as a managed identity.
+    pub fn asked_by(&self) -> [(&'static str, String); 4] {
+        [
+            ("STOP_GUARD_ARM_ENDPOINT", self.url.clone()),
+            ("STOP_GUARD_CREDENTIAL", "managed-identity".to_owned()),
+            ("IDENTITY_ENDPOINT", format!("{}/msi/token", self.url)),
+            ("IDENTITY_HEADER", self.world().settings().identity_secret.clone()),
+        ]
+    }
+
     /// The world. Locked for as long as the guard is held: don't hold it over an `await`.
     pub fn world(&self) -> MutexGuard<'_, World> {
         self.shared.world()

@@ -1,106 +1,18 @@
-use std::fmt;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use futures::stream::BoxStream;
-use object_store::memory::InMemory;
-use object_store::path::Path;
-use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
-};
 use tokio::time::timeout;
 
 use super::*;
 use crate::case::{Episode, Record};
+use crate::cli::stored::troubled::{Trouble, Troubled};
 use crate::store::StatePath;
 
-/// What a folder does when it is listed, or a blob when it is read.
-#[derive(Debug, Clone, Copy)]
-enum Trouble {
-    /// It never answers.
-    Hangs,
-    /// It says no.
-    Denies,
-    /// It answers in two parts with pauses before both.
-    IsSlow,
-}
-
-/// A store in memory of which paths that begin so are in trouble.
-#[derive(Debug)]
-struct Troubled {
-    inner: InMemory,
-    at: Option<(&'static str, Trouble)>,
-}
-
-impl Troubled {
-    fn trouble(&self, path: Option<&Path>) -> Option<Trouble> {
-        let path = path.map(|path| path.as_ref()).unwrap_or_default();
-        self.at.filter(|(start, _)| path.starts_with(start)).map(|(_, trouble)| trouble)
-    }
-}
-
-fn denied() -> Error {
-    Error::PermissionDenied { path: "x".to_owned(), source: "no".into() }
-}
-
-#[async_trait]
-impl ObjectStore for Troubled {
-    async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        self.inner.put_opts(path, payload, options).await
-    }
-
-    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
-        match self.trouble(Some(path)) {
-            Some(Trouble::Hangs) => std::future::pending().await,
-            Some(Trouble::Denies) => Err(denied()),
-            Some(Trouble::IsSlow) => {
-                for _ in 0..2 {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                self.inner.get_opts(path, options).await
-            }
-            None => self.inner.get_opts(path, options).await,
-        }
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        match self.trouble(prefix) {
-            Some(Trouble::Hangs) => stream::pending().boxed(),
-            Some(Trouble::Denies) => stream::once(async { Err(denied()) }).boxed(),
-            Some(Trouble::IsSlow) | None => self.inner.list(prefix),
-        }
-    }
-
-    fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(paths)
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        path: &Path,
-        options: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(path, options).await
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.inner.copy_opts(from, to, options).await
-    }
-}
-
-impl fmt::Display for Troubled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Troubled")
-    }
-}
-
 fn store(state: Option<(&'static str, Trouble)>, cases: Option<(&'static str, Trouble)>) -> Store {
-    let troubled = |at| Arc::new(Troubled { inner: InMemory::new(), at });
+    let troubled = |at| {
+        let objects = Arc::new(Troubled::default());
+        objects.be(at);
+        objects
+    };
     Store::over(troubled(state), troubled(cases))
 }
 

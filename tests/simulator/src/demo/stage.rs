@@ -281,7 +281,6 @@ fn identity(plan: &Plan) -> Caller {
 /// The app settings, as the Function app in Azure would have them, with everything on loopback.
 fn app_settings(plan: &Plan, azure: &Azure) -> Vec<(String, String)> {
     let subscriptions: Vec<&str> = plan.subscriptions.iter().map(|guarded| guarded.id.as_str()).collect();
-    let identity_header = azure.world().settings().identity_secret.clone();
     let settings = [
         ("STOP_GUARD_MODE", "act".to_owned()),
         ("STOP_GUARD_EVALUATE", "explain".to_owned()),
@@ -289,10 +288,6 @@ fn app_settings(plan: &Plan, azure: &Azure) -> Vec<(String, String)> {
         ("STOP_GUARD_STATE", "UseDevelopmentStorage=true".to_owned()),
         ("STOP_GUARD_STATE_CONTAINER", plan.container.clone()),
         ("AZURITE_BLOB_STORAGE_URL", plan.azurite_url.clone()),
-        ("STOP_GUARD_ARM_ENDPOINT", azure.url().to_owned()),
-        ("STOP_GUARD_CREDENTIAL", "managed-identity".to_owned()),
-        ("IDENTITY_ENDPOINT", format!("{}/msi/token", azure.url())),
-        ("IDENTITY_HEADER", identity_header),
         ("STOP_GUARD_SINKS", "webhook".to_owned()),
         ("STOP_GUARD_WEBHOOK_URL", format!("{}/webhook", azure.url())),
         ("STOP_GUARD_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
@@ -300,12 +295,13 @@ fn app_settings(plan: &Plan, azure: &Azure) -> Vec<(String, String)> {
         ("StopActionQueue", "UseDevelopmentStorage=true".to_owned()),
     ]
     .map(|(name, value)| (name.to_owned(), value));
+    let asked_by = azure.asked_by().map(|(name, value)| (name.to_owned(), value));
     let unused = match plan.way {
         Way::Webhook => QUEUE_FUNCTION,
         Way::Queue(_) => FUNCTION,
     };
     let off = (format!("AzureWebJobs.{unused}.Disabled"), "true".to_owned());
-    settings.into_iter().chain([off]).collect()
+    settings.into_iter().chain(asked_by).chain([off]).collect()
 }
 
 async fn init_state(guard: &std::path::Path, settings: &[(String, String)]) -> Result<()> {
