@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 use aks_stop_guard::azure::{
     Arm, ArmOptions, Cloud, CredentialError, Endpoint, Secret, TokenSource, Transport, TransportError,
 };
-use aks_stop_guard::case::{Episode, Record, Times};
+use aks_stop_guard::case::{Episode, Record};
 use aks_stop_guard::clock::Clock;
-use aks_stop_guard::domain::{ClusterId, Portal, SubscriptionId};
-use aks_stop_guard::guard::{Guard, Ports, Settings, SystemEntropy};
+use aks_stop_guard::domain::{ClusterId, SubscriptionId};
+use aks_stop_guard::guard::{Guard, Ports, SystemEntropy};
 use aks_stop_guard::store::{OpenMarker, StatePath};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -186,19 +186,7 @@ fn over_canned_answers(sim: &Sim, template: &Record) -> Guard {
         clock,
         entropy: Arc::new(SystemEntropy),
     };
-    let settings = Settings {
-        mode: sim.setup.mode,
-        subscriptions: Some(sim.setup.subscriptions.clone()),
-        management_groups: sim.setup.management_groups.clone(),
-        zone: jiff::tz::TimeZone::UTC,
-        confirm: sim.setup.confirm,
-        times: Times::default(),
-        portal: Some(Portal::new(Cloud::Public, None)),
-        routes: sim.setup.routes.clone(),
-        posture: false,
-        faults: Vec::new(),
-    };
-    Guard::new(settings, Box::new(|| policies::load("")), ports)
+    Guard::new(sim.settings(), Box::new(|| policies::load("")), ports)
 }
 
 /// Answers every GET with a cluster that starts, and every question to Resource Graph with nothing.

@@ -2,12 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use aks_stop_guard::azure::{
-    ACTIONS, AccessTokens, Arm, ArmOptions, Audience, Authority, Cloud, CredentialError, Endpoint, Secret,
-    TokenSource, Transport, TransportError,
-};
+use aks_stop_guard::azure::{ACTIONS, AccessTokens, Arm, ArmOptions, Audience, Authority, Cloud, Endpoint};
 use aks_stop_guard::case::{Case, Confirm, Episode, Mode, Outcome, Record, Routes, Times};
 use aks_stop_guard::clock::Clock;
 use aks_stop_guard::domain::event::{Parsed, parse};
@@ -20,21 +16,24 @@ use aks_stop_guard::functions::{Announced, App, HttpOutput, Invocations as _};
 use aks_stop_guard::guard::{Guard, GuardError, Holds, Made, Ports, Settings, SystemEntropy};
 use aks_stop_guard::incident::Sink;
 use aks_stop_guard::store::{DeadLetters, StatePath, Store};
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt as _;
-use http::{Request, Response};
 use jiff::SignedDuration;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use serde_json::{Value, json};
-use simulator::world::{self, Deed, NewCluster, Reply, ResourceEvent, World};
+use simulator::world::{self, Deed, NewCluster, ResourceEvent, World};
 use tokio::sync::oneshot;
 
 use crate::clocks::{LocalClock, VirtualClock};
 use crate::inbox::{Inbox, InboxSink};
 use crate::policies;
-use crate::probe::{Noted, Probe, Probed};
+use crate::probe::{Probe, Probed};
+
+use self::wire::{Tokens, Wire};
+
+#[path = "wire.rs"]
+mod wire;
 
 /// The subscription that is guarded.
 pub(crate) const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
@@ -44,69 +43,6 @@ pub(crate) const AUDIENCE: &str = "api://aks-stop-guard";
 const TICK: SignedDuration = SignedDuration::from_secs(5);
 /// How often the timer sweeps.
 const SWEEP_EVERY: SignedDuration = SignedDuration::from_secs(30);
-
-/// The simulated Azure as a transport.
-struct Wire {
-    world: Arc<Mutex<World>>,
-    clock: Arc<VirtualClock>,
-    probe: Arc<Probe>,
-}
-
-#[async_trait]
-impl Transport for Wire {
-    async fn send(
-        &self,
-        request: Request<Bytes>,
-        timeout: Duration,
-    ) -> Result<Response<Bytes>, TransportError> {
-        self.probe.before(&format!("{} {}", request.method(), request.uri().path())).await;
-        let now = self.clock.now();
-        let is_get = request.method() == http::Method::GET;
-        if if is_get { self.probe.is_twice() } else { self.probe.is_post_twice() } {
-            let _ = self.world.lock().unwrap().handle(&request, now);
-        }
-        let reply = self.world.lock().unwrap().handle(&request, now);
-        if !is_get && matches!(&reply, Reply::Answer(answer) if answer.status() == http::StatusCode::ACCEPTED)
-        {
-            self.probe.note(Noted::Start);
-        }
-        if is_get {
-            self.probe.after().await;
-        } else {
-            self.probe.after_effect().await;
-        }
-        match reply {
-            Reply::Answer(answer) => Ok(answer),
-            Reply::Late { after, answer } if Duration::try_from(after).unwrap() < timeout => {
-                self.clock.advance(after);
-                Ok(answer)
-            }
-            Reply::Late { .. } => {
-                self.clock.advance(SignedDuration::try_from(timeout).unwrap());
-                Err(TransportError::TimedOut)
-            }
-            Reply::AnswerLost => Err(TransportError::Broken("reset".to_owned())),
-            Reply::NeverArrived => Err(TransportError::NotConnected("refused".to_owned())),
-        }
-    }
-}
-
-struct Tokens {
-    world: Arc<Mutex<World>>,
-    clock: Arc<VirtualClock>,
-    probe: Arc<Probe>,
-}
-
-#[async_trait]
-impl TokenSource for Tokens {
-    async fn token(&self, scope: &str) -> Result<Secret, CredentialError> {
-        self.probe.before("token").await;
-        let audience = scope.trim_end_matches("/.default");
-        Ok(Secret::new(self.world.lock().unwrap().token_for(&guard(), audience, self.clock.now())))
-    }
-
-    fn reject(&self, _scope: &str, _token: &Secret) {}
-}
 
 /// One process of the guard.
 #[derive(Clone)]
@@ -216,7 +152,14 @@ impl Sim {
         let dead_letters = Some(DeadLetters::over(self.dead_letters.clone()));
         let (sinks, entropy) = (self.sinks(&probe), Arc::new(SystemEntropy));
         let ports = Ports { arm, store, dead_letters, sinks, clock, entropy };
-        let settings = Settings {
+        let extra = self.setup.extra.clone();
+        let load = move || policies::load(&extra);
+        Process { guard: Guard::new(self.settings(), Box::new(load), ports), probe, clock: local }
+    }
+
+    /// What the setup asks of a guard.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
             mode: self.setup.mode,
             subscriptions: Some(self.setup.subscriptions.clone()),
             management_groups: self.setup.management_groups.clone(),
@@ -227,10 +170,7 @@ impl Sim {
             routes: self.setup.routes.clone(),
             posture: self.setup.posture,
             faults: self.setup.faults.clone(),
-        };
-        let extra = self.setup.extra.clone();
-        let load = move || policies::load(&extra);
-        Process { guard: Guard::new(settings, Box::new(load), ports), probe, clock: local }
+        }
     }
 
     fn sinks(&self, probe: &Arc<Probe>) -> Vec<Arc<dyn Sink>> {
