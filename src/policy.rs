@@ -45,6 +45,10 @@ pub use self::question::{Counts, GrantFacts, RestartQuestion, StopQuestion};
 pub const SCHEMA: PolicyFile<'static> =
     PolicyFile { name: "stop.cedarschema", text: include_str!("../policies/stop.cedarschema") };
 
+/// The same schema as Cedar reads it fastest: to parse its text would take most of a start's time for policies, and the parser alone is
+/// some hundred kilobytes.
+const SCHEMA_JSON: &str = include_str!("policy/schema.json");
+
 /// The default policies, as built into the program.
 pub const DEFAULT_POLICIES: PolicyFile<'static> =
     PolicyFile { name: "default.cedar", text: include_str!("../policies/default.cedar") };

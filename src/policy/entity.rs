@@ -54,6 +54,7 @@ pub(super) struct Vocabulary {
 
 impl Vocabulary {
     pub(super) fn new() -> Result<Self, Box<ParseErrors>> {
+        let action = EntityTypeName::from_str("Action")?;
         Ok(Self {
             caller: EntityTypeName::from_str("Caller")?,
             caller_kind: EntityTypeName::from_str("CallerKind")?,
@@ -64,12 +65,12 @@ impl Vocabulary {
             resource_group: EntityTypeName::from_str("ResourceGroup")?,
             managed_cluster: EntityTypeName::from_str(ResourceKind::ManagedCluster.entity())?,
             container_group: EntityTypeName::from_str(ResourceKind::ContainerGroup.entity())?,
-            guard: EntityUid::from_str(r#"Guard::"self""#)?,
-            stop: EntityUid::from_str(r#"Action::"stop""#)?,
-            restart: EntityUid::from_str(r#"Action::"restart""#)?,
-            grant: EntityUid::from_str(r#"Action::"grant""#)?,
-            grant_own: EntityUid::from_str(r#"Action::"grantOwn""#)?,
-            hold: EntityUid::from_str(r#"Action::"hold""#)?,
+            guard: uid(&EntityTypeName::from_str("Guard")?, "self"),
+            stop: uid(&action, "stop"),
+            restart: uid(&action, "restart"),
+            grant: uid(&action, "grant"),
+            grant_own: uid(&action, "grantOwn"),
+            hold: uid(&action, "hold"),
         })
     }
 

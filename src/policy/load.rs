@@ -17,7 +17,7 @@ use super::fault::{Place, PolicyFault};
 use super::hierarchy::{self, Hierarchy};
 use super::memo::Memo;
 use super::table::{self, Row};
-use super::{Policies, PolicyFile, Ranked, SCHEMA, Source, annotation, literal};
+use super::{Policies, PolicyFile, Ranked, SCHEMA, SCHEMA_JSON, Source, annotation, literal};
 use crate::domain::text::hex;
 
 /// Most files: a folder with more was not meant as policies.
@@ -102,7 +102,7 @@ pub(super) fn load(files: &[PolicyFile<'_>]) -> Result<Policies, Vec<PolicyFault
 /// What is built in parses, a test holds that; a fault rather than a panic if it ever doesn't.
 fn built_in() -> Result<(Validator, Vocabulary), Vec<PolicyFault>> {
     let place = Place::new(SCHEMA.name, SCHEMA.text);
-    let schema = Schema::from_str(SCHEMA.text).map_err(|error| vec![place.cedar(&error)])?;
+    let schema = Schema::from_json_str(SCHEMA_JSON).map_err(|error| vec![place.cedar(&error)])?;
     let vocabulary = Vocabulary::new().map_err(|error| vec![place.cedar(error.as_ref())])?;
     Ok((Validator::new(schema), vocabulary))
 }
