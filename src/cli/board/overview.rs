@@ -21,6 +21,8 @@ const OPEN_MAX: usize = 200;
 const ROWS_MAX: usize = 50;
 /// Longest name or text of others in a table, in characters.
 const TEXT_CHARS_MAX: usize = 300;
+/// What is said of a part that was never read. As the template says it.
+const NOT_READ: &str = "not read yet";
 /// A case that was to be looked at so long ago is late: sweeps come every minute or two.
 const LATE_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
@@ -30,6 +32,8 @@ pub(super) struct Overview<'a> {
     updated: String,
     /// Nothing was read yet.
     is_empty: bool,
+    /// What was read at least once: of the rest it isn't known that there is none.
+    was_read: WasRead,
     progress: Option<(usize, usize)>,
     problems: Vec<Problem>,
     more_problems: usize,
@@ -44,6 +48,13 @@ pub(super) struct Overview<'a> {
     more_holds: usize,
     grants: Vec<GrantRow>,
     more_grants: bool,
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct WasRead {
+    cases: bool,
+    holds: bool,
+    grants: bool,
 }
 
 /// A part of the page in a few words.
@@ -161,17 +172,23 @@ impl<'a> Overview<'a> {
         let current = |grant: &&Grant| grant.is_current(now);
         let grants: Vec<&Grant> = known.grants.value.0.iter().filter(current).collect();
         let (guard, sinks) = (known.guard(now), known.sinks(now));
+        let was_read = WasRead {
+            cases: known.records.at.is_some(),
+            holds: known.holds.at.is_some(),
+            grants: known.grants.at.is_some(),
+        };
         let glance = vec![
             Glance::guard(&guard),
-            Glance::clusters(&clusters),
-            Glance::sinks(&sinks),
-            Glance::new("Holds", "holds", "bad", active.len(), "in force"),
-            Glance::new("Grants", "grants", "quiet", grants.len(), "in force"),
+            Glance::clusters(&clusters, was_read.cases),
+            Glance::sinks(&sinks, was_read.cases),
+            Glance::in_force("Holds", "holds", "bad", active.len(), was_read.holds),
+            Glance::in_force("Grants", "grants", "quiet", grants.len(), was_read.grants),
         ];
         Self {
             glance,
             updated: known.records.at.map_or_else(|| utc(now), utc),
-            is_empty: known.records.at.is_none() && known.clusters.is_empty(),
+            is_empty: !was_read.cases && known.clusters.is_empty(),
+            was_read,
             progress: known.progress,
             problems,
             more_problems,
@@ -190,10 +207,16 @@ impl<'a> Overview<'a> {
 }
 
 impl Glance {
-    fn new(name: &'static str, part: &'static str, tone: &'static str, number: usize, what: &str) -> Self {
+    fn in_force(
+        name: &'static str,
+        part: &'static str,
+        tone: &'static str,
+        number: usize,
+        was_read: bool,
+    ) -> Self {
         let (tone, text) = match number {
-            0 => ("quiet", "none".to_owned()),
-            number => (tone, format!("{number} {what}")),
+            0 => ("quiet", none("none", was_read)),
+            number => (tone, format!("{number} in force")),
         };
         Self { name, part, tone, text }
     }
@@ -204,30 +227,35 @@ impl Glance {
             |check: &&Check| ["good", "quiet", "busy", "bad"].iter().position(|tone| *tone == check.tone);
         // Of equals the first.
         let worst = checks.iter().rev().max_by_key(rank);
-        let (tone, text) = worst.map_or(("quiet", "not read yet".to_owned()), |check| {
+        let (tone, text) = worst.map_or(("quiet", NOT_READ.to_owned()), |check| {
             (check.tone, format!("{}: {}", check.name, check.seen))
         });
         Self { name: "The guard", part: "guard", tone, text }
     }
 
-    fn clusters(counts: &[Count; 7]) -> Self {
+    fn clusters(counts: &[Count; 7], was_read: bool) -> Self {
         let first = counts.iter().filter(|count| count.number > 0).take(2);
         let text = first.clone().map(|count| format!("{} {}", count.number, count.words)).collect::<Vec<_>>();
         let tone = first.map(|count| count.tone).next().unwrap_or("quiet");
-        let text = if text.is_empty() { "none was stopped yet".to_owned() } else { text.join(", ") };
+        let text = if text.is_empty() { none("none was stopped yet", was_read) } else { text.join(", ") };
         Self { name: "Clusters", part: "clusters", tone, text }
     }
 
-    fn sinks(sinks: &[Sink]) -> Self {
+    fn sinks(sinks: &[Sink], was_read: bool) -> Self {
         let failing = sinks.iter().filter(|sink| sink.tone == "bad").count();
         let (tone, text) = match (failing, sinks.len()) {
-            (0, 0) => ("quiet", "told of nothing of late".to_owned()),
+            (0, 0) => ("quiet", none("told of nothing of late", was_read)),
             (0, all) => ("good", format!("{all} of {all} take messages")),
             (1, all) => ("bad", format!("1 of {all} does not take messages")),
             (some, all) => ("bad", format!("{some} of {all} do not take messages")),
         };
         Self { name: "Sinks", part: "sinks", tone, text }
     }
+}
+
+/// What is said of a part with nothing in it.
+fn none(words: &str, was_read: bool) -> String {
+    if was_read { words.to_owned() } else { NOT_READ.to_owned() }
 }
 
 impl Known {

@@ -96,6 +96,11 @@ async fn a_store_that_was_never_there_is_named() {
     let page = desk.overview().await;
     assert!(page.contains("<strong>Not read:</strong> the cases") && page.contains("the holds"), "{page}");
     assert!(page.contains("Reading the state"), "nothing is known: not that nothing is open: {page}");
+    for part in ["guard", "clusters", "sinks", "holds", "grants"] {
+        let (_, shown) = page.split_once(&format!("<section aria-labelledby=\"{part}\">")).unwrap();
+        let (shown, _) = shown.split_once("</section>").unwrap();
+        assert!(shown.contains("not read yet"), "nor that there is none: {shown}");
+    }
     let page = desk.closed().await;
     assert!(page.contains("<strong>Not read:</strong> the closed cases"), "{page}");
 }
