@@ -117,7 +117,7 @@ pub fn sample_ready(parts: Parts<'_>) -> (Option<PreparedSink>, Vec<PrepareFault
         secrets: values.secrets,
     };
     let tried: Vec<PrepareFault> = sink
-        .try_out(&samples::all(), values.is_whole)
+        .try_out(samples::all(), values.is_whole)
         .into_iter()
         .map(|error| PrepareFault::File(SinkFault::new(parts.path, Some(error.line), &error.message)))
         .collect();

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::address::Address;
 use super::file::Answers;
 use super::signature::Secret;
-use super::template::{Name, Templates, value};
+use super::template::{Name, Templates};
 use super::tokens::Scope;
 use super::view::View;
 use crate::domain::IncidentState;
@@ -86,14 +86,15 @@ impl Request {
         &self,
         material: &Material<'_>,
         state: IncidentState,
-        context: &Value,
+        view: &View,
+        answers: &Value,
     ) -> Result<bool, RenderError> {
         if !self.states.contains(&state) {
             return Ok(false);
         }
         match &self.when {
             None => Ok(true),
-            Some(when) => Ok(!render(material, when, context)?.is_empty()),
+            Some(when) => Ok(!render(material, when, &context(material, view, answers))?.is_empty()),
         }
     }
 
@@ -133,7 +134,7 @@ pub(super) fn context(material: &Material<'_>, view: &View, answers: &Value) -> 
         settings => material.settings.clone(),
         azure => material.azure.clone(),
         answers => answers.clone(),
-        ..value(view)
+        ..view.value()
     }
 }
 
@@ -149,24 +150,25 @@ pub(super) fn fit<T>(
     if bytes(&whole) <= max {
         return Ok(whole);
     }
-    // The fewest entries that must go: between `fits`, which will do, and `too_few`, which won't.
-    let shorter = |count: usize| write(&view.without(count));
-    let (mut too_few, mut fits) = (0, view.spare());
-    let mut shortest = shorter(fits)?;
-    if bytes(&shortest) > max {
-        let message = format!("the body has {} bytes without any list, {max} are allowed", bytes(&shortest));
+    let entries = view.spare();
+    let keeping = |count: usize| write(&view.without(entries - count));
+    let mut longest = keeping(0)?;
+    if bytes(&longest) > max {
+        let message = format!("the body has {} bytes without any list, {max} are allowed", bytes(&longest));
         return Err(RenderError { line, message });
     }
-    while fits - too_few > 1 {
-        let middle = too_few + (fits - too_few) / 2;
-        let body = shorter(middle)?;
+    // The most entries that can stay: at least `fits`, fewer than `too_many`. Sought from the short end, since a body costs what it is long.
+    let (mut fits, mut too_many) = (0, entries);
+    while too_many - fits > 1 {
+        let count = (2 * fits).max(1).min(fits + (too_many - fits) / 2);
+        let body = keeping(count)?;
         if bytes(&body) <= max {
-            (fits, shortest) = (middle, body);
+            (fits, longest) = (count, body);
         } else {
-            too_few = middle;
+            too_many = count;
         }
     }
-    Ok(shortest)
+    Ok(longest)
 }
 
 /// Renders a body and writes it as compact JSON without members that are null.

@@ -88,22 +88,17 @@ pub fn rehearsal(state: IncidentState, started: Timestamp, now: Timestamp) -> In
     incident
 }
 
-/// Every sample in every state, the smallest and the largest incident that there can be.
-pub(super) fn all() -> Vec<Incident> {
-    let mut all = Vec::new();
-    for state in STATES {
-        all.extend([Sample::Stop, Sample::Storm, Sample::Guard].map(|one| sample(one, state)));
-        let mut severe = sample(Sample::Stop, state);
-        for severity in Severity::ALL {
-            severe.severity = severity;
-            all.push(severe.clone());
-        }
-        for mut edge in [smallest(), largest()] {
-            edge.state = state;
-            all.push(edge);
-        }
-    }
-    all
+/// Every sample in every state, the smallest and the largest incident that there can be. One after another: all together are megabytes.
+pub(super) fn all() -> impl Iterator<Item = Incident> {
+    STATES.into_iter().flat_map(|state| {
+        let common =
+            [Sample::Stop, Sample::Storm, Sample::Guard].into_iter().map(move |one| sample(one, state));
+        let severe = Severity::ALL
+            .into_iter()
+            .map(move |severity| Incident { severity, ..sample(Sample::Stop, state) });
+        let edges = [smallest, largest].into_iter().map(move |edge| Incident { state, ..edge() });
+        common.chain(severe).chain(edges)
+    })
 }
 
 fn stop() -> Incident {

@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 use super::answer::Answer;
 use super::http::HttpSend;
 use super::mail::Mail;
-use super::request::{Material, Proof, RenderError, Rendered, Request, context, hide};
+use super::request::{Material, Proof, RenderError, Rendered, Request, hide};
 use super::template::{Templates, value};
 use super::tokens::SinkTokens;
 use super::view::{View, message_id};
@@ -114,7 +114,7 @@ impl HttpSink {
         let mut delivered = Delivered { status: 0, reference: None };
         for request in &sink.requests {
             let known = value(&answers);
-            let is_due = request.is_due(&material, incident.state, &context(&material, &view, &known));
+            let is_due = request.is_due(&material, incident.state, &view, &known);
             if !is_due.map_err(|error| self.unwritten(&error))? {
                 continue;
             }

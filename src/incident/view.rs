@@ -2,11 +2,15 @@
 //!
 //! Pure: the same incident gives the same view, at the first try and at the last.
 
+use std::sync::OnceLock;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use minijinja::value::Value;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::template;
 use crate::domain::incident::Affected;
 use crate::domain::text::{clean, defang};
 use crate::domain::{Caller, Incident};
@@ -71,6 +75,9 @@ pub(super) struct View {
     pub(super) facts: Vec<Fact>,
     /// The whole message in lines of plain text.
     pub(super) story: Vec<String>,
+    /// All of this as templates take it: made once, of what is above.
+    #[serde(skip)]
+    value: OnceLock<Value>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -161,9 +168,15 @@ impl View {
                 .collect(),
             facts: Vec::new(),
             story: Vec::new(),
+            value: OnceLock::new(),
         };
         view.tell();
         view
+    }
+
+    /// The view for templates.
+    pub(super) fn value(&self) -> Value {
+        self.value.get_or_init(|| template::value(self)).clone()
     }
 }
 

@@ -7,7 +7,6 @@ use ::http::{Method, Request as HttpRequest, Uri};
 use bytes::Bytes;
 
 use super::super::http::HttpSend;
-use super::super::request::context;
 use super::super::samples::{STATES, Sample, sample};
 use super::super::template::value;
 use super::super::view::View;
@@ -51,7 +50,7 @@ impl PreparedSink {
             let mut answers = self.no_answers();
             for request in &self.requests {
                 let known = value(&answers);
-                let is_due = request.is_due(&material, incident.state, &context(&material, &view, &known));
+                let is_due = request.is_due(&material, incident.state, &view, &known);
                 let Ok(rendered) = request.render(&material, &view, &known) else { continue };
                 answers.insert(&request.name, request.example.clone());
                 let Some(root) = root(rendered.address.uri()).filter(|_| is_due.unwrap_or(false)) else {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::super::request::{HIDDEN, Proof, RenderError, context};
+use super::super::request::{HIDDEN, Proof, RenderError};
 use super::super::samples::{STATES, Sample, sample};
 use super::super::template::value;
 use super::super::view::View;
@@ -70,7 +70,7 @@ impl PreparedSink {
         }
         for request in &self.requests {
             let known = value(&answers);
-            if !request.is_due(&material, incident.state, &context(&material, &view, &known))? {
+            if !request.is_due(&material, incident.state, &view, &known)? {
                 continue;
             }
             let rendered = request.render(&material, &view, &known)?;

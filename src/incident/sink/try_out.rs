@@ -2,7 +2,7 @@
 
 use crate::domain::Incident;
 
-use super::super::request::{Proof, RenderError, Request, context};
+use super::super::request::{Proof, RenderError, Request};
 use super::super::template::value;
 use super::super::view::View;
 use super::PreparedSink;
@@ -11,7 +11,7 @@ impl PreparedSink {
     /// What goes wrong with these incidents: the first fault of each line. Where tokens may go is only judged if the settings are whole.
     pub(in crate::incident) fn try_out(
         &self,
-        incidents: &[Incident],
+        incidents: impl Iterator<Item = Incident>,
         are_settings_whole: bool,
     ) -> Vec<RenderError> {
         let mut faults: Vec<RenderError> = Vec::new();
@@ -21,7 +21,7 @@ impl PreparedSink {
             }
         };
         for incident in incidents {
-            let view = View::new(incident, &self.zone);
+            let view = View::new(&incident, &self.zone);
             if let Some(mail) = &self.mail
                 && let Err(fault) = mail.write(&self.material(), &view)
             {
@@ -30,7 +30,7 @@ impl PreparedSink {
             // Once with the answers of the examples, once as if every receiver knew nothing.
             let ways: &[bool] = if self.requests.len() > 1 { &[true, false] } else { &[true] };
             for with_examples in ways.iter().copied() {
-                if let Err(fault) = self.walk(incident, &view, with_examples, are_settings_whole) {
+                if let Err(fault) = self.walk(&incident, &view, with_examples, are_settings_whole) {
                     note(fault);
                 }
             }
@@ -49,7 +49,7 @@ impl PreparedSink {
         let mut answers = self.no_answers();
         for request in &self.requests {
             let known = value(&answers);
-            if !request.is_due(&material, incident.state, &context(&material, view, &known))? {
+            if !request.is_due(&material, incident.state, view, &known)? {
                 continue;
             }
             let rendered = request.render(&material, view, &known)?;

@@ -16,8 +16,9 @@ pub(in crate::incident) struct Fact {
 }
 
 impl View {
-    /// Writes `facts`, `story` and `cut.any` from everything else.
+    /// Writes `facts`, `story` and `cut.any` from everything else, and forgets what templates were given.
     pub(super) fn tell(&mut self) {
+        self.value.take();
         self.cut.count();
         self.facts = self.facts();
         self.story = self.story();
