@@ -6,9 +6,11 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use http::StatusCode;
+use http_body_util::BodyExt as _;
 use object_store::ClientOptions;
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody,
+    HttpService,
 };
 
 use super::fault::BlobFault;
@@ -41,8 +43,7 @@ impl SharedHttp {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let built =
-            (self.factory)().map_err(|reason| HttpError::new(HttpErrorKind::Unknown, NoClient(reason)))?;
+        let built = (self.factory)().map_err(|reason| once(NoClient(reason)))?;
         Ok(self.client.get_or_init(|| built))
     }
 }
@@ -52,13 +53,29 @@ impl HttpService for SharedHttp {
     /// Turns every answer that isn't a success into a typed [`BlobFault`], which [`super::fault`] finds again below
     /// `object_store`'s own errors: those keep the storage service's error code only inside a message.
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let response = self.client()?.call(request).await?;
+        let response = send(self.client()?, request).await?;
         let Some(fault) = fault(&response) else { return Ok(response) };
         drain(response).await;
-        // INVARIANT: `Unknown` is the kind that `object_store` never sends again, whatever its settings. A conditional
-        // write that is sent twice can lose to itself.
-        Err(HttpError::new(HttpErrorKind::Unknown, fault))
+        Err(once(fault))
     }
+}
+
+/// Sends a request over the client. (`object_store` can do it itself, by a feature that brings HTTP/2: the storage service has none.)
+async fn send(client: &reqwest::Client, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    let request = reqwest::Request::try_from(request.map(reqwest::Body::wrap)).map_err(broken)?;
+    let response: http::Response<reqwest::Body> = client.execute(request).await.map_err(broken)?.into();
+    Ok(response.map(|body| HttpResponseBody::new(body.map_err(broken))))
+}
+
+/// Without the URL, which may carry a signature.
+fn broken(error: reqwest::Error) -> HttpError {
+    once(error.without_url())
+}
+
+/// INVARIANT: `Unknown` is the kind that `object_store` never sends again, whatever its settings. A conditional write that is sent
+/// twice can lose to itself.
+fn once(error: impl std::error::Error + Send + Sync + 'static) -> HttpError {
+    HttpError::new(HttpErrorKind::Unknown, error)
 }
 
 /// Reads the body of a failure to its end. A connection with something left to read is closed, and most failures are no fault: a
