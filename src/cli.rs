@@ -25,6 +25,7 @@ mod sink;
 mod stored;
 mod wiring;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -147,9 +148,9 @@ enum Format {
 
 /// Runs the command of the process's arguments.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let command = if asks_only_to_serve(std::env::args_os().skip(1)) { None } else { Cli::parse().command };
     let environment = config::from_env();
-    let done = match cli.command {
+    let done = match command {
         None => serve::run(&serve::Args::default(), environment),
         Some(Command::Serve(args)) => serve::run(&args, environment),
         Some(Command::Check(args)) => check::run(&args, &environment),
@@ -175,6 +176,16 @@ pub fn run() -> ExitCode {
     ExitCode::from(exit.code())
 }
 
+/// Whether the arguments are those of the Functions host (`host.json`), or none. It waits for a start, and for these two words the command
+/// line need not be put together with all its commands and options.
+fn asks_only_to_serve(mut arguments: impl Iterator<Item = OsString>) -> bool {
+    match (arguments.next(), arguments.next()) {
+        (None, _) => true,
+        (Some(word), None) => word == "serve",
+        (Some(_), Some(_)) => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -184,6 +195,28 @@ mod tests {
     #[test]
     fn the_arguments_are_defined_without_contradiction() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_asks_only_to_serve_is_understood_the_same_way_by_clap() {
+        for arguments in [
+            &[][..],
+            &["serve"],
+            &["serve", "--port=1"],
+            &["--help"],
+            &["check"],
+            &["Serve"],
+            &["serve", "x"],
+        ] {
+            let short = asks_only_to_serve(arguments.iter().map(OsString::from));
+            let parsed = Cli::try_parse_from(["aks-stop-guard"].iter().chain(arguments));
+            let long = parsed.is_ok_and(|cli| match cli.command {
+                None => true,
+                Some(Command::Serve(args)) => args == serve::Args::default(),
+                Some(_) => false,
+            });
+            assert_eq!(short, long, "{arguments:?}");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ const STACK_BYTES: usize = 8 * 1024 * 1024;
 const WORKERS: usize = 1;
 
 /// Arguments of `serve`.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Default, PartialEq, Eq, clap::Args)]
 #[command(after_help = "\
 Example, without a Functions host:
   STOP_GUARD_STATE=memory STOP_GUARD_SUBSCRIPTIONS=<id> aks-stop-guard serve --port 8080
