@@ -12,19 +12,12 @@ pub use defang::defang;
 /// by U+FFFD, and cuts the text after `max_chars` characters, ending it with `…` if anything was cut.
 pub fn clean(text: &str, max_chars: usize) -> String {
     // Most text is harmless and short enough: then it is only looked at, and copied as a whole.
-    let mut chars = text.char_indices();
-    let harmless = chars
-        .by_ref()
-        .take(max_chars)
-        .find(|(_, c)| is_harmful(*c))
-        .map_or_else(|| chars.next().map_or(text.len(), |(end, _)| end), |(at, _)| at);
-    let (Some(head), Some(rest)) = (text.get(..harmless), text.get(harmless..)) else { return String::new() };
-    if rest.is_empty() {
-        return head.to_owned();
+    let is_short = text.len() <= max_chars || text.chars().count() <= max_chars;
+    if is_short && !text.bytes().any(may_be_harmful) {
+        return text.to_owned();
     }
     let mut out = String::with_capacity(text.len().min(max_chars.saturating_mul(4)) + '…'.len_utf8());
-    out.push_str(head);
-    for (count, c) in (head.chars().count()..).zip(rest.chars()) {
+    for (count, c) in text.chars().enumerate() {
         if count == max_chars {
             out.push('…');
             break;
@@ -67,6 +60,11 @@ pub fn painted(code: &str, text: &str, colour: bool) -> String {
     if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
 }
 
+/// First bytes of all harmful characters in UTF-8 (and of much harmless text).
+fn may_be_harmful(byte: u8) -> bool {
+    byte.is_ascii_control() || matches!(byte, 0xC2 | 0xCD | 0xD8 | 0xE1..=0xE3 | 0xEF | 0xF3)
+}
+
 /// Characters that change how the text around them is shown, or that can't be seen.
 fn is_harmful(c: char) -> bool {
     if c.is_ascii() {
@@ -80,7 +78,16 @@ fn is_harmful(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{clean, percent_encoded, utc};
+    use super::{clean, is_harmful, may_be_harmful, percent_encoded, utc};
+
+    #[test]
+    fn no_harmful_character_is_passed_over_by_its_first_byte() {
+        let harmful: Vec<char> = (char::MIN..=char::MAX).filter(|c| is_harmful(*c)).collect();
+        assert_eq!(harmful.len(), 233);
+        for c in harmful {
+            assert!(may_be_harmful(c.to_string().as_bytes()[0]), "{c:?}");
+        }
+    }
 
     #[test]
     fn a_time_in_a_sentence_names_its_zone() {
