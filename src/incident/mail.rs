@@ -31,9 +31,8 @@ pub(super) struct Written {
 impl Mail {
     /// Writes the message, as short as it must be.
     pub(super) fn write(&self, material: &Material<'_>, view: &View) -> Result<Written, RenderError> {
-        let whole = self.whole(material, view)?;
         let bytes = |written: &Written| written.text.len() + written.html.len();
-        fit(whole, bytes, material.body_bytes_max, self.html.line, view, |view| self.whole(material, view))
+        fit(bytes, material.body_bytes_max, self.html.line, view, |view| self.whole(material, view))
     }
 
     fn whole(&self, material: &Material<'_>, view: &View) -> Result<Written, RenderError> {

@@ -15,6 +15,9 @@ use crate::domain::text::clean;
 
 /// Longest reason in characters.
 const REASON_CHARS_MAX: usize = 200;
+/// How many times as long as a whole body may be the lists alone are at which it isn't written to see whether it fits: it would be
+/// megabytes, and a template that leaves the lists out is found to fit all the same.
+const HOPELESS: usize = 8;
 /// What secrets are shown as.
 pub(super) const HIDDEN: &str = "***";
 /// Shorter values than these are not looked for in texts, in bytes: they would be found everywhere.
@@ -119,9 +122,8 @@ impl Request {
             headers.push((name.clone(), header));
         }
         let body = self.body.as_ref().map(|part| {
-            let whole = json(material, part, &context)?;
-            let shorter = |view: &View| json(material, part, &self::context(material, view, answers));
-            fit(whole, String::len, material.body_bytes_max, part.line, view, shorter)
+            let write = |view: &View| json(material, part, &self::context(material, view, answers));
+            fit(String::len, material.body_bytes_max, part.line, view, write)
         });
         let body = body.transpose()?;
         Ok(Rendered { address, headers, body })
@@ -140,26 +142,30 @@ pub(super) fn context(material: &Material<'_>, view: &View, answers: &Value) -> 
 
 /// What is within the limit: the whole, or what is written without as few entries as will do.
 pub(super) fn fit<T>(
-    whole: T,
     bytes: impl Fn(&T) -> usize,
     max: usize,
     line: usize,
     view: &View,
     write: impl Fn(&View) -> Result<T, RenderError>,
 ) -> Result<T, RenderError> {
-    if bytes(&whole) <= max {
-        return Ok(whole);
-    }
     let entries = view.spare();
+    // The most entries that can stay: at least `fits`, fewer than `too_many`.
+    let (mut fits, mut too_many) = (0, entries + 1);
+    if view.list_bytes() <= max.saturating_mul(HOPELESS) {
+        let whole = write(view)?;
+        if bytes(&whole) <= max {
+            return Ok(whole);
+        }
+        too_many = entries;
+    }
     let keeping = |count: usize| write(&view.without(entries - count));
     let mut longest = keeping(0)?;
     if bytes(&longest) > max {
         let message = format!("the body has {} bytes without any list, {max} are allowed", bytes(&longest));
         return Err(RenderError { line, message });
     }
-    // The most entries that can stay: at least `fits`, fewer than `too_many`. Sought from the short end, since a body costs what it is long.
-    let (mut fits, mut too_many) = (0, entries);
-    while too_many - fits > 1 {
+    // Sought from the short end, since a body costs what it is long.
+    while fits + 1 < too_many {
         let count = (2 * fits).max(1).min(fits + (too_many - fits) / 2);
         let body = keeping(count)?;
         if bytes(&body) <= max {

@@ -88,17 +88,15 @@ pub fn rehearsal(state: IncidentState, started: Timestamp, now: Timestamp) -> In
     incident
 }
 
-/// Every sample in every state, the smallest and the largest incident that there can be. One after another: all together are megabytes.
-pub(super) fn all() -> impl Iterator<Item = Incident> {
-    STATES.into_iter().flat_map(|state| {
-        let common =
-            [Sample::Stop, Sample::Storm, Sample::Guard].into_iter().map(move |one| sample(one, state));
-        let severe = Severity::ALL
-            .into_iter()
-            .map(move |severity| Incident { severity, ..sample(Sample::Stop, state) });
-        let edges = [smallest, largest].into_iter().map(move |edge| Incident { state, ..edge() });
-        common.chain(severe).chain(edges)
-    })
+/// Every sample, the smallest and the largest incident that there can be, with the states to try each in. One after another: all together
+/// are megabytes.
+pub(super) fn all() -> impl Iterator<Item = (Incident, Vec<IncidentState>)> {
+    let common = STATES.into_iter().flat_map(|state| {
+        let samples = [Sample::Stop, Sample::Storm, Sample::Guard].map(|one| sample(one, state));
+        let severe = Severity::ALL.map(|severity| Incident { severity, ..sample(Sample::Stop, state) });
+        samples.into_iter().chain(severe).map(move |incident| (incident, vec![state]))
+    });
+    common.chain([smallest, largest].into_iter().map(|edge| (edge(), STATES.to_vec())))
 }
 
 fn stop() -> Incident {

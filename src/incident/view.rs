@@ -2,7 +2,7 @@
 //!
 //! Pure: the same incident gives the same view, at the first try and at the last.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::template;
 use crate::domain::incident::Affected;
 use crate::domain::text::{clean, defang};
-use crate::domain::{Caller, Incident};
+use crate::domain::{Caller, Incident, IncidentState};
 
 mod cut;
 mod facts;
@@ -36,7 +36,8 @@ const KEY_BYTES_MAX: usize = 100;
 /// Hexadecimal digits of the digest that keeps keys apart which had to be changed.
 const KEY_DIGEST_CHARS: usize = 32;
 
-/// What templates get. Every text but the links' addresses and the clusters' ids is cleaned and defanged.
+/// What templates get. Every text but the links' addresses and the clusters' ids is cleaned and defanged. What lists hold is shared by
+/// all views that are cut from one.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct View {
     /// The incident's id: the same for all its messages.
@@ -53,31 +54,38 @@ pub(super) struct View {
     pub(super) subject: Option<String>,
     pub(super) mode: String,
     pub(super) verdict: Option<String>,
-    pub(super) policies: Vec<String>,
+    pub(super) policies: Vec<Arc<str>>,
     pub(super) caller: Option<CallerView>,
     /// The cluster, if it is one.
-    pub(super) cluster: Option<ClusterView>,
-    pub(super) clusters: Vec<ClusterView>,
+    pub(super) cluster: Option<Arc<ClusterView>>,
+    pub(super) clusters: Vec<Arc<ClusterView>>,
     /// How many clusters, listed or not; 0 if it is the guard itself that needs people.
     pub(super) cluster_count: usize,
     pub(super) correlation_id: Option<String>,
     pub(super) opened_at: Time,
     pub(super) at: Time,
     pub(super) stopped_at: Option<Time>,
-    pub(super) done: Vec<String>,
-    pub(super) next: Vec<String>,
-    pub(super) warnings: Vec<String>,
+    pub(super) done: Vec<Arc<str>>,
+    pub(super) next: Vec<Arc<str>>,
+    pub(super) warnings: Vec<Arc<str>>,
     pub(super) links: Vec<LinkView>,
-    pub(super) timeline: Vec<Line>,
+    pub(super) timeline: Vec<Arc<Line>>,
     /// How many entries of each list are not in the message.
     pub(super) cut: Cut,
-    /// What is known, in the order in which people ask for it.
-    pub(super) facts: Vec<Fact>,
-    /// The whole message in lines of plain text.
-    pub(super) story: Vec<String>,
-    /// All of this as templates take it: made once, of what is above.
+    /// All of this as templates take it, with what is told of it: made once.
     #[serde(skip)]
     value: OnceLock<Value>,
+}
+
+/// The view and what is told of it.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    view: &'a View,
+    /// What is known, in the order in which people ask for it.
+    facts: &'a [Fact],
+    /// The whole message in lines of plain text.
+    story: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -133,10 +141,14 @@ pub(super) struct LinkView {
 impl View {
     /// The view of a message, with times for people in `zone`.
     pub(super) fn new(incident: &Incident, zone: &TimeZone) -> Self {
-        let clusters: Vec<ClusterView> = incident.clusters.iter().map(ClusterView::new).collect();
+        let clusters: Vec<Arc<ClusterView>> =
+            incident.clusters.iter().map(|affected| Arc::new(ClusterView::new(affected))).collect();
         let time = |at: Timestamp| Time::new(at, zone);
-        let sentences = |list: &[String]| list.iter().map(|text| sentence(text)).collect();
-        let mut view = Self {
+        let sentences = |list: &[String]| list.iter().map(|text| sentence(text).into()).collect();
+        let mut cut =
+            Cut { clusters: incident.cluster_count.saturating_sub(clusters.len()), ..Cut::default() };
+        cut.count();
+        Self {
             id: word(&incident.id),
             key: key(&incident.id),
             message_id: message_id(incident),
@@ -147,10 +159,10 @@ impl View {
             subject: subject(incident),
             mode: word(&incident.mode),
             verdict: incident.verdict.as_deref().map(word),
-            policies: incident.policies.iter().map(|id| word(id)).collect(),
+            policies: incident.policies.iter().map(|id| word(id).into()).collect(),
             caller: incident.caller.as_ref().map(CallerView::new),
             cluster: clusters.first().filter(|_| incident.cluster_count <= 1 && clusters.len() == 1).cloned(),
-            cut: Cut { clusters: incident.cluster_count.saturating_sub(clusters.len()), ..Cut::default() },
+            cut,
             clusters,
             cluster_count: incident.cluster_count,
             correlation_id: incident.correlation_id.as_deref().map(word),
@@ -164,19 +176,25 @@ impl View {
             timeline: incident
                 .timeline
                 .iter()
-                .map(|entry| Line::new(time(entry.at), sentence(&entry.text)))
+                .map(|entry| Arc::new(Line::new(time(entry.at), sentence(&entry.text))))
                 .collect(),
-            facts: Vec::new(),
-            story: Vec::new(),
             value: OnceLock::new(),
-        };
-        view.tell();
-        view
+        }
+    }
+
+    /// The same message in another state.
+    pub(super) fn enter(&mut self, state: IncidentState) {
+        self.state = state.as_str();
+        self.value.take();
     }
 
     /// The view for templates.
     pub(super) fn value(&self) -> Value {
-        self.value.get_or_init(|| template::value(self)).clone()
+        let made = || {
+            let facts = self.facts();
+            template::value(Told { view: self, facts: &facts, story: self.story(&facts) })
+        };
+        self.value.get_or_init(made).clone()
     }
 }
 

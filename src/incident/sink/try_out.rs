@@ -1,6 +1,6 @@
 //! Writes every request of a sink for sample incidents, so that what can fail fails before anything happens.
 
-use crate::domain::Incident;
+use crate::domain::{Incident, IncidentState};
 
 use super::super::request::{Proof, RenderError, Request};
 use super::super::template::value;
@@ -11,7 +11,7 @@ impl PreparedSink {
     /// What goes wrong with these incidents: the first fault of each line. Where tokens may go is only judged if the settings are whole.
     pub(in crate::incident) fn try_out(
         &self,
-        incidents: impl Iterator<Item = Incident>,
+        incidents: impl Iterator<Item = (Incident, Vec<IncidentState>)>,
         are_settings_whole: bool,
     ) -> Vec<RenderError> {
         let mut faults: Vec<RenderError> = Vec::new();
@@ -20,18 +20,21 @@ impl PreparedSink {
                 faults.push(fault);
             }
         };
-        for incident in incidents {
-            let view = View::new(&incident, &self.zone);
-            if let Some(mail) = &self.mail
-                && let Err(fault) = mail.write(&self.material(), &view)
-            {
-                note(fault);
-            }
-            // Once with the answers of the examples, once as if every receiver knew nothing.
-            let ways: &[bool] = if self.requests.len() > 1 { &[true, false] } else { &[true] };
-            for with_examples in ways.iter().copied() {
-                if let Err(fault) = self.walk(&incident, &view, with_examples, are_settings_whole) {
+        for (incident, states) in incidents {
+            let mut view = View::new(&incident, &self.zone);
+            for state in states {
+                view.enter(state);
+                if let Some(mail) = &self.mail
+                    && let Err(fault) = mail.write(&self.material(), &view)
+                {
                     note(fault);
+                }
+                // Once with the answers of the examples, once as if every receiver knew nothing.
+                let ways: &[bool] = if self.requests.len() > 1 { &[true, false] } else { &[true] };
+                for with_examples in ways.iter().copied() {
+                    if let Err(fault) = self.walk(state, &view, with_examples, are_settings_whole) {
+                        note(fault);
+                    }
                 }
             }
         }
@@ -40,7 +43,7 @@ impl PreparedSink {
 
     fn walk(
         &self,
-        incident: &Incident,
+        state: IncidentState,
         view: &View,
         with_examples: bool,
         are_settings_whole: bool,
@@ -49,7 +52,7 @@ impl PreparedSink {
         let mut answers = self.no_answers();
         for request in &self.requests {
             let known = value(&answers);
-            if !request.is_due(&material, incident.state, view, &known)? {
+            if !request.is_due(&material, state, view, &known)? {
                 continue;
             }
             let rendered = request.render(&material, view, &known)?;

@@ -1,11 +1,14 @@
 //! Nothing is longer than its receiver takes, and nothing that anybody writes is more than text.
 
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::samples::{affected, now, opened, storm};
 use super::*;
 use crate::domain::incident::TimelineEntry;
 use crate::domain::{Incident, IncidentState};
+use crate::incident::request::fit;
+use crate::incident::view::View;
 
 /// What attackers put into names: terminal, markup, template, log and header injections.
 const HOSTILE: [&str; 12] = [
@@ -155,4 +158,25 @@ fn a_message_id_fits_a_header_and_the_signed_text_whatever_the_incidents_id() {
     assert!(::http::HeaderValue::from_str(&id).is_ok());
     incident.id.push('y');
     assert_ne!(message_id(&incident), id, "two incidents never share a key");
+}
+
+#[test]
+fn as_few_entries_are_left_out_as_will_do_whatever_the_limit() {
+    let mut incident = storm();
+    incident.timeline = vec![TimelineEntry { at: now(), text: "x".repeat(400) }; 60];
+    let view = View::new(&incident, &TimeZone::UTC);
+    let entries = view.spare();
+    let fit = |max, bytes: fn(usize) -> usize| {
+        fit(|kept: &usize| bytes(*kept), max, 1, &view, |view| Ok(view.spare()))
+    };
+    let each = |kept: usize| 50 + 10 * kept;
+    for kept in 0..=entries {
+        for max in [each(kept), each(kept) + 9] {
+            assert_eq!(fit(max, each), Ok(kept), "{max}");
+        }
+    }
+    assert_eq!(fit(usize::MAX, each), Ok(entries));
+    assert_eq!(fit(10, |_| 10), Ok(entries), "a body without lists is whole, however long these are");
+    let error = fit(49, each).unwrap_err();
+    assert_eq!(error.message, "the body has 50 bytes without any list, 49 are allowed");
 }

@@ -36,6 +36,14 @@ impl View {
         self.timeline.len() + lists.iter().sum::<usize>()
     }
 
+    /// How long the texts of all these are, bytes.
+    pub(in crate::incident) fn list_bytes(&self) -> usize {
+        let sentences = [&self.done, &self.next, &self.warnings, &self.policies].into_iter().flatten();
+        let clusters = self.clusters.iter().map(|cluster| cluster.id.len() + cluster.status.len());
+        let timeline = self.timeline.iter().map(|line| line.line.len());
+        sentences.map(|text| text.len()).chain(clusters).chain(timeline).sum()
+    }
+
     /// The view without its `count` least missed entries: the oldest lines of the timeline but the last five, the last clusters, the
     /// oldest things done, the last next steps, warnings and policies, then the rest of the timeline.
     pub(in crate::incident) fn without(&self, count: usize) -> Self {
@@ -48,7 +56,8 @@ impl View {
         view.cut.warnings += drop_last(&mut view.warnings, &mut left);
         view.cut.policies += drop_last(&mut view.policies, &mut left);
         view.cut.timeline += drop_first(&mut view.timeline, 0, &mut left);
-        view.tell();
+        view.cut.count();
+        view.value.take();
         view
     }
 }

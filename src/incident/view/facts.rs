@@ -16,15 +16,7 @@ pub(in crate::incident) struct Fact {
 }
 
 impl View {
-    /// Writes `facts`, `story` and `cut.any` from everything else, and forgets what templates were given.
-    pub(super) fn tell(&mut self) {
-        self.value.take();
-        self.cut.count();
-        self.facts = self.facts();
-        self.story = self.story();
-    }
-
-    fn facts(&self) -> Vec<Fact> {
+    pub(super) fn facts(&self) -> Vec<Fact> {
         let mut facts = Vec::new();
         let mut fact = |name, text: Option<String>| facts.extend(text.map(|text| Fact { name, text }));
         fact(
@@ -67,9 +59,9 @@ impl View {
         format!("{}: {}", self.cluster_count, names.join(", "))
     }
 
-    fn story(&self) -> Vec<String> {
+    pub(super) fn story(&self, facts: &[Fact]) -> Vec<String> {
         let mut story: Vec<String> =
-            self.facts.iter().map(|fact| format!("{}: {}", fact.name, fact.text)).collect();
+            facts.iter().map(|fact| format!("{}: {}", fact.name, fact.text)).collect();
         for (title, list) in
             [("What is left to do", &self.next), ("Before you act", &self.warnings), ("Done", &self.done)]
         {

@@ -8,13 +8,19 @@ fn times_are_told_in_the_zone_and_in_utc() {
     let view = View::new(&opened(), &TimeZone::get("Europe/Berlin").unwrap());
     assert_eq!(view.at.local, "2026-09-14 20:05:00 CEST");
     assert_eq!(view.at.utc, "2026-09-14T18:05:00Z");
-    let stopped = view.facts.iter().find(|fact| fact.name == "Stopped").unwrap();
+    let facts = view.facts();
+    let stopped = facts.iter().find(|fact| fact.name == "Stopped").unwrap();
     assert_eq!(stopped.text, "2026-09-14 20:04:29 CEST (2026-09-14 18:04:29 UTC)");
+}
+
+fn story(incident: &Incident) -> String {
+    let view = View::new(incident, &TimeZone::UTC);
+    view.story(&view.facts()).join("\n")
 }
 
 #[test]
 fn a_person_reads_what_who_from_where_when_and_why_in_this_order() {
-    insta::assert_snapshot!(View::new(&opened(), &TimeZone::UTC).story.join("\n"), @r#"
+    insta::assert_snapshot!(story(&opened()), @r#"
     Cluster: aks-prod-01 in rg-prod (aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e)
     Status: restarting
     Caller: dana@contoso.com (user)
@@ -32,7 +38,7 @@ fn a_person_reads_what_who_from_where_when_and_why_in_this_order() {
     Timeline:
     - 2026-09-14 18:04:29 UTC  Stopped.
     "#);
-    insta::assert_snapshot!(View::new(&storm(), &TimeZone::UTC).story.join("\n"), @r#"
+    insta::assert_snapshot!(story(&storm()), @r#"
     Clusters: 12: aks-a, aks-b, 10 more
     Caller: dana@contoso.com (user)
     Ids: object 11112222-bbbb-3333-cccc-4444dddd5555, app 04b07795-8ddb-461a-bbee-02f9e1bf7b46
