@@ -20,6 +20,7 @@ mod marks;
 mod members;
 mod nonce;
 mod open_work;
+mod order;
 mod outbox;
 mod permission;
 mod records;

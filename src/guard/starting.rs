@@ -27,6 +27,11 @@ impl Guard {
     ) -> Result<Loaded<Record>, GuardError> {
         let (came_of_it, ids) = self.send(&current.document, intent, looked_since_boot).await;
         let cluster = &current.document.cluster;
+        if may_go_out_again(&came_of_it) {
+            self.0.pace.not_sent(cluster);
+        } else {
+            self.0.pace.sent(cluster);
+        }
         tracing::info!(%cluster, attempt = intent.n, result = ?came_of_it, "start");
         self.note(current, intent, came_of_it, &ids).await
     }
@@ -129,6 +134,17 @@ impl Guard {
         let asked = error.retry_after().filter(|_| !Mutant::IgnoreRetryAfter.is_on());
         let until = asked.and_then(|after| SignedDuration::try_from(after).ok());
         IntentState::PutOff { code, until: until.map(|after| self.now() + after) }
+    }
+}
+
+/// Whether the start was only put off, so that its cluster has its turn still.
+fn may_go_out_again(came_of_it: &IntentState) -> bool {
+    match came_of_it {
+        IntentState::NotSent { .. } | IntentState::PutOff { .. } => true,
+        IntentState::Planned
+        | IntentState::Sent { .. }
+        | IntentState::Unanswered
+        | IntentState::Refused { .. } => false,
     }
 }
 

@@ -9,12 +9,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::case::record::Record;
 use crate::case::{BulletinKey, Episode, outbox};
-use crate::domain::{ClusterId, ClusterKey};
+use crate::domain::{ClusterId, ClusterKey, Situation, SubscriptionId};
 use crate::mutant::Mutant;
 use crate::store::{OpenMarker, StatePath};
 
 use super::Guard;
 use super::open_work::OpenWork;
+use super::order::{Place, in_order};
 use super::outbox::wait_a_while;
 use super::records::{GuardError, Loaded, Saved, load};
 
@@ -52,7 +53,10 @@ pub struct Swept {
 #[derive(Debug, Clone)]
 pub(super) struct Due {
     at: Timestamp,
+    subscription: SubscriptionId,
     is_held: bool,
+    /// It could be started when it was last looked at: a start may follow the next look.
+    may_start: bool,
     /// Who wrote the record that says so.
     writer: String,
 }
@@ -79,9 +83,8 @@ impl Guard {
         let now = self.now();
         let due = open.cases.iter().map(|(key, generations)| (key.clone(), generations.clone()));
         let due = due.filter(|(key, _)| self.is_due(key, now) && !suspects.is_quarantined(key));
-        let (alone, mut together): (Vec<_>, Vec<_>) = due.partition(|(key, _)| suspects.is_suspected(key));
-        // Who waited longest comes first: a sweep that runs out of time must not pass the same ones over each time.
-        together.sort_by_cached_key(|(key, _)| self.due_at(key));
+        let (alone, together): (Vec<_>, Vec<_>) = due.partition(|(key, _)| suspects.is_suspected(key));
+        let together = in_order(together, |(key, _)| self.place_of(key));
         swept.due = alone.len() + together.len();
         swept.failed = self.sweep_together(together, began).await?;
         for (key, generations) in alone {
@@ -197,6 +200,17 @@ impl Guard {
     /// When a case is due; `None` if this process has not read it yet.
     fn due_at(&self, key: &ClusterKey) -> Option<Timestamp> {
         self.0.due.lock().unwrap_or_else(PoisonError::into_inner).get(key).map(|due| due.at)
+    }
+
+    /// What decides about its place in the sweep. Cases that this process has not read yet stand together, as if of one subscription.
+    fn place_of(&self, key: &ClusterKey) -> Place<Option<SubscriptionId>> {
+        let due = self.0.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = due.get(key);
+        Place {
+            subscription: due.map(|due| due.subscription.clone()),
+            may_start: due.is_some_and(|due| due.may_start),
+            due_at: due.map(|due| due.at),
+        }
     }
 
     fn count_held(&self, open: &OpenWork) -> usize {
@@ -336,8 +350,16 @@ impl Guard {
         match next {
             Some(next) => {
                 let is_held = matches!(record.episode, Episode::Held(_));
-                let (at, writer) = (next.min(now + READ_EVERY), record.writer.clone());
-                due.insert(record.cluster.key(), Due { at, is_held, writer });
+                let situation = record.case().and_then(|case| case.last_situation);
+                let is_down = matches!(situation, Some(Situation::Startable | Situation::FailedStopped));
+                let due_next = Due {
+                    at: next.min(now + READ_EVERY),
+                    subscription: record.cluster.subscription().clone(),
+                    is_held,
+                    may_start: is_down && !is_held,
+                    writer: record.writer.clone(),
+                };
+                due.insert(record.cluster.key(), due_next);
             }
             None => {
                 due.remove(&record.cluster.key());

@@ -266,7 +266,6 @@ impl Guard {
         written();
         let mut current = Loaded { document: record, etag: Some(etag) };
         if let Some(intent) = start {
-            self.0.pace.sent(&current.document.cluster);
             current = self.start(current, &intent, looked_since_boot).await?;
         }
         let told = async {

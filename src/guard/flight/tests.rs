@@ -145,13 +145,47 @@ fn a_clock_that_goes_back_gives_no_starts() {
 #[test]
 fn a_throttled_subscription_gives_one_start_a_second_once_it_is_open_again() {
     let pace = Pace::default();
-    let early = cluster('a', 0);
+    let (early, next, last) = (cluster('a', 0), cluster('a', 1), cluster('a', 2));
     assert_eq!(pace.take_turn(&early, at(0), None), at(0));
     let opens = Some(at(30_000));
-    assert_eq!(pace.take_turn(&cluster('a', 1), at(0), opens), at(30_000));
-    assert_eq!(pace.take_turn(&early, at(0), opens), at(31_000), "its turn fell into that time");
-    assert_eq!(pace.take_turn(&cluster('a', 2), at(30_000), None), at(32_000));
+    assert_eq!(pace.take_turn(&next, at(0), opens), at(30_000));
+    assert_eq!(pace.take_turn(&early, at(0), opens), at(30_000), "what it had taken was not there");
+    assert_eq!(pace.take_turn(&early, at(30_000), None), at(30_000));
+    assert_eq!(pace.take_turn(&next, at(30_000), None), at(31_000), "there is one");
+    assert_eq!(pace.take_turn(&last, at(30_000), None), at(31_000));
     assert_eq!(pace.take_turn(&cluster('b', 0), at(0), None), at(0), "others go on");
+}
+
+#[test]
+fn those_who_come_late_get_what_is_in_the_bucket_and_the_others_are_told_different_times() {
+    let pace = Pace::default();
+    for n in 0..260 {
+        pace.take_turn(&cluster('a', n), at(0), None);
+    }
+    for n in 0..60 {
+        pace.sent(&cluster('a', n));
+    }
+    // Nobody swept for so long that all turns have come: the bucket is full, and not more than that.
+    let late = 300_000;
+    let told: Vec<Timestamp> = (60..130).map(|n| pace.take_turn(&cluster('a', n), at(late), None)).collect();
+    assert!(told[..60].iter().all(|told| *told == at(late)), "{told:?}");
+    let others: Vec<Timestamp> = (1..=10).map(|second| at(late + 1_000 * second)).collect();
+    assert_eq!(told[60..], others);
+    assert_eq!(pace.take_turn(&cluster('a', 120), at(late + 1_000), None), at(late + 1_000));
+}
+
+#[test]
+fn a_cluster_whose_start_was_put_off_keeps_its_place_in_the_row() {
+    let pace = Pace::default();
+    let first = cluster('a', 0);
+    for n in 0..1_000 {
+        pace.take_turn(&cluster('a', n), at(0), None);
+    }
+    pace.not_sent(&first);
+    assert_eq!(pace.take_turn(&first, at(0), None), at(1_000), "it takes another start");
+    assert_eq!(pace.take_turn(&first, at(1_000), None), at(1_000));
+    pace.sent(&first);
+    assert_eq!(pace.take_turn(&first, at(1_000), None), at(941_000), "the next start is behind all others");
 }
 
 #[test]
