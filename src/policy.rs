@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cedar_policy::{
-    Authorizer, Decision, Entities, Entity, PolicyId, PolicySet, Request, Response, Schema, Validator,
+    Authorizer, Decision, Entities, Entity, PolicyId, PolicySet, Request, Response, Validator,
 };
 
 pub use self::answer::{Answer, Determining, Effect, EvaluationError};
@@ -39,6 +39,7 @@ pub use self::fault::PolicyFault;
 use self::hierarchy::Hierarchy;
 use self::memo::{Memo, Subjects};
 pub use self::permission::{GrantQuestion, HoldQuestion};
+use self::question::Circumstances;
 pub use self::question::{Counts, GrantFacts, RestartQuestion, StopQuestion};
 
 /// The schema, as built into the program: what policies can ask about.
@@ -190,12 +191,16 @@ impl Policies {
 
     /// Was the caller allowed to stop the cluster when it was stopped?
     pub fn may_stop(&self, question: &StopQuestion<'_>) -> Answer {
-        self.answer(question.facts_for(&self.vocabulary), question.subjects())
+        self.answer(question.subjects(), question.circumstances(), || {
+            question.facts_for(&self.vocabulary, &self.memo)
+        })
     }
 
     /// May the guard restart the cluster now?
     pub fn may_restart(&self, question: &RestartQuestion<'_>) -> Answer {
-        self.answer(question.facts_for(&self.vocabulary), question.subjects())
+        self.answer(question.subjects(), question.circumstances(), || {
+            question.facts_for(&self.vocabulary, &self.memo)
+        })
     }
 
     /// May somebody announce a stop?
@@ -212,16 +217,26 @@ impl Policies {
 
     /// [`Policies::may_stop`], with why. For people who ask: takes every policy apart, so it costs more than the answer.
     pub fn explain_stop(&self, question: &StopQuestion<'_>) -> Explained {
-        self.explain(question.facts_for(&self.vocabulary), question.subjects())
+        self.explain(question.facts_for(&self.vocabulary, &self.memo), question.subjects())
     }
 
     /// [`Policies::may_restart`], with why.
     pub fn explain_restart(&self, question: &RestartQuestion<'_>) -> Explained {
-        self.explain(question.facts_for(&self.vocabulary), question.subjects())
+        self.explain(question.facts_for(&self.vocabulary, &self.memo), question.subjects())
     }
 
-    fn answer(&self, facts: Result<Facts, Unaskable>, subjects: Subjects<'_>) -> Answer {
-        self.answer_to(facts.and_then(|facts| self.put(facts, subjects)))
+    fn answer(
+        &self,
+        subjects: Subjects<'_>,
+        circumstances: Circumstances,
+        facts: impl FnOnce() -> Result<Facts, Unaskable>,
+    ) -> Answer {
+        match self.entities(subjects) {
+            Ok(entities) => self.memo.answer(&entities, circumstances, || {
+                self.answer_to(facts().and_then(|facts| Ok((self.request(facts)?, Arc::clone(&entities)))))
+            }),
+            Err(unaskable) => refused(&unaskable),
+        }
     }
 
     /// Answers a question whose entities no other question shares.
@@ -230,10 +245,9 @@ impl Policies {
         facts: Result<Facts, Unaskable>,
         entities: Result<Vec<Entity>, Unaskable>,
     ) -> Answer {
-        let schema = self.validator.schema();
         let put = facts.and_then(|facts| {
-            let entities = Entities::from_entities(entities?, Some(schema))?;
-            Ok((request(facts, schema)?, Arc::new(entities)))
+            let entities = Entities::from_entities(entities?, Some(self.validator.schema()))?;
+            Ok((self.request(facts)?, Arc::new(entities)))
         });
         self.answer_to(put)
     }
@@ -241,17 +255,22 @@ impl Policies {
     fn answer_to(&self, put: Result<(Request, Arc<Entities>), Unaskable>) -> Answer {
         match put {
             Ok((request, entities)) => self.ask(&request, &entities),
-            Err(unaskable) => Answer::refused(EvaluationError::question(unaskable.0.as_ref())),
+            Err(unaskable) => refused(&unaskable),
         }
     }
 
     /// Puts a question, checked against the schema.
     fn put(&self, facts: Facts, subjects: Subjects<'_>) -> Result<(Request, Arc<Entities>), Unaskable> {
-        let schema = self.validator.schema();
-        Ok((
-            request(facts, schema)?,
-            self.memo.entities(subjects, &self.vocabulary, &self.hierarchy, schema)?,
-        ))
+        Ok((self.request(facts)?, self.entities(subjects)?))
+    }
+
+    fn entities(&self, subjects: Subjects<'_>) -> Result<Arc<Entities>, Unaskable> {
+        self.memo.entities(subjects, &self.vocabulary, &self.hierarchy, self.validator.schema())
+    }
+
+    fn request(&self, facts: Facts) -> Result<Request, Unaskable> {
+        let Facts { principal, action, resource, context } = facts;
+        Ok(Request::new(principal, action, resource, context, Some(self.validator.schema()))?)
     }
 
     fn ask(&self, request: &Request, entities: &Entities) -> Answer {
@@ -289,9 +308,8 @@ impl Policies {
     }
 }
 
-fn request(facts: Facts, schema: &Schema) -> Result<Request, Unaskable> {
-    let Facts { principal, action, resource, context } = facts;
-    Ok(Request::new(principal, action, resource, context, Some(schema))?)
+fn refused(unaskable: &Unaskable) -> Answer {
+    Answer::refused(EvaluationError::question(unaskable.0.as_ref()))
 }
 
 /// Cedar gives errors in no particular order; the same answer shall read the same each time.

@@ -48,11 +48,8 @@ pub fn utc(at: Timestamp) -> String {
 
 /// Bytes in lower-case hex.
 pub fn hex<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> String {
-    bytes.into_iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    bytes.into_iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 /// A text in a colour, by the code of a terminal (ECMA-48, SGR), if there are colours.

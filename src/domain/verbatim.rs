@@ -78,19 +78,20 @@ fn strike(text: &[u8]) -> (Vec<u8>, u32) {
     let mut out = Vec::with_capacity(text.len());
     let mut struck = 0;
     let mut rest = text;
-    while let [byte, after @ ..] = rest {
+    while let Some((before, from)) = rest.split_at_checked(plain(rest)) {
+        out.extend_from_slice(before);
+        let [byte, after @ ..] = from else { break };
         let secret = match byte {
-            b':' => user_info(rest),
-            b'?' | b'&' | b'\\' => signature(rest),
-            b'e' => token(rest),
-            _ => None,
+            b':' => user_info(from),
+            b'?' | b'&' | b'\\' => signature(from),
+            _ => token(from),
         };
         match secret {
             Some((kept, secret)) => {
-                out.extend_from_slice(rest.get(..kept).unwrap_or_default());
+                out.extend_from_slice(from.get(..kept).unwrap_or_default());
                 out.extend_from_slice(STRUCK);
                 struck += 1;
-                rest = rest.get(kept + secret..).unwrap_or_default();
+                rest = from.get(kept + secret..).unwrap_or_default();
             }
             None => {
                 out.push(*byte);
@@ -99,6 +100,16 @@ fn strike(text: &[u8]) -> (Vec<u8>, u32) {
         }
     }
     (out, struck)
+}
+
+/// How many bytes there are before one that a credential may begin with.
+fn plain(text: &[u8]) -> usize {
+    let may_begin = |at: &usize| match text.get(*at) {
+        Some(b':' | b'?' | b'&' | b'\\') => true,
+        Some(b'e') => text.get(at + 1) == Some(&b'y'),
+        Some(_) | None => false,
+    };
+    (0..text.len()).find(may_begin).unwrap_or(text.len())
 }
 
 /// `://user:password@`, also where JSON escapes the slashes: how much before the secret stays, and how long that is.
@@ -180,6 +191,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_secret_is_struck_out_wherever_it_stands(before in r"[ey:?&\\ .a]{0,12}", after in r"[ey:?&\\ ]{0,12}") {
+            let (scheme, sig, token) = ("http://u:hunter2@h", "&sig=hunter2", "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJ4In0.hunter2");
+            for secret in [scheme, sig, token] {
+                let (kept, struck) = kept(&format!("{before}{secret} {after}"));
+                prop_assert_eq!((struck, kept.contains("hunter2")), (1, false), "{}", kept);
+                prop_assert!(kept.starts_with(&before) && kept.ends_with(&after), "{}", kept);
+            }
+        }
+
         #[test]
         fn no_text_makes_it_panic_and_nothing_is_left_to_strike(text in r#"[ -~]{0,40}(://|eyJhbGciOiJSUzI1NiJ9\.eyJ|[?&]sig=)[ -~]{0,40}"#) {
             let once = Verbatim::of(text.as_bytes());

@@ -3,6 +3,7 @@
 //! A decision must not miss a grant that was made just before, and must not read those of a year. So a grant lies in a folder of
 //! its caller, under a name that tells when it ends and what it is about, newest end first: one list finds what may cover a stop.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 
 use futures::StreamExt as _;
@@ -143,16 +144,18 @@ impl Grants {
         cluster: &ClusterId,
         since: Timestamp,
     ) -> Result<GrantsRead, StoreError> {
-        let scopes: BTreeSet<String> =
-            Scope::around(cluster).iter().map(scope_word).chain([TAG.to_owned()]).collect();
         let folders: Vec<Prefix> = callers
             .iter()
             .filter_map(|caller| PathName::parse(caller))
             .map(|caller| Prefix::grants_of(&caller))
             .collect();
         let lists = folders.iter().map(|folder| self.0.list(folder, LISTED_MAX));
+        let listings = futures::future::join_all(lists).await;
+        // These words are digests, and most callers have no grant.
+        let scopes: LazyCell<BTreeSet<String>, _> =
+            LazyCell::new(|| Scope::around(cluster).iter().map(scope_word).chain([TAG.to_owned()]).collect());
         let mut paths = Vec::new();
-        for listing in futures::future::join_all(lists).await {
+        for listing in listings {
             let may_cover = |path: &StatePath| {
                 let name = path.name();
                 let parts = name.as_ref().and_then(|name| parts_of(name.as_str()));

@@ -110,12 +110,10 @@ impl Guard {
             }
             let mut evidence: Vec<_> =
                 heard.events().iter().filter_map(|event| keep_event(&mut record, event)).collect();
-            let looked = self.look(&record).await;
-            let mut transition = self.decide(&record, looked.facts, taken.opened).await?;
-            transition.evidence.append(&mut evidence);
+            let mut decided = self.decide(&record, taken.opened).await?;
+            decided.transition.evidence.append(&mut evidence);
             let etag = current.etag.as_ref();
-            let written =
-                self.write_then(transition, etag, looked.since_boot, || tell(&mut durable, intake)).await?;
+            let written = self.write_then(decided, etag, || tell(&mut durable, intake)).await?;
             if let Some(next) = written {
                 return self.reconcile(next).await.map(Some);
             }

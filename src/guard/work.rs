@@ -43,6 +43,12 @@ pub(super) struct Looked {
     pub(super) since_boot: Duration,
 }
 
+/// What is to be done, and when the look that it relies on was sent by the clock that can't be set back.
+pub(super) struct Decided {
+    pub(super) transition: Transition,
+    pub(super) looked_since_boot: Duration,
+}
+
 /// How one step ended.
 enum Stepped {
     /// Written; the record as it is now.
@@ -92,9 +98,8 @@ impl Guard {
                 None => Stepped::Lost,
             });
         }
-        let looked = self.look(&current.document).await;
-        let transition = self.decide(&current.document, looked.facts, false).await?;
-        match self.write_then(transition, current.etag.as_ref(), looked.since_boot, || {}).await? {
+        let decided = self.decide(&current.document, false).await?;
+        match self.write_then(decided, current.etag.as_ref(), || {}).await? {
             Some(next) => Ok(Stepped::On(Box::new(next))),
             None => Ok(Stepped::Lost),
         }
@@ -115,17 +120,16 @@ impl Guard {
         Looked { facts: Facts { look, log: None, stops: None, grants: None }, since_boot }
     }
 
-    /// Lets `case` decide, and gets what it asks for. With `opening`, the marker of the new case goes out beside the stop's mark:
+    /// Looks, lets `case` decide, and gets what it asks for. With `opening`, the marker of the new case goes out beside the stop's mark:
     /// both are there before the record is written (rule 5).
-    pub(super) async fn decide(
-        &self,
-        record: &Record,
-        mut facts: Facts,
-        opening: bool,
-    ) -> Result<Transition, GuardError> {
+    pub(super) async fn decide(&self, record: &Record, opening: bool) -> Result<Decided, GuardError> {
         let intent_nonce = self.nonce();
-        let (hold, granted) =
-            futures::join!(self.known_hold_on(&record.cluster), self.read_grants(record, BTreeSet::new()));
+        // None of the three needs another's answer, and all are asked after the record was read.
+        let (Looked { mut facts, since_boot }, hold, granted) = futures::join!(
+            self.look(record),
+            self.known_hold_on(&record.cluster),
+            self.read_grants(record, BTreeSet::new()),
+        );
         let hold = hold?;
         facts.grants = Some(granted?);
         let mut marker_due = opening;
@@ -133,8 +137,9 @@ impl Guard {
         let mut turn = None;
         // Which sinks have no room for what begins here is asked only when something does.
         let mut crowded: Option<Vec<String>> = None;
+        // As long as nothing is waited for it stays the same, so that the same questions have the same answers (`policy/memo.rs`).
+        let mut now = self.now();
         loop {
-            let now = self.now();
             let context = Context {
                 crowded: crowded.as_deref().unwrap_or_default(),
                 ..self.context(now, hold.as_deref(), turn.unwrap_or(now), &intent_nonce)
@@ -142,14 +147,19 @@ impl Guard {
             match advance(record, &facts, &context) {
                 Advance::ReadGrants { callers } => {
                     facts.grants = Some(self.read_grants(record, callers).await?);
+                    now = self.now();
                 }
-                Advance::AskLog => facts.log = Some(self.ask_log(record).await),
+                Advance::AskLog => {
+                    facts.log = Some(self.ask_log(record).await);
+                    now = self.now();
+                }
                 Advance::CountStops { mark } => {
                     let due = std::mem::take(&mut marker_due);
                     let (marked, stops) =
                         futures::join!(self.put_marker(record, due), self.count_stops(record, mark));
                     marked?;
                     facts.stops = Some(stops?);
+                    now = self.now();
                 }
                 Advance::Write(transition) => {
                     if transition.start.is_some() && turn.is_none() {
@@ -166,7 +176,7 @@ impl Guard {
                     };
                     if full.is_empty() {
                         self.put_marker(record, marker_due).await?;
-                        return Ok(*transition);
+                        return Ok(Decided { transition: *transition, looked_since_boot: since_boot });
                     }
                     crowded = Some(full);
                 }
@@ -243,11 +253,11 @@ impl Guard {
     /// then nothing was done.
     pub(super) async fn write_then(
         &self,
-        transition: Transition,
+        decided: Decided,
         etag: Option<&Etag>,
-        looked_since_boot: Duration,
         written: impl FnOnce() + Send,
     ) -> Result<Option<Loaded<Record>>, GuardError> {
+        let Decided { transition, looked_since_boot } = decided;
         let Transition { mut record, mut start, storm, groups, evidence } = transition;
         let path = StatePath::cluster(&record.cluster.key());
         if Mutant::RecordAfterEffect.is_on()

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::entity::{Facts, Unaskable, Vocabulary, datetime, moment, string};
-use super::memo::Subjects;
+use super::memo::{Memo, Subjects};
 use crate::domain::{Caller, Cluster, ClusterId};
 
 /// Rolling counts. They count what nobody allowed: planned stops, however many, add nothing.
@@ -79,6 +79,13 @@ pub struct RestartQuestion<'a> {
     pub counts: Counts,
 }
 
+/// All that a question is put with beside its [`Subjects`].
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Circumstances {
+    Stop { at: Timestamp, zone: TimeZone, counts: Counts, confirmed: bool, grant: Option<GrantFacts> },
+    Restart { at: Timestamp, stopped_at: Timestamp, zone: TimeZone, counts: Counts, caller_known: bool },
+}
+
 pub(super) type Pairs = Vec<(String, RestrictedExpression)>;
 
 impl StopQuestion<'_> {
@@ -87,8 +94,13 @@ impl StopQuestion<'_> {
         Subjects { caller: self.caller, cluster: self.cluster, facts: self.facts }
     }
 
-    pub(super) fn facts_for(&self, words: &Vocabulary) -> Result<Facts, Unaskable> {
-        let mut context = times(self.at, self.zone)?;
+    pub(super) fn circumstances(&self) -> Circumstances {
+        let Self { caller: _, cluster: _, facts: _, at, zone, counts, confirmed, grant } = *self;
+        Circumstances::Stop { at, zone: zone.clone(), counts, confirmed, grant: grant.cloned() }
+    }
+
+    pub(super) fn facts_for(&self, words: &Vocabulary, memo: &Memo) -> Result<Facts, Unaskable> {
+        let mut context = memo.times(self.at, self.zone)?;
         context.extend(counts(self.counts));
         context.extend([
             ("callerKnown".to_owned(), RestrictedExpression::new_bool(self.caller.is_known())),
@@ -96,9 +108,7 @@ impl StopQuestion<'_> {
             ("confirmed".to_owned(), RestrictedExpression::new_bool(self.confirmed)),
         ]);
         if let Some(ip) = self.caller.ip {
-            // Cedar reads no IPv4 address in IPv6 clothes (`::ffff:192.0.2.1`), and ranges are written for the former.
-            let ip = ip.to_canonical().to_string();
-            context.push(("ip".to_owned(), RestrictedExpression::new_ip(ip)));
+            context.push(("ip".to_owned(), memo.address(ip)));
         }
         if let Some(role) = &self.caller.role {
             context.push(("role".to_owned(), words.role(role)?));
@@ -122,11 +132,16 @@ impl RestartQuestion<'_> {
         Subjects { caller: self.caller, cluster: self.cluster, facts: self.facts }
     }
 
-    pub(super) fn facts_for(&self, words: &Vocabulary) -> Result<Facts, Unaskable> {
+    pub(super) fn circumstances(&self) -> Circumstances {
+        let Self { caller: _, caller_known, cluster: _, facts: _, at, stopped_at, zone, counts } = *self;
+        Circumstances::Restart { at, stopped_at, zone: zone.clone(), counts, caller_known }
+    }
+
+    pub(super) fn facts_for(&self, words: &Vocabulary, memo: &Memo) -> Result<Facts, Unaskable> {
         let known = self.caller_known && self.caller.is_known();
         // Clocks of two machines: a stop in the future was just now.
         let minutes = self.at.duration_since(self.stopped_at).as_mins().max(0);
-        let mut context = times(self.at, self.zone)?;
+        let mut context = memo.times(self.at, self.zone)?;
         context.extend(counts(self.counts));
         context.extend([
             ("caller".to_owned(), RestrictedExpression::new_entity_uid(words.caller(self.caller))),

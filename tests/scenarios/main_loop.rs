@@ -55,6 +55,34 @@ async fn the_start_of_a_warm_event_takes_one_get_and_one_post_and_two_writes_one
 }
 
 #[tokio::test(start_paused = true)]
+async fn holds_and_grants_are_read_beside_the_look_and_holds_once_more_before_the_start() {
+    let sim = Sim::new(Setup::default());
+    let (guard, aks) = (sim.process(), sim.cluster("aks-1"));
+    sim.stop(&aks, &mallory());
+    sim.clock.advance(minutes(2));
+    let event = sim.stop_events().remove(0);
+    let answer = Duration::from_secs(1);
+    for call in ["GET ", "list state/grants/", "list state/open/0-holds"] {
+        guard.probe.once_before_async(call, move || Box::pin(tokio::time::sleep(answer)));
+    }
+    let began = tokio::time::Instant::now();
+    let posted_at = Arc::new(Mutex::new(None));
+    let at = Arc::clone(&posted_at);
+    guard.probe.once_before("POST", move || *at.lock().unwrap() = Some(tokio::time::Instant::now()));
+    sim.deliver(&guard, event).await.unwrap();
+
+    let log = guard.probe.log();
+    let posted_at = posted_at.lock().unwrap().expect("it was started");
+    assert_eq!(posted_at - began, answer, "all three at the same time: {log:#?}");
+    let at = |call: &str| log.iter().position(|done| done.starts_with(call)).unwrap();
+    assert!(at("get state/clusters/") < at("GET "), "the record is read first: {log:#?}");
+    let from = at("put state/clusters/");
+    let before_the_post =
+        log[from..at("POST")].iter().filter(|call| call.starts_with("list state/open/0-holds"));
+    assert_eq!(before_the_post.count(), 1, "the start relies on no older answer: {log:#?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_authorised_stop_is_left_alone_and_nobody_is_told() {
     let sim = Sim::new(Setup { extra: Sim::allow(&ops()), ..Setup::default() });
     let (guard, aks) = (sim.process(), sim.cluster("aks-1"));

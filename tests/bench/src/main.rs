@@ -28,7 +28,10 @@ use clap::Parser;
 use flood::{Flood, Rate};
 use load::Plan;
 use machine::Machine;
-use report::{Beside, Floods, Report, Single, Sizes, figures};
+use report::{
+    Beside, Figure, Floods, Report, Single, Sizes, figures, figures_of_start, figures_of_useless,
+    figures_of_warm,
+};
 use simulator::demo::azurite::Azurite;
 
 /// Measures the released guard against its limits. Exit codes: 0 all within, 1 it could not be measured, 3 a limit was
@@ -67,6 +70,12 @@ struct Arguments {
     /// Counted events of each kind
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=2_000))]
     events: u16,
+    /// Counted warm events
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=2_000))]
+    warm_events: u16,
+    /// Measure this alone, to see what a change brings
+    #[arg(long, requires = "beside")]
+    only: Option<Only>,
     /// Seconds of the steady load; 0 leaves the loads out
     #[arg(long, default_value_t = 60)]
     seconds: u16,
@@ -93,6 +102,17 @@ enum Output {
     Human,
     /// One JSON object
     Json,
+}
+
+/// A measure that can be taken alone. Each is beside another program.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Only {
+    /// Starts
+    Start,
+    /// Warm events up to their start POST
+    Warm,
+    /// Events of no use
+    Useless,
 }
 
 /// Events of the burst.
@@ -133,6 +153,19 @@ async fn measure(arguments: &Arguments, guard: &Path) -> Result<Report> {
     let machine = Machine::now();
     let policies = arguments.policies.clone().unwrap_or_else(azure::default_policies);
     let (starts, events) = (usize::from(arguments.starts), usize::from(arguments.events));
+    if let (Some(only), Some(beside)) = (arguments.only, &arguments.beside) {
+        let figures = alone(only, guard, beside, &policies, arguments).await?;
+        return Ok(Report {
+            machine,
+            figures,
+            starts,
+            events,
+            single: None,
+            floods: None,
+            board: None,
+            stored: None,
+        });
+    }
     let extra = extra::read(&arguments.extra)?;
     let single = match &arguments.beside {
         None => None,
@@ -156,12 +189,38 @@ async fn measure(arguments: &Arguments, guard: &Path) -> Result<Report> {
     Ok(Report { machine, figures, starts, events, single, floods, board, stored })
 }
 
+/// One measure.
+async fn alone(
+    only: Only,
+    guard: &Path,
+    beside: &Path,
+    policies: &Path,
+    arguments: &Arguments,
+) -> Result<Vec<Figure>> {
+    Ok(match only {
+        Only::Start => {
+            let minimal = beside.join("minimal-server");
+            let starts = cold_start::measure(arguments.starts.into(), guard, policies, &minimal).await?;
+            figures_of_start(&starts)
+        }
+        Only::Warm => {
+            let bare = beside.join("bare-requests");
+            let warm = warm::measure(guard, &bare, policies, arguments.warm_events.into()).await?;
+            figures_of_warm(&warm)
+        }
+        Only::Useless => {
+            figures_of_useless(&useless::measure(guard, &beside.join("echo-server"), policies).await?)
+        }
+    })
+}
+
 /// Starts, and events one by one.
 async fn singly(plan: Plan<'_>, folder: &Path, arguments: &Arguments) -> Result<Single> {
     let Plan { guard, minimal, policies, .. } = plan;
     // Before Azurite is there, so that nothing runs beside the starts.
     let cold_start = cold_start::measure(arguments.starts.into(), guard, policies, minimal).await?;
-    let warm = warm::measure(guard, &folder.join("bare-requests"), policies).await?;
+    let bare = folder.join("bare-requests");
+    let warm = warm::measure(guard, &bare, policies, arguments.warm_events.into()).await?;
     let useless = useless::measure(guard, &folder.join("echo-server"), policies).await?;
     let held = memory::measure(guard, policies).await?;
     let bytes = |file: &Path| -> Result<u64> {

@@ -156,16 +156,42 @@ fn figures_beside(beside: &Beside) -> Vec<Figure> {
     let rss = |memory: Memory| Spread::once(mib(memory.rss_kib));
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let mb = |bytes: u64| Spread::once(bytes as f64 / 1e6);
-    let mut figures = vec![
-        Figure::told("start to first answer", "ms", cold_start.guard_ms),
-        Figure::told("  the minimal server's", "ms", cold_start.minimal_ms),
+    let mut figures = figures_of_start(cold_start);
+    figures.extend(figures_of_warm(warm));
+    figures.extend(figures_of_useless(useless));
+    figures.extend([
+        Figure::of("RSS at start", "MiB", rss(held.at_rest), Limit::AtMost(RSS_START_MIB_MAX)),
+        Figure::told("RSS after one event", "MiB", rss(held.after_one)),
+        Figure::told("RSS after 10,000 events", "MiB", rss(held.after_ten_thousand)),
         Figure::of(
-            "start ÷ the minimal server's",
-            "×",
-            cold_start.ratio(),
-            Limit::AtMost(COLD_START_RATIO_MAX),
+            "RSS with 5,000 open cases",
+            "MiB",
+            rss(held.with_open_cases),
+            Limit::AtMost(RSS_OPEN_MIB_MAX),
         ),
-        Figure::told("start to first event done", "ms", cold_start.event_ms),
+        Figure::told("executable", "MB", mb(sizes.binary)),
+    ]);
+    figures.extend(
+        sizes
+            .package
+            .map(|bytes| Figure::of("package, zipped", "MB", mb(bytes), Limit::AtMost(PACKAGE_MB_MAX))),
+    );
+    figures
+}
+
+/// Starts, beside the minimal server's.
+pub(crate) fn figures_of_start(start: &ColdStart) -> Vec<Figure> {
+    vec![
+        Figure::told("start to first answer", "ms", start.guard_ms),
+        Figure::told("  the minimal server's", "ms", start.minimal_ms),
+        Figure::of("start ÷ the minimal server's", "×", start.ratio(), Limit::AtMost(COLD_START_RATIO_MAX)),
+        Figure::told("start to first event done", "ms", start.event_ms),
+    ]
+}
+
+/// Warm events, beside their requests alone.
+pub(crate) fn figures_of_warm(warm: &Warm) -> Vec<Figure> {
+    vec![
         Figure::told("warm event to start POST", "ms", warm.wall_ms),
         Figure::told("  its requests alone", "ms", warm.bare_wall_ms),
         Figure::of("warm event ÷ its requests alone", "×", warm.ratio(), Limit::AtMost(WARM_RATIO_MAX)),
@@ -178,6 +204,12 @@ fn figures_beside(beside: &Beside) -> Vec<Figure> {
             Limit::AtMost(OWN_CPU_MS_MAX),
         ),
         Figure::told("requests of a warm event to start POST", "", warm.requests),
+    ]
+}
+
+/// Events of no use, beside the echo server's.
+pub(crate) fn figures_of_useless(useless: &Useless) -> Vec<Figure> {
+    vec![
         Figure::told("events of no use", "/s", useless.guard),
         Figure::told("  the echo server's", "/s", useless.echo),
         Figure::of(
@@ -186,23 +218,7 @@ fn figures_beside(beside: &Beside) -> Vec<Figure> {
             useless.ratio(),
             Limit::AtLeast(USELESS_RATIO_MIN),
         ),
-        Figure::of("RSS at start", "MiB", rss(held.at_rest), Limit::AtMost(RSS_START_MIB_MAX)),
-        Figure::told("RSS after one event", "MiB", rss(held.after_one)),
-        Figure::told("RSS after 10,000 events", "MiB", rss(held.after_ten_thousand)),
-        Figure::of(
-            "RSS with 5,000 open cases",
-            "MiB",
-            rss(held.with_open_cases),
-            Limit::AtMost(RSS_OPEN_MIB_MAX),
-        ),
-        Figure::told("executable", "MB", mb(sizes.binary)),
-    ];
-    figures.extend(
-        sizes
-            .package
-            .map(|bytes| Figure::of("package, zipped", "MB", mb(bytes), Limit::AtMost(PACKAGE_MB_MAX))),
-    );
-    figures
+    ]
 }
 
 fn figures_of_floods(floods: &Floods) -> Vec<Figure> {

@@ -21,8 +21,6 @@ use crate::wire::{Ask, Recorded};
 
 /// Events that are not counted: connections, tokens and policies are there after them.
 const WARM_UP: usize = 10;
-/// Counted events.
-const EVENTS: usize = 60;
 
 /// Headers of one connection, and the one that the client writes itself.
 const NOT_REPEATED: [&str; 3] = ["host", "connection", "transfer-encoding"];
@@ -73,14 +71,14 @@ struct Took {
     statuses: Vec<u16>,
 }
 
-/// Runs both in turns.
-pub(crate) async fn measure(guard: &Path, bare: &Path, policies: &Path) -> Result<Warm> {
+/// Runs both in turns, over so many counted events.
+pub(crate) async fn measure(guard: &Path, bare: &Path, policies: &Path, events: usize) -> Result<Warm> {
     let (blobs, bare_blobs) = (Blobs::start()?, Blobs::start()?);
     let mut stage = Stage::recorded(&blobs.url).await?;
     let mut bare_stage = Stage::recorded(&bare_blobs.url).await?;
     init_state(guard, policies, &stage)?;
     let port = free_port()?;
-    let mut command = stage.guard(guard, policies, WARM_UP + EVENTS);
+    let mut command = stage.guard(guard, policies, WARM_UP + events);
     command.env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string());
     let process = Process::start(command, port)?;
     stage.wire.watch(process.id());
@@ -88,7 +86,7 @@ pub(crate) async fn measure(guard: &Path, bare: &Path, policies: &Path) -> Resul
     let mut bare = Program::start(bare)?;
     let mut token = None;
     let mut runs = Runs::default();
-    for number in 0..WARM_UP + EVENTS {
+    for number in 0..WARM_UP + events {
         let (stop, same) = (stage.stop()?, bare_stage.stop()?);
         stage.wire.take_recorded();
         let (before, posted) = (process.cpu()?, Instant::now());
