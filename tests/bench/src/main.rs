@@ -29,8 +29,8 @@ use flood::{Flood, Rate};
 use load::Plan;
 use machine::Machine;
 use report::{
-    Beside, Figure, Floods, Report, Single, Sizes, figures, figures_of_start, figures_of_useless,
-    figures_of_warm,
+    Beside, Figure, Floods, Report, Single, Sizes, figures, figures_of_held, figures_of_start,
+    figures_of_useless, figures_of_warm,
 };
 use simulator::demo::azurite::Azurite;
 
@@ -104,7 +104,7 @@ enum Output {
     Json,
 }
 
-/// A measure that can be taken alone. Each is beside another program.
+/// A measure that can be taken alone.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Only {
     /// Starts
@@ -113,6 +113,8 @@ enum Only {
     Warm,
     /// Events of no use
     Useless,
+    /// What the process holds
+    Memory,
 }
 
 /// Events of the burst.
@@ -208,6 +210,7 @@ async fn alone(
             let warm = warm::measure(guard, &bare, policies, arguments.warm_events.into()).await?;
             figures_of_warm(&warm)
         }
+        Only::Memory => figures_of_held(&memory::measure(guard, policies).await?),
         Only::Useless => {
             figures_of_useless(&useless::measure(guard, &beside.join("echo-server"), policies).await?)
         }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 use simulator::host::wire::Client;
@@ -12,8 +12,11 @@ use crate::azure::{Stage, Stop};
 use crate::flood::irrelevant;
 use crate::load::{SETTLE, init_state, post};
 use crate::process::{Memory, Process, free_port};
+use crate::stats::Spread;
 use crate::store::Blobs;
 
+/// Starts of which each is left alone for a while.
+const STARTS: usize = 20;
 /// Events in all, and of how many one is a stop.
 const EVENTS: usize = 10_000;
 const RELEVANT_ONE_IN: usize = 10;
@@ -27,7 +30,8 @@ const SWEEPS: usize = 2;
 /// What it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Held {
-    pub(crate) at_rest: Memory,
+    /// RSS of some starts, MiB: which pages of the executable's file are mapped differs from start to start.
+    pub(crate) at_rest: Spread,
     pub(crate) after_one: Memory,
     pub(crate) after_ten_thousand: Memory,
     pub(crate) with_open_cases: Memory,
@@ -39,9 +43,14 @@ pub(crate) struct Held {
 pub(crate) async fn measure(guard: &Path, policies: &Path) -> Result<Held> {
     let blobs = Blobs::start()?;
     let mut stage = Stage::serve_directly(Some(&blobs.url)).await?;
+    let mut at_rest = Vec::new();
+    for _ in 0..STARTS {
+        let (process, _) = start(guard, policies, &stage, EVENTS / RELEVANT_ONE_IN)?;
+        tokio::time::sleep(SETTLE).await;
+        at_rest.push(process.memory()?.rss_mib());
+    }
+    let at_rest = Spread::of(at_rest).context("there must be at least one start")?;
     let (process, host) = start(guard, policies, &stage, EVENTS / RELEVANT_ONE_IN)?;
-    tokio::time::sleep(SETTLE).await;
-    let at_rest = process.memory()?;
     let first = stage.stop()?;
     post(&host, &first).await?;
     let mut stops = vec![first];

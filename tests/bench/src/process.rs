@@ -35,6 +35,18 @@ pub(crate) struct Memory {
     pub(crate) anonymous_kib: u64,
 }
 
+impl Memory {
+    /// All that is resident, MiB.
+    pub(crate) fn rss_mib(self) -> f64 {
+        mib(self.rss_kib)
+    }
+
+    /// What belongs to the process alone, MiB.
+    pub(crate) fn anonymous_mib(self) -> f64 {
+        mib(self.anonymous_kib)
+    }
+}
+
 impl Process {
     /// Starts it and waits until it has answered `GET /` on this port.
     pub(crate) fn start(mut command: Command, port: u16) -> Result<Self> {
@@ -94,8 +106,7 @@ impl Process {
     /// The most that was ever resident, MiB.
     pub(crate) fn peak_rss_mib(&self) -> Result<f64> {
         let kib = peak_kib_of(self.child.id()).context("/proc/<pid>/status lacks VmHWM")?;
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-        Ok(kib as f64 / 1024.0)
+        Ok(mib(kib))
     }
 
     pub(crate) fn memory(&self) -> Result<Memory> {
@@ -129,6 +140,12 @@ pub(crate) fn cpu_of(process: u32) -> Result<Duration> {
     let id = Pid::from_raw(i32::try_from(process)?);
     let clock = clock_getcpuclockid(id).context("the process has no CPU clock")?;
     Ok(Duration::from(clock.now()?))
+}
+
+/// KiB in MiB.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+pub(crate) fn mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
 }
 
 /// A port that was free a moment ago.

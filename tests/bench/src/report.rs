@@ -11,7 +11,7 @@ use crate::flood::{Flooded, Rate};
 use crate::load::{BURST, Load};
 use crate::machine::Machine;
 use crate::memory::Held;
-use crate::process::Memory;
+use crate::process::{Memory, mib};
 use crate::stats::Spread;
 use crate::useless::Useless;
 use crate::warm::Warm;
@@ -153,14 +153,26 @@ fn figures_of_board(board: &Board) -> Vec<Figure> {
 
 fn figures_beside(beside: &Beside) -> Vec<Figure> {
     let Beside { cold_start, warm, useless, held, sizes } = beside;
-    let rss = |memory: Memory| Spread::once(mib(memory.rss_kib));
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let mb = |bytes: u64| Spread::once(bytes as f64 / 1e6);
     let mut figures = figures_of_start(cold_start);
     figures.extend(figures_of_warm(warm));
     figures.extend(figures_of_useless(useless));
-    figures.extend([
-        Figure::of("RSS at start", "MiB", rss(held.at_rest), Limit::AtMost(RSS_START_MIB_MAX)),
+    figures.extend(figures_of_held(held));
+    figures.push(Figure::told("executable", "MB", mb(sizes.binary)));
+    figures.extend(
+        sizes
+            .package
+            .map(|bytes| Figure::of("package, zipped", "MB", mb(bytes), Limit::AtMost(PACKAGE_MB_MAX))),
+    );
+    figures
+}
+
+/// What the process holds.
+pub(crate) fn figures_of_held(held: &Held) -> Vec<Figure> {
+    let rss = |memory: Memory| Spread::once(memory.rss_mib());
+    vec![
+        Figure::of("RSS at start", "MiB", held.at_rest, Limit::AtMost(RSS_START_MIB_MAX)),
         Figure::told("RSS after one event", "MiB", rss(held.after_one)),
         Figure::told("RSS after 10,000 events", "MiB", rss(held.after_ten_thousand)),
         Figure::of(
@@ -169,14 +181,7 @@ fn figures_beside(beside: &Beside) -> Vec<Figure> {
             rss(held.with_open_cases),
             Limit::AtMost(RSS_OPEN_MIB_MAX),
         ),
-        Figure::told("executable", "MB", mb(sizes.binary)),
-    ]);
-    figures.extend(
-        sizes
-            .package
-            .map(|bytes| Figure::of("package, zipped", "MB", mb(bytes), Limit::AtMost(PACKAGE_MB_MAX))),
-    );
-    figures
+    ]
 }
 
 /// Starts, beside the minimal server's.
@@ -318,7 +323,7 @@ impl Single {
         line(&mut text, "");
         line(
             &mut text,
-            &format!("minimal server's RSS: {:.1} MiB", mib(self.beside.cold_start.minimal_memory.rss_kib)),
+            &format!("minimal server's RSS: {:.1} MiB", self.beside.cold_start.minimal_memory.rss_mib()),
         );
         for (load, place) in [(Some(&self.memory), "memory"), (self.azurite.as_ref(), "Azurite")] {
             let Some(load) = load else { continue };
@@ -392,7 +397,7 @@ fn details(load: &Load, place: &str) -> String {
             load.stop_cpu_ms.median / load.minimal_get_cpu_ms.median
         ),
     );
-    let anonymous = [load.at_rest, load.after_first, load.after_all].map(|memory| mib(memory.anonymous_kib));
+    let anonymous = [load.at_rest, load.after_first, load.after_all].map(Memory::anonymous_mib);
     line(
         &mut text,
         &format!(
@@ -427,11 +432,6 @@ fn line(text: &mut String, line: &str) {
 #[expect(clippy::cast_precision_loss, reason = "a handful, or memory in KiB")]
 fn counted(count: usize) -> Spread {
     Spread::once(count as f64)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn mib(kib: u64) -> f64 {
-    kib as f64 / 1024.0
 }
 
 #[cfg(test)]
