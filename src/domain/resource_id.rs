@@ -1,6 +1,7 @@
 //! Ids of Azure resources, parsed: the only type from which an ARM URL may be built.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -71,15 +72,19 @@ impl fmt::Display for SubscriptionId {
 }
 
 /// The resource id of a guarded resource: a managed cluster or anything else of a [`ResourceKind`]. Keeps the casing it came in for URLs and people; compares and hashes without case,
-/// since ARM, Event Grid, the activity log and Resource Graph each spell the same id differently.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// since ARM, Event Grid, the activity log and Resource Graph each spell the same id differently. Cheap to clone: the work on one event
+/// holds its cluster's id in dozens of places.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ClusterId {
+pub struct ClusterId(Arc<Parts>);
+
+struct Parts {
     kind: ResourceKind,
     subscription: SubscriptionId,
     resource_group: String,
     name: String,
     lower: String,
+    key: ClusterKey,
 }
 
 impl ClusterId {
@@ -121,7 +126,7 @@ impl ClusterId {
     /// Parses the id of a managed cluster, and of nothing else: for what only clusters have.
     pub fn parse_managed(text: &str) -> Result<Self, IdError> {
         let id = Self::parse(text)?;
-        match id.kind {
+        match id.kind() {
             ResourceKind::ManagedCluster => Ok(id),
             ResourceKind::ContainerGroup => Err(IdError::NotAManagedCluster(super::text::clean(text, 200))),
         }
@@ -134,38 +139,39 @@ impl ClusterId {
             kind.arm_type().to_ascii_lowercase(),
             name.to_ascii_lowercase()
         );
-        Self { kind, subscription, resource_group: resource_group.to_owned(), name: name.to_owned(), lower }
+        let (resource_group, name) = (resource_group.to_owned(), name.to_owned());
+        let key = ClusterKey::of(&lower);
+        Self(Arc::new(Parts { kind, subscription, resource_group, name, lower, key }))
     }
 
     /// What it is.
     pub fn kind(&self) -> ResourceKind {
-        self.kind
+        self.0.kind
     }
 
     /// The subscription it is in.
     pub fn subscription(&self) -> &SubscriptionId {
-        &self.subscription
+        &self.0.subscription
     }
 
     /// The resource group's name, in the casing it came in.
     pub fn resource_group(&self) -> &str {
-        &self.resource_group
+        &self.0.resource_group
     }
 
     /// The cluster's name, in the casing it came in.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// The id in lower case: equal for all spellings of one cluster.
     pub fn lower(&self) -> &str {
-        &self.lower
+        &self.0.lower
     }
 
     /// The key under which the cluster's record is stored.
     pub fn key(&self) -> ClusterKey {
-        let digest = Sha256::digest(self.lower.as_bytes());
-        ClusterKey(super::text::hex(digest.iter().take(16)))
+        self.0.key.clone()
     }
 }
 
@@ -193,17 +199,23 @@ impl fmt::Display for ClusterId {
         write!(
             f,
             "/subscriptions/{}/resourceGroups/{}/providers/{}/{}",
-            self.subscription,
-            self.resource_group,
-            self.kind.arm_type(),
-            self.name
+            self.subscription(),
+            self.resource_group(),
+            self.kind().arm_type(),
+            self.name()
         )
+    }
+}
+
+impl fmt::Debug for ClusterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClusterId({self})")
     }
 }
 
 impl PartialEq for ClusterId {
     fn eq(&self, other: &Self) -> bool {
-        self.lower == other.lower
+        self.lower() == other.lower()
     }
 }
 
@@ -217,13 +229,13 @@ impl PartialOrd for ClusterId {
 
 impl Ord for ClusterId {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.lower.cmp(&other.lower)
+        self.lower().cmp(other.lower())
     }
 }
 
 impl std::hash::Hash for ClusterId {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.lower.hash(state);
+        self.lower().hash(state);
     }
 }
 
@@ -245,6 +257,10 @@ impl From<ClusterId> for String {
 pub struct ClusterKey(String);
 
 impl ClusterKey {
+    fn of(lower: &str) -> Self {
+        Self(super::text::hex(Sha256::digest(lower.as_bytes()).iter().take(16)))
+    }
+
     /// Reads a key back from a path in the store; `None` if it isn't one.
     pub fn parse(text: &str) -> Option<Self> {
         let is_key = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
