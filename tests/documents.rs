@@ -1,10 +1,12 @@
-//! What the documents show works: their policies are valid, and their links lead to files that exist.
+//! What the documents show works: their policies are valid, and their links lead to files that exist. What is read instead of a text for
+//! people says the same.
 
 #![expect(clippy::expect_used, reason = "a test that can't go on has failed")]
 
 use std::path::{Path, PathBuf};
 
-use aks_stop_guard::policy::{DEFAULT_POLICIES, Policies, PolicyFile};
+use aks_stop_guard::policy::{DEFAULT_POLICIES, Policies, PolicyFile, SCHEMA};
+use cedar_policy::SchemaFragment;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -79,5 +81,24 @@ fn examples_and_links_are_found_in_a_text() {
     assert_eq!(
         policies(text),
         ["\n@id(\"x\")\npermit (principal, action == Action::\"stop\", resource);\n\n"]
+    );
+}
+
+#[test]
+fn the_schema_that_cedar_reads_says_what_the_one_says_that_people_read() {
+    const READ: &str = "src/policy/schema.json";
+    let (schema, warnings) = SchemaFragment::from_cedarschema_str(SCHEMA.text).expect("it parses");
+    assert_eq!(warnings.count(), 0);
+    let json = format!("{:#}\n", schema.to_json_value().expect("it has a JSON form"));
+    let path = Path::new(ROOT).join(READ);
+    if std::env::var_os("SCHEMA").is_some_and(|wanted| wanted == "new") {
+        std::fs::write(path, json).expect("it can be written");
+        return;
+    }
+    let read = std::fs::read_to_string(path).expect("it can be read");
+    assert!(
+        read == json,
+        "{READ} is made of policies/{}: `SCHEMA=new cargo test --test documents` writes it anew",
+        SCHEMA.name
     );
 }

@@ -27,21 +27,6 @@ fn the_files_on_disk_are_what_is_built_in() {
 }
 
 #[test]
-fn the_schema_that_cedar_reads_says_what_the_one_says_that_people_read() {
-    let (fragment, _) = cedar_policy::SchemaFragment::from_cedarschema_str(SCHEMA.text).unwrap();
-    let json = format!("{:#}\n", fragment.to_json_value().unwrap());
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/policy/schema.json");
-    if std::env::var_os("SCHEMA").is_some_and(|wanted| wanted == "new") {
-        std::fs::write(path, json).unwrap();
-    } else {
-        assert!(
-            json == SCHEMA_JSON,
-            "src/policy/schema.json is made of policies/stop.cedarschema: `SCHEMA=new cargo test --lib the_schema_that` writes it"
-        );
-    }
-}
-
-#[test]
 fn by_default_a_stop_that_nobody_announced_is_not_allowed() {
     let answer = Stop::by(alice()).ask(&DEFAULT);
     assert!(!answer.allowed);
