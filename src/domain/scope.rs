@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::resource_id::{ClusterId, SubscriptionId};
+use super::resource_id::{ClusterId, SubscriptionId, is_resource_group};
 use super::text;
 
 /// Longest scope that is quoted in an error, in characters.
@@ -96,12 +96,19 @@ impl Scope {
 impl ResourceGroupId {
     /// Parses `/subscriptions/<guid>/resourceGroups/<name>`, the fixed segments in any case, nothing after the name.
     pub fn parse(text: &str) -> Result<Self, ScopeError> {
-        // A group is what a cluster can lie in, so a cluster's parser checks the name.
-        let cluster =
-            ClusterId::parse(&format!("{text}/providers/Microsoft.ContainerService/managedClusters/a"));
-        cluster
-            .map(|cluster| Self::of(&cluster))
-            .map_err(|_| ScopeError::ResourceGroup(text::clean(text, QUOTED_CHARS_MAX)))
+        let parts: Vec<&str> = text.strip_prefix('/').unwrap_or_default().split('/').collect();
+        let group = match parts.as_slice() {
+            [subscriptions, subscription, groups, name]
+                if subscriptions.eq_ignore_ascii_case("subscriptions")
+                    && groups.eq_ignore_ascii_case("resourceGroups")
+                    && is_resource_group(name) =>
+            {
+                let subscription = SubscriptionId::parse(subscription).ok();
+                subscription.map(|subscription| Self { subscription, name: (*name).to_owned() })
+            }
+            _ => None,
+        };
+        group.ok_or_else(|| ScopeError::ResourceGroup(text::clean(text, QUOTED_CHARS_MAX)))
     }
 
     /// The group of a cluster.

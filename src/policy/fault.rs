@@ -33,16 +33,19 @@ pub struct PolicyFault {
 pub(super) struct Place {
     pub(super) name: String,
     text: Arc<str>,
+    /// Where its lines end, bytes: each policy asks for the line it stands in.
+    line_ends: Arc<[usize]>,
 }
 
 impl Place {
     pub(super) fn new(name: &str, text: &str) -> Self {
-        Self { name: name.to_owned(), text: Arc::from(text) }
+        let line_ends = text.match_indices('\n').map(|(at, _)| at).collect();
+        Self { name: name.to_owned(), text: Arc::from(text), line_ends }
     }
 
     /// A fault at a byte range of the file.
     pub(super) fn fault(&self, span: SourceSpan, message: &str, help: Option<&str>) -> PolicyFault {
-        let (line, column) = line_and_column(&self.text, span.offset());
+        let (line, column) = self.line_and_column(span.offset());
         PolicyFault {
             file: clean(&self.name, TEXT_CHARS_MAX),
             line,
@@ -54,15 +57,25 @@ impl Place {
         }
     }
 
+    /// Line and column of a byte offset, both from 1.
+    fn line_and_column(&self, offset: usize) -> (usize, usize) {
+        let before = self.text.get(..offset.min(self.text.len())).unwrap_or(&self.text);
+        let line = self.line_ends.partition_point(|end| *end < before.len());
+        let line_start =
+            line.checked_sub(1).and_then(|newline| self.line_ends.get(newline)).map_or(0, |end| end + 1);
+        let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+        (line + 1, column)
+    }
+
     /// Says where a byte range of the file begins.
     pub(super) fn at(&self, span: SourceSpan) -> String {
-        let (line, column) = line_and_column(&self.text, span.offset());
+        let (line, column) = self.line_and_column(span.offset());
         format!("{}:{line}:{column}", self.name)
     }
 
     /// The line where a byte range of the file begins, and what it holds.
     pub(super) fn part(&self, span: SourceSpan) -> (usize, &str) {
-        let (line, _) = line_and_column(&self.text, span.offset());
+        let (line, _) = self.line_and_column(span.offset());
         (line, self.text.get(span.offset()..span.offset() + span.len()).unwrap_or_default())
     }
 
@@ -88,15 +101,6 @@ impl Place {
         };
         self.fault(span, &message, found.help().map(|help| help.to_string()).as_deref())
     }
-}
-
-/// Line and column of a byte offset, both from 1.
-fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset.min(text.len())).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = before.matches('\n').count() + 1;
-    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
-    (line, column)
 }
 
 impl fmt::Display for PolicyFault {

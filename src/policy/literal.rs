@@ -6,6 +6,7 @@ use cedar_policy::EntityUid;
 use super::entity::UNKNOWN_CALLER;
 use super::hierarchy;
 use crate::domain::claims::parse_guid;
+use crate::domain::scope::ResourceGroupId;
 use crate::domain::{ClusterId, SubscriptionId};
 
 /// Why nothing can have this id, and how to write it.
@@ -55,7 +56,7 @@ pub(super) fn fits(kind: &str, id: &str) -> bool {
         "Group" => is_guid(id),
         "ManagementGroup" => hierarchy::name_in(id).is_some(),
         "Subscription" => is_subscription(id),
-        "ResourceGroup" => is_resource_group(id),
+        "ResourceGroup" => ResourceGroupId::parse(id).is_ok(),
         _ => ClusterId::parse(id).is_ok_and(|id| id.kind().entity() == kind),
     }
 }
@@ -67,11 +68,6 @@ pub(super) fn is_guid(text: &str) -> bool {
 
 fn is_subscription(id: &str) -> bool {
     strip_prefix_ignoring_case(id, "/subscriptions/").is_some_and(is_guid)
-}
-
-/// Whether a cluster could be in it: then a cluster's id can be made of it.
-fn is_resource_group(id: &str) -> bool {
-    ClusterId::parse(&format!("{id}/providers/microsoft.containerservice/managedclusters/a")).is_ok()
 }
 
 fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {

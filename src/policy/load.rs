@@ -164,12 +164,14 @@ fn examine(file: usize, policy: Policy, place: &Place, faults: &mut Faults) -> F
     let syntax = policy.as_ref();
     let at = span(syntax.loc());
     let mut determining = determining(String::new(), effect);
+    let mut has_id = false;
     for (name, value) in syntax.annotations() {
+        has_id |= name.as_ref() == "id";
         if let Err(bad) = annotation::read(&mut determining, name.as_ref(), value.as_ref()) {
             faults.add(file, place.fault(span(value.loc.as_ref()), &bad.to_string(), Some(bad.help())));
         }
     }
-    if policy.annotation("id").is_none() {
+    if !has_id {
         let help = "write @id(\"...\") before it: cases and incidents call the policy by its id";
         faults.add(file, place.fault(at, "the policy has no id", Some(help)));
     }
@@ -197,6 +199,7 @@ fn known_groups(found: &[Found], places: &[Place], hierarchy: &Hierarchy, faults
     for Found { file, span, form, .. } in found {
         let Some(place) = places.get(*file) else { continue };
         let ids: Vec<String> = match form {
+            Form::Text(_) if !place.part(*span).1.contains("ManagementGroup") => Vec::new(),
             Form::Text(policy) => {
                 let literals = policy.entity_literals().into_iter();
                 let groups = literals.filter(|entity| entity.type_name().to_string() == "ManagementGroup");
