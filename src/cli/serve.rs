@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{OnceCell, SetOnce};
+use tokio::sync::{Notify, OnceCell, SetOnce};
+use tokio::time::timeout;
 
 use super::{Exit, wiring};
 use crate::azure::HttpTransport;
@@ -25,6 +27,9 @@ const STACK_BYTES: usize = 8 * 1024 * 1024;
 /// Threads that run tasks: a Consumption plan has one core, and next to nothing here computes. Each has an arena of the allocator for
 /// itself, and what one frees the other can't use: a second one takes 15 MiB more in a burst.
 const WORKERS: usize = 1;
+/// How long putting the guard together waits for the host's first question, whose answer would have to share the cores with it. The host asks
+/// as soon as it can connect.
+const FIRST_ANSWER_WAIT: Duration = Duration::from_millis(5);
 
 /// Arguments of `serve`.
 #[derive(Debug, Default, PartialEq, Eq, clap::Args)]
@@ -66,10 +71,14 @@ async fn serve(args: &Args, first: FirstSettings, environment: Environment) -> a
     functions::outlive_signals();
     let port = listener.address().map_or(port, |address| address.port());
     let starting = Arc::new(Starting::default());
-    let put_together = tokio::task::spawn_blocking({
+    let put_together = {
         let starting = Arc::clone(&starting);
-        move || starting.put_together(&environment, port)
-    });
+        async move {
+            // Late is no fault: nobody asks then.
+            let _late = timeout(FIRST_ANSWER_WAIT, starting.asked.notified()).await;
+            tokio::task::spawn_blocking(move || starting.put_together(&environment, port)).await
+        }
+    };
     tokio::select! {
         Err(error) = put_together => Err(error).context("the guard can't be put together"),
         never = functions::serve(listener, starting) => match never {},
@@ -80,6 +89,8 @@ async fn serve(args: &Args, first: FirstSettings, environment: Environment) -> a
 #[derive(Default)]
 struct Starting {
     app: SetOnce<App>,
+    /// The host has asked whether the process lives.
+    asked: Notify,
     /// That it was tried to know the executable's digest.
     knows_itself: OnceCell<()>,
 }
@@ -143,6 +154,10 @@ impl Invocations for Starting {
 
     async fn announce(&self, what: Announced, request: &HttpRequest) -> HttpOutput {
         self.app.wait().await.announce(what, request).await
+    }
+
+    fn host_asks(&self) {
+        self.asked.notify_one();
     }
 }
 

@@ -24,6 +24,9 @@ pub trait Invocations: Send + Sync + 'static {
 
     /// Somebody announces a stop or sets a hold.
     async fn announce(&self, what: Announced, request: &HttpRequest) -> HttpOutput;
+
+    /// The host asks whether the process lives, and is answered without more ado.
+    fn host_asks(&self) {}
 }
 
 /// What the host is told.

@@ -48,7 +48,7 @@ const TRACEPARENT_BYTES_MAX: usize = 55;
 /// The routes of the custom handler. `GET /` takes part in no limit: it is answered as long as the process lives.
 pub(super) fn router<I: Invocations>(invocations: Arc<I>) -> Router {
     Router::new()
-        .route("/", get(async || answer::ready()))
+        .route("/", get(ready::<I>))
         .route("/StopActionHandler", post(stop_action::<I>))
         .route("/StopActionQueue", post(stop_action_queued::<I>))
         .route("/Sweep", post(sweep::<I>))
@@ -60,6 +60,11 @@ pub(super) fn router<I: Invocations>(invocations: Arc<I>) -> Router {
             answer::failed(StatusCode::METHOD_NOT_ALLOWED, "there is no such method")
         })
         .with_state(Arc::new(Server::new(invocations)))
+}
+
+async fn ready<I: Invocations>(State(server): State<Arc<Server<I>>>) -> Response {
+    server.invocations.host_asks();
+    answer::ready()
 }
 
 async fn stop_action<I: Invocations>(State(server): State<Arc<Server<I>>>, request: Request) -> Response {

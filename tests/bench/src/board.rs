@@ -13,6 +13,8 @@ use crate::store::{Blobs, get};
 
 /// Open cases, as many as a sweep looks after in a bad hour.
 pub(crate) const CASES: usize = 1_000;
+/// Starts of which each is asked for its first view.
+const STARTS: usize = 20;
 /// Views of each kind that are counted.
 const VIEWS: usize = 50;
 /// All of them are known within this, or something is broken.
@@ -25,7 +27,7 @@ const RECORD: &str = include_str!("../../records/v1_told.json");
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Board {
     /// The very first, asked for as soon as the address is printed: it shows what is known by then.
-    pub(crate) first_ms: f64,
+    pub(crate) first_ms: Spread,
     /// From the start of the process until a view shows all cases.
     pub(crate) all_known_ms: f64,
     /// The overview, with all cases known.
@@ -43,15 +45,22 @@ pub(crate) async fn measure(guard: &Path) -> Result<Board> {
         blobs.put(&format!("{CONTAINER}/clusters/{n:032x}.json"), record).await?;
         blobs.put(&format!("{CONTAINER}/open/{n:032x}/1789408810"), String::new()).await?;
     }
-    let mut command = Command::new(guard);
-    command.arg("board").env_clear().envs([
-        ("STOP_GUARD_STATE", "UseDevelopmentStorage=true"),
-        ("STOP_GUARD_STATE_CONTAINER", CONTAINER),
-        ("AZURITE_BLOB_STORAGE_URL", &blobs.url),
-    ]);
+    let command = || {
+        let mut command = Command::new(guard);
+        command.arg("board").env_clear().envs([
+            ("STOP_GUARD_STATE", "UseDevelopmentStorage=true"),
+            ("STOP_GUARD_STATE_CONTAINER", CONTAINER),
+            ("AZURITE_BLOB_STORAGE_URL", &blobs.url),
+        ]);
+        command
+    };
+    let mut first_ms = Vec::new();
+    for _ in 0..STARTS {
+        let (_process, url) = Process::speaking(command())?;
+        first_ms.push(view(&url).await?.0);
+    }
     let began = Instant::now();
-    let (process, url) = Process::speaking(command)?;
-    let (first_ms, _) = view(&url).await?;
+    let (process, url) = Process::speaking(command())?;
     let all = format!("{CASES} open cases<");
     while !view(&url).await?.1.contains(&all) {
         ensure!(began.elapsed() < READ_TIMEOUT, "the board does not know all cases within {READ_TIMEOUT:?}");
@@ -65,7 +74,7 @@ pub(crate) async fn measure(guard: &Path) -> Result<Board> {
         Spread::of(times).context("there must be at least one view")
     };
     Ok(Board {
-        first_ms,
+        first_ms: Spread::of(first_ms).context("there must be at least one start")?,
         all_known_ms,
         overview_ms: spread(url.clone()).await?,
         part_ms: spread(format!("{url}?part=live")).await?,

@@ -29,8 +29,8 @@ use flood::{Flood, Rate};
 use load::Plan;
 use machine::Machine;
 use report::{
-    Beside, Figure, Floods, Report, Single, Sizes, figures, figures_of_held, figures_of_start,
-    figures_of_useless, figures_of_warm,
+    Beside, Figure, Floods, Report, Single, Sizes, figures, figures_of_board, figures_of_held,
+    figures_of_start, figures_of_useless, figures_of_warm,
 };
 use simulator::demo::azurite::Azurite;
 
@@ -115,6 +115,8 @@ enum Only {
     Useless,
     /// What the process holds
     Memory,
+    /// The views of the board
+    Board,
 }
 
 /// Events of the burst.
@@ -210,6 +212,7 @@ async fn alone(
             let warm = warm::measure(guard, &bare, policies, arguments.warm_events.into()).await?;
             figures_of_warm(&warm)
         }
+        Only::Board => figures_of_board(&board::measure(guard).await?),
         Only::Memory => figures_of_held(&memory::measure(guard, policies).await?),
         Only::Useless => {
             figures_of_useless(&useless::measure(guard, &beside.join("echo-server"), policies).await?)

@@ -140,12 +140,13 @@ fn figures_of_stored(stored: &Stored) -> Vec<Figure> {
     ]
 }
 
-fn figures_of_board(board: &Board) -> Vec<Figure> {
+/// The board's views.
+pub(crate) fn figures_of_board(board: &Board) -> Vec<Figure> {
     let what = |what: &str| format!("board, {CASES} open cases: {what}");
     let ms = Limit::Below(BOARD_MS_MAX);
-    let (first, peak) = (Spread::once(board.first_ms), Spread::once(board.peak_rss_mib));
+    let peak = Spread::once(board.peak_rss_mib);
     vec![
-        Figure::of(what("the first view"), "ms", first, ms),
+        Figure::of(what("the first view"), "ms", board.first_ms, ms),
         Figure::of(what("the overview"), "ms", board.overview_ms, ms),
         Figure::of(what("highest RSS"), "MiB", peak, Limit::Below(BOARD_PEAK_RSS_MIB_MAX)),
     ]

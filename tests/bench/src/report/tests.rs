@@ -254,6 +254,6 @@ fn a_slow_view_of_the_board_and_too_much_memory_are_missed_limits() {
         };
         figures(None, None, Some(&board), None).iter().filter(|figure| !figure.ok).count()
     };
-    assert_eq!(missed(199.0, 199.0, 63.0), 0);
-    assert_eq!(missed(200.0, 200.0, 64.0), 3);
+    assert_eq!(missed(Spread::once(199.0), 199.0, 63.0), 0);
+    assert_eq!(missed(Spread::once(200.0), 200.0, 64.0), 3);
 }
