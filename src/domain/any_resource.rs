@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use super::resource_id::{IdError, RESOURCE_ID_BYTES_MAX, SubscriptionId, is_resource_group};
+use super::resource_id::{IdError, SubscriptionId, split_group};
 use super::text;
 
 /// Longest name of a resource or a type, in characters (source: Azure naming rules; no type here allows more than 260).
@@ -23,23 +23,15 @@ impl ResourceId {
     /// Parses `/subscriptions/<guid>/resourceGroups/<group>/providers/<provider>/<type>/<name>`, with more types and names after it.
     pub fn parse(given: &str) -> Result<Self, IdError> {
         let malformed = || IdError::Malformed(text::clean(given, 200));
-        if given.len() > RESOURCE_ID_BYTES_MAX {
-            return Err(malformed());
-        }
-        let parts: Vec<&str> = given.split('/').collect();
-        let ["", subscriptions, subscription, groups, group, providers, tail @ ..] = parts.as_slice() else {
-            return Err(malformed());
-        };
-        let fixed = [(subscriptions, "subscriptions"), (groups, "resourceGroups"), (providers, "providers")];
-        let is_path = fixed.iter().all(|(found, wanted)| found.eq_ignore_ascii_case(wanted));
+        let (subscription, group, tail) = split_group(given).ok_or_else(malformed)?;
+        let Some((providers, tail)) = tail.split_first() else { return Err(malformed()) };
         // A provider, and at least one type with a name.
         let is_whole = tail.len() >= 3 && tail.len() % 2 == 1 && tail.iter().all(|part| is_name(part));
-        let subscription = SubscriptionId::parse(subscription).map_err(|_| malformed())?;
-        if !is_path || !is_whole || !is_resource_group(group) {
+        if !providers.eq_ignore_ascii_case("providers") || !is_whole {
             return Err(malformed());
         }
         let tail: Vec<String> = tail.iter().map(|part| (*part).to_owned()).collect();
-        let mut id = Self { subscription, resource_group: (*group).to_owned(), tail, lower: String::new() };
+        let mut id = Self { subscription, resource_group: group.to_owned(), tail, lower: String::new() };
         id.lower = id.to_string().to_lowercase();
         Ok(id)
     }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::resource_kind::ResourceKind;
 
 /// Longest resource id that is read. ARM's parts are 36 + 90 + 63 characters, so a real one has under 400.
-pub(super) const RESOURCE_ID_BYTES_MAX: usize = 1_024;
+const RESOURCE_ID_BYTES_MAX: usize = 1_024;
 /// Longest name of a resource group (source: Azure naming rules, "Resource groups 1-90").
 const RESOURCE_GROUP_CHARS_MAX: usize = 90;
 /// Longest name of a guarded resource (source: Azure naming rules, "managedClusters 1-63", "containerGroups 1-63").
@@ -92,24 +92,8 @@ impl ClusterId {
     /// or the same of another [`ResourceKind`]; the fixed segments in any case, nothing after the name.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         let malformed = || IdError::Malformed(super::text::clean(text, 200));
-        if text.len() > RESOURCE_ID_BYTES_MAX {
-            return Err(malformed());
-        }
-        let rest = text.strip_prefix('/').ok_or_else(malformed)?;
-        let parts: Vec<&str> = rest.split('/').collect();
-        let (subscription, resource_group, tail) = match parts.as_slice() {
-            [subscriptions, subscription, groups, group, tail @ ..]
-                if subscriptions.eq_ignore_ascii_case("subscriptions")
-                    && groups.eq_ignore_ascii_case("resourceGroups") =>
-            {
-                (SubscriptionId::parse(subscription).map_err(|_| malformed())?, *group, tail)
-            }
-            _ => return Err(malformed()),
-        };
-        if !is_resource_group(resource_group) {
-            return Err(malformed());
-        }
-        match tail {
+        let (subscription, resource_group, tail) = split_group(text).ok_or_else(malformed)?;
+        match tail.as_slice() {
             [providers, provider, kind, name] if providers.eq_ignore_ascii_case("providers") => {
                 let kind = ResourceKind::of_type(&format!("{provider}/{kind}"))
                     .ok_or_else(|| IdError::OtherType(super::text::clean(text, 200)))?;
@@ -175,8 +159,22 @@ impl ClusterId {
     }
 }
 
+/// Takes an id apart that begins with `/subscriptions/<guid>/resourceGroups/<group>`, the fixed segments in any case: the subscription, the
+/// group's name, and the segments after it. `None` if it does not begin so, or is too long for an id.
+pub(super) fn split_group(text: &str) -> Option<(SubscriptionId, &str, Vec<&str>)> {
+    if text.len() > RESOURCE_ID_BYTES_MAX {
+        return None;
+    }
+    let mut segments = text.strip_prefix('/')?.split('/');
+    segments.next().filter(|fixed| fixed.eq_ignore_ascii_case("subscriptions"))?;
+    let subscription = SubscriptionId::parse(segments.next()?).ok()?;
+    segments.next().filter(|fixed| fixed.eq_ignore_ascii_case("resourceGroups"))?;
+    let group = segments.next().filter(|name| is_resource_group(name))?;
+    Some((subscription, group, segments.collect()))
+}
+
 /// Letters, digits, `_-.()`, not ending with a dot (source: Azure naming rules; Unicode letters are allowed there too).
-pub(super) fn is_resource_group(name: &str) -> bool {
+fn is_resource_group(name: &str) -> bool {
     let fits = (1..=RESOURCE_GROUP_CHARS_MAX).contains(&name.chars().count());
     fits && !name.ends_with('.') && name.chars().all(|c| c.is_alphanumeric() || "_-.()".contains(c))
 }

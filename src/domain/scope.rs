@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::resource_id::{ClusterId, SubscriptionId, is_resource_group};
+use super::resource_id::{ClusterId, SubscriptionId, split_group};
 use super::text;
 
 /// Longest scope that is quoted in an error, in characters.
@@ -96,18 +96,8 @@ impl Scope {
 impl ResourceGroupId {
     /// Parses `/subscriptions/<guid>/resourceGroups/<name>`, the fixed segments in any case, nothing after the name.
     pub fn parse(text: &str) -> Result<Self, ScopeError> {
-        let parts: Vec<&str> = text.strip_prefix('/').unwrap_or_default().split('/').collect();
-        let group = match parts.as_slice() {
-            [subscriptions, subscription, groups, name]
-                if subscriptions.eq_ignore_ascii_case("subscriptions")
-                    && groups.eq_ignore_ascii_case("resourceGroups")
-                    && is_resource_group(name) =>
-            {
-                let subscription = SubscriptionId::parse(subscription).ok();
-                subscription.map(|subscription| Self { subscription, name: (*name).to_owned() })
-            }
-            _ => None,
-        };
+        let group = split_group(text).filter(|(_, _, tail)| tail.is_empty());
+        let group = group.map(|(subscription, name, _)| Self { subscription, name: name.to_owned() });
         group.ok_or_else(|| ScopeError::ResourceGroup(text::clean(text, QUOTED_CHARS_MAX)))
     }
 

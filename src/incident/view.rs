@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::template;
 use crate::domain::incident::Affected;
-use crate::domain::text::{clean, defang};
+use crate::domain::text::{clean, defang, hex};
 use crate::domain::{Caller, Incident, IncidentState};
 
 mod cut;
@@ -213,11 +213,7 @@ fn key(id: &str) -> String {
     let kept = KEY_BYTES_MAX - KEY_DIGEST_CHARS - 1;
     let mut key: String = id.chars().take(kept).map(|c| if is_safe(c) { c } else { '_' }).collect();
     key.push('-');
-    for byte in Sha256::digest(id.as_bytes()).iter().take(KEY_DIGEST_CHARS / 2) {
-        for nibble in [byte >> 4, byte & 0xf] {
-            key.extend(char::from_digit(u32::from(nibble), 16));
-        }
-    }
+    key.push_str(&hex(Sha256::digest(id.as_bytes()).iter().take(KEY_DIGEST_CHARS / 2)));
     key
 }
 
