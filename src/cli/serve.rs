@@ -1,13 +1,15 @@
 //! `serve`: the custom handler of the Functions host.
 
 use std::fs::File;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::sync::{Notify, OnceCell, SetOnce};
 use tokio::time::timeout;
 
@@ -21,12 +23,9 @@ use crate::functions::{self, Announced, App, HttpOutput, Invocations, Outcome};
 use crate::store::Location;
 use crate::telemetry;
 
-/// Stack of a worker: a question to policies of some 100 operators fits onto it, so that none has to be made for each question.
-/// Only what is used takes memory.
+/// Stack of the thread that serves: a question to policies of some 100 operators fits onto it, so that none has to be made for each
+/// question. Only what is used takes memory.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
-/// Threads that run tasks: a Consumption plan has one core, and next to nothing here computes. Each has an arena of the allocator for
-/// itself, and what one frees the other can't use: a second one takes 15 MiB more in a burst.
-const WORKERS: usize = 1;
 /// How long putting the guard together waits for the host's first question, whose answer would have to share the cores with it. The host asks
 /// as soon as it can connect.
 const FIRST_ANSWER_WAIT: Duration = Duration::from_millis(5);
@@ -52,13 +51,18 @@ pub(super) fn run(args: &Args, environment: Environment) -> anyhow::Result<Exit>
     let log =
         telemetry::Settings { level: first.log, format: telemetry::Format::Json, now: || SystemClock.now() };
     telemetry::install(log)?;
-    let runtime: Runtime = Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        .thread_stack_size(STACK_BYTES)
-        .enable_all()
-        .build()
-        .context("the runtime can't be started")?;
-    runtime.block_on(serve(args, first, environment))
+    // One thread runs all tasks: a Consumption plan has one core, and next to nothing here computes. A second one would have an arena of the
+    // allocator for itself, and what one frees the other can't use: that takes 15 MiB more in a burst.
+    let runtime =
+        Builder::new_current_thread().enable_all().build().context("the runtime can't be started")?;
+    thread::scope(|threads| {
+        let serving = thread::Builder::new()
+            .name("serve".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(threads, || runtime.block_on(serve(args, first, environment)))
+            .context("the thread that serves can't be started")?;
+        serving.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
 }
 
 /// The host's first question is answered as soon as there is a socket; what comes after it waits until the guard is put together.
