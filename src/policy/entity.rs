@@ -15,7 +15,7 @@ use crate::domain::{Caller, CallerKind, Cluster, ClusterId, ResourceKind, Role, 
 /// The id of `Caller` when nobody could be named.
 pub(super) const UNKNOWN_CALLER: &str = "unknown";
 
-/// A question in Cedar's terms, not yet checked against the schema.
+/// A question in Cedar's terms.
 pub(super) struct Facts {
     pub(super) principal: EntityUid,
     pub(super) action: EntityUid,
