@@ -16,6 +16,7 @@ use simulator::world::{
     AssignedIdentity, Caller, ClusterId, Deed, Durations, NewCluster, RequestKind, Settings,
 };
 
+use crate::store::ACCOUNT;
 use crate::wire::{LOOK_TAKES, Wire};
 
 /// Stops in one subscription: fewer than make a storm of the default policies, whose bulletin would be work of its own.
@@ -39,9 +40,23 @@ pub(crate) struct Stage {
     url: String,
     /// The URL of the proxy before the store; none = the state is in memory.
     blobs: Option<String>,
+    access: Access,
     stops: usize,
     durations: Durations,
 }
+
+/// How the guard is let into the store.
+#[derive(Debug, Clone, Copy)]
+enum Access {
+    /// By the emulator's key, with which it signs each request. Azurite asks for that.
+    Key,
+    /// By what is sent as it is, as its identity's token is in Azure. A token goes to no account without TLS, so this is a shared access
+    /// signature.
+    Ready,
+}
+
+/// No secret: the store looks at none.
+const READY_SIGNATURE: &str = "sv=2025-11-05&ss=b&srt=sco&sp=rwdlac&se=2030-01-01T00%3A00%3A00Z&spr=https&sig=bm90aGluZy1sb29rcy1hdC10aGlz";
 
 /// A stop that has happened.
 pub(crate) struct Stop {
@@ -61,9 +76,9 @@ impl Stage {
         Self::behind(Wire::with_looks_of(LOOK_TAKES), blobs).await
     }
 
-    /// Serves a new Azure behind proxies that record what is sent and delay nothing.
+    /// Serves a new Azure behind proxies that record what is sent and delay nothing. As in Azure, the guard signs nothing for its store.
     pub(crate) async fn recorded(blobs: &str) -> Result<Self> {
-        Self::behind(Wire::recording(), Some(blobs)).await
+        Ok(Self { access: Access::Ready, ..Self::behind(Wire::recording(), Some(blobs)).await? })
     }
 
     /// Serves a new Azure without proxies: nothing is noted of single requests.
@@ -84,7 +99,7 @@ impl Stage {
     }
 
     fn of(azure: Azure, wire: Wire, url: String, blobs: Option<String>) -> Self {
-        Self { azure, wire, url, blobs, stops: 0, durations: Durations::default() }
+        Self { azure, wire, url, blobs, access: Access::Key, stops: 0, durations: Durations::default() }
     }
 
     /// From now on the clusters that are made take so long to start that their cases stay open.
@@ -114,11 +129,15 @@ impl Stage {
             .env("STOP_GUARD_SINKS", "webhook")
             .env("STOP_GUARD_SINK_FILES", policies.with_file_name("sinks"))
             .env("STOP_GUARD_WEBHOOK_URL", format!("{}/webhook", self.url));
-        match &self.blobs {
-            None => command.env("STOP_GUARD_STATE", "memory"),
-            Some(blobs) => command
+        match (&self.blobs, self.access) {
+            (None, Access::Key | Access::Ready) => command.env("STOP_GUARD_STATE", "memory"),
+            (Some(blobs), Access::Key) => command
                 .env("STOP_GUARD_STATE", "UseDevelopmentStorage=true")
                 .env("AZURITE_BLOB_STORAGE_URL", blobs),
+            (Some(blobs), Access::Ready) => command.env(
+                "STOP_GUARD_STATE",
+                format!("BlobEndpoint={blobs}/{ACCOUNT};AccountName={ACCOUNT};SharedAccessSignature={READY_SIGNATURE}"),
+            ),
         };
         command
     }

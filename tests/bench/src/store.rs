@@ -18,7 +18,7 @@ pub(crate) const SERVE_BLOBS: &str = "--serve-blobs";
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The account that the emulator's connection string names.
-const ACCOUNT: &str = "devstoreaccount1";
+pub(crate) const ACCOUNT: &str = "devstoreaccount1";
 
 /// Account of a load, in memory.
 pub(crate) struct Blobs {
