@@ -33,27 +33,30 @@ demo: .tools/azurite/installed ## build, then play the guard against a simulated
 	$(STEP) 'build the guard and the simulator (some minutes the first time)' cargo build --locked --workspace --bins
 	@target/debug/simulator demo --guard target/debug/aks-stop-guard --azurite $(AZURITE)
 
-# Where cargo puts what it builds.
+# Where cargo puts what it builds, and where what is built as it is released.
 BUILT := $(or $(CARGO_TARGET_DIR),target)
+RELEASED := $(BUILT)/x86_64-unknown-linux-gnu/release
 # One bench of the library, to a file whose lines the table takes in. A limit that is missed does not end it.
 LIBRARY_BENCH = $(STEP) 'measure $1' bash -c \
-  'cargo bench --quiet --locked --profile simulation --bench $1 >$(BUILT)/bench-$1.json'
+  'cargo bench --quiet --locked --profile simulation --bench $1 $(if $2,-- $2 )>$(BUILT)/bench-$1.json'
 
 .PHONY: bench
-bench: .tools/azurite/installed ## measure start, events, memory, loads and growth of the released build; docs/bench.json and docs/bench.svg
-	$(STEP) 'build the guard as it is released (some minutes)' \
-	  cargo build --release --quiet --locked --package aks-stop-guard --bin aks-stop-guard
-	$(STEP) 'build the minimal and the echo server the same way' cargo build --release --quiet --locked --package minimal-server
-	$(STEP) 'build the bare requests the same way' cargo build --release --quiet --locked --package bare-requests
+bench: .tools/azurite/installed | .tools/zigbuild/installed ## measure start, events, memory, loads and growth of the released build; docs/bench.json and docs/bench.svg
+	$(STEP) 'build the guard as it is released (some minutes)' tools/package build aks-stop-guard
+	$(STEP) 'build the minimal and the echo server, and the bare requests, the same way' tools/package build minimal-server bare-requests
 	$(STEP) 'build what measures' cargo build --profile simulation --quiet --locked --package bench
-	$(STEP) 'package' bash -c 'tools/package stage --binary $(BUILT)/release/aks-stop-guard \
+	$(STEP) 'package' bash -c 'tools/package stage --binary $(RELEASED)/aks-stop-guard \
 	  --dist $(BUILT)/bench-dist && tools/package zip $(BUILT)/bench-dist $(BUILT)/bench.zip'
-	$(call LIBRARY_BENCH,policy)
+	$(call LIBRARY_BENCH,policy,$(abspath $(RELEASED))/aks-stop-guard)
 	$(call LIBRARY_BENCH,sinks)
 	$(call LIBRARY_BENCH,growth)
-	@$(BUILT)/simulation/bench --guard $(BUILT)/release/aks-stop-guard --beside $(BUILT)/release --package $(BUILT)/bench.zip \
+	@$(BUILT)/simulation/bench --guard $(RELEASED)/aks-stop-guard --beside $(RELEASED) --package $(BUILT)/bench.zip \
 	  --azurite $(AZURITE) $(foreach bench,policy sinks growth,--extra $(BUILT)/bench-$(bench).json) \
 	  --json docs/bench.json --svg docs/bench.svg --output $(or $(OUTPUT),human)
+
+.PHONY: profile
+profile: ## count what the guard executes in the benchmark, for the optimisation of releases; tools/pgo/ (needs rustup's llvm-tools)
+	@tools/pgo.py
 
 .PHONY: package
 package: | .tools/zigbuild/installed ## build the portable release, dist/ and its zip file (TARGET=…; PORTABLE=1: fail where it would not be portable)

@@ -21,7 +21,15 @@ struct Project {
 impl Project {
     fn new(built: &[u8]) -> Self {
         let project = Self { folder: tempfile::tempdir().unwrap() };
-        for name in ["tools/package", "host.json", ".funcignore", "LICENSE", "Sweep/function.json"] {
+        for name in [
+            "tools/package",
+            "tools/release.py",
+            "tools/pgo/layout.ld",
+            "host.json",
+            ".funcignore",
+            "LICENSE",
+            "Sweep/function.json",
+        ] {
             let text = std::fs::read_to_string(Path::new(ROOT).join(name)).unwrap();
             write(&project.path(name), &text);
         }
@@ -29,9 +37,10 @@ impl Project {
         write(&project.path("policies/examples/example.cedar"), "// not mine");
         write(&project.path("built"), "");
         std::fs::write(project.path("built"), built).unwrap();
+        project.command("rustc", "echo 'rustc 1.2.3 (of a test)'; echo 'release: 1.2.3'");
         project.command(
             "cargo",
-            "echo \"$*\" >>\"$HERE/asked\"; while [ \"$1\" != --target ]; do shift; done; folder=target/${2%.2.28}/release\n\
+            "echo \"$*\" >>\"$HERE/asked\"; echo \"$CARGO_ENCODED_RUSTFLAGS\" >\"$HERE/flags\"; while [ \"$1\" != --target ]; do shift; done; folder=target/${2%.2.28}/release\n\
              /bin/mkdir -p \"$folder\" && /bin/cp \"$HERE/built\" \"$folder/aks-stop-guard\"",
         );
         project
@@ -56,15 +65,35 @@ impl Project {
 
     /// Runs the tool with nothing on the PATH but this project's commands: the machine may have zig.
     fn package(&self, arguments: &[&str]) -> Output {
+        self.package_with(arguments, &[])
+    }
+
+    fn package_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         let tool = self.path("tools/package");
         // The stand-in for cargo builds into the project, whatever this run's own target folder is.
         let mut package = Command::new(python());
-        package.arg(tool).args(arguments).env("PATH", self.path("bin")).env_remove("CARGO_TARGET_DIR");
-        package.output().unwrap()
+        package.arg(tool).args(arguments).env("PATH", self.path("bin"));
+        for of_this_run in ["CARGO_TARGET_DIR", "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS"] {
+            package.env_remove(of_this_run);
+        }
+        package.envs(variables.iter().copied()).output().unwrap()
     }
 
     fn asked(&self) -> String {
         std::fs::read_to_string(self.path("asked")).unwrap()
+    }
+
+    /// The flags for rustc that cargo got.
+    fn flags(&self) -> Vec<String> {
+        let flags = std::fs::read_to_string(self.path("flags")).unwrap();
+        flags.trim_end().split('\u{1f}').map(str::to_owned).collect()
+    }
+
+    /// Stores a profile for this version of rustc.
+    fn profile(&self, rustc: &str) {
+        let packs = "import lzma, sys; open(sys.argv[1], 'wb').write(lzma.compress(b'a profile'))";
+        let path = self.path(&format!("tools/pgo/x86_64-unknown-linux-gnu-rustc-{rustc}.profdata.xz"));
+        assert!(Command::new(python()).args(["-c", packs]).arg(path).status().unwrap().success());
     }
 }
 
@@ -85,7 +114,7 @@ fn with_zig_the_release_is_built_for_an_old_c_library_staged_and_zipped() {
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(
         project.asked(),
-        "zigbuild --target x86_64-unknown-linux-gnu.2.28 --release --quiet --locked --package aks-stop-guard --bin aks-stop-guard\n"
+        "zigbuild --target x86_64-unknown-linux-gnu.2.28 --release --quiet --locked --package aks-stop-guard --bins\n"
     );
     let told = String::from_utf8(output.stdout).unwrap();
     assert!(
@@ -113,7 +142,7 @@ fn without_zig_it_says_that_the_executable_is_not_portable_or_refuses_where_it_h
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(
         said(&output),
-        "warning: without cargo-zigbuild the executable needs a C library as new as this machine's"
+        "warning: without cargo-zigbuild the executable needs a C library as new as this machine's, and goes without a profile: it starts slower"
     );
     assert!(project.asked().starts_with("build --target x86_64-unknown-linux-gnu --release"));
     assert!(String::from_utf8_lossy(&output.stdout).contains("with glibc 2.34 or newer"));
@@ -124,6 +153,42 @@ fn without_zig_it_says_that_the_executable_is_not_portable_or_refuses_where_it_h
         said(&refused),
         "package: cargo-zigbuild is not there: `make package` installs it, or `pip install -r tools/zigbuild-requirements.txt`"
     );
+}
+
+#[test]
+fn a_stored_profile_of_this_rustc_optimises_the_build_beside_the_flags_that_are_set() {
+    let project = Project::with_zig(NEEDS_2_17);
+    project.profile("1.2.3");
+    let output = project.package_with(&[], &[("RUSTFLAGS", "-Ctarget-cpu=native  -g")]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(said(&output), "", "nothing is missing");
+    let flags = project.flags();
+    assert_eq!(flags[..2], ["-Ctarget-cpu=native", "-g"]);
+    let unpacked = flags.iter().find_map(|flag| flag.strip_prefix("-Cprofile-use=")).unwrap();
+    assert!(Path::new(unpacked).starts_with(project.path("target").canonicalize().unwrap()), "{unpacked}");
+    assert_eq!(std::fs::read(unpacked).unwrap(), b"a profile");
+    assert!(flags.iter().any(|flag| flag.ends_with("tools/pgo/layout.ld")), "{flags:?}");
+}
+
+#[test]
+fn a_profile_of_another_rustc_is_left_out_and_that_is_said() {
+    let project = Project::with_zig(NEEDS_2_17);
+    project.profile("1.2.4");
+    let output = project.package(&[]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(
+        said(&output),
+        "warning: there is no profile of `x86_64-unknown-linux-gnu` for rustc 1.2.3: the executable starts slower, and takes more memory and CPU"
+    );
+    assert_eq!(project.flags(), [""]);
+}
+
+#[test]
+fn a_profile_is_stored_for_the_rustc_that_the_workflow_builds_releases_with() {
+    let workflow = std::fs::read_to_string(Path::new(ROOT).join(".github/workflows/deploy.yml")).unwrap();
+    let rustc = workflow.split("RUSTUP_TOOLCHAIN: \"").nth(1).unwrap().split('"').next().unwrap();
+    let profile = format!("tools/pgo/x86_64-unknown-linux-gnu-rustc-{rustc}.profdata.xz");
+    assert!(Path::new(ROOT).join(&profile).is_file(), "`{profile}` is missing: `make profile`");
 }
 
 #[test]
@@ -156,9 +221,5 @@ fn a_package_that_is_too_large_and_a_build_that_fails_are_failures() {
     project.command("cargo", "exit 101");
     let output = project.package(&[]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        said(&output).starts_with("package: the build failed: cargo zigbuild --target"),
-        "{}",
-        said(&output)
-    );
+    assert!(said(&output).contains("\npackage: failed: cargo zigbuild --target"), "{}", said(&output));
 }
