@@ -55,7 +55,7 @@ bench: .tools/azurite/installed | .tools/zigbuild/installed ## measure start, ev
 	  --json docs/bench.json --svg docs/bench.svg --output $(or $(OUTPUT),human)
 
 .PHONY: profile
-profile: ## count what the guard executes in the benchmark, for the optimisation of releases; tools/pgo/ (needs rustup's llvm-tools)
+profile: | .tools/zigbuild/installed ## count what the guard executes in the benchmark, for the optimisation of releases; tools/pgo/ (needs rustup's llvm-tools)
 	@tools/pgo.py
 
 .PHONY: package

@@ -56,7 +56,7 @@ def count():
         print(f"building {package}, counting", flush=True)
         release.cargo(package, release.TARGET, flags, linker)
     print("building what measures", flush=True)
-    release.run(["cargo", "build", "--profile", "simulation", "--quiet", "--locked", "--package", "bench"])
+    release.run("the build", ["cargo", "build", "--profile", "simulation", "--quiet", "--locked", "--package", "bench"])
 
     folder = release.built() / release.TARGET / "release"
     guard = folder / release.GUARD
@@ -78,7 +78,7 @@ def count():
 def store(files):
     merged = release.built() / "pgo/merged.profdata"
     # With the functions that never ran: that they did not is what sets them apart.
-    release.run([find_profdata(), "merge", "--output", merged, *files])
+    release.run("adding up what was counted", [find_profdata(), "merge", "--output", merged, *files])
     target = release.stored(release.TARGET)
     for old in release.STORED.glob(f"{release.TARGET}-rustc-*.profdata.xz"):
         old.unlink()

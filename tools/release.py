@@ -37,14 +37,15 @@ class Fault(Exception):
 def build(package, target, portable):
     """Builds a package for a release. Says what it has to do without."""
     flags = []
+    profile = stored(target)
     if not has_zig() and portable:
         raise Fault("cargo-zigbuild is not there: `make package` installs it, or `pip install -r tools/zigbuild-requirements.txt`")
     if not has_zig():
         warn("without cargo-zigbuild the executable needs a C library as new as this machine's, and goes without a profile: it starts slower")
-    elif not stored(target).exists():
+    elif not profile.exists():
         warn(f"there is no profile of `{target}` for rustc {rustc()['release']}: the executable starts slower, and takes more memory and CPU")
     else:
-        flags = [NAMES, NO_VALUES, f"-Cprofile-use={unpacked(stored(target))}", f"-Clink-arg=-Wl,-T,{LAYOUT}"]
+        flags = [NAMES, NO_VALUES, f"-Cprofile-use={unpacked(profile)}", f"-Clink-arg=-Wl,-T,{LAYOUT}"]
     cargo(package, target, flags)
 
 
@@ -58,7 +59,7 @@ def cargo(package, target, flags, environment=None):
         environment["CARGO_ENCODED_RUSTFLAGS"] = "\x1f".join(([given] if given else []) + flags)
     oldest = "." + ".".join(map(str, GLIBC)) if target.endswith("-gnu") else ""
     command = ["zigbuild", "--target", target + oldest] if has_zig() else ["build", "--target", target]
-    run(["cargo", *command, "--release", "--quiet", "--locked", "--package", package, "--bins"], environment)
+    run("the build", ["cargo", *command, "--release", "--quiet", "--locked", "--package", package, "--bins"], environment)
 
 
 def stored(target):
@@ -104,9 +105,9 @@ def built():
     return (ROOT / os.environ.get("CARGO_TARGET_DIR", "target")).resolve()
 
 
-def run(command, environment=None):
+def run(what, command, environment=None):
     if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0:
-        raise Fault(f"failed: {' '.join(map(str, command))}")
+        raise Fault(f"{what} failed: {' '.join(map(str, command))}")
 
 
 def warn(what):
