@@ -215,11 +215,11 @@ impl Planner<'_> {
     /// An intent that has not expired for QUIET blocks every other, whosever (rule 16). One that certainly was not sent
     /// does not.
     fn is_blocked(&self, case: &Case) -> bool {
-        let counts = !Mutant::NoDeadline.is_on();
-        case.intent.as_ref().filter(|_| counts).is_some_and(|intent| {
-            let not_sent = matches!(intent.state, IntentState::NotSent { .. });
-            !not_sent && self.context.now < intent.expires_at + self.context.times.quiet
-        })
+        // Earlier records have it in the case only.
+        let own = case.intent.as_ref().filter(|intent| !matches!(intent.state, IntentState::NotSent { .. }));
+        let newest = self.record.history.start_expires_at.max(own.map(|intent| intent.expires_at));
+        !Mutant::NoDeadline.is_on()
+            && newest.is_some_and(|expires_at| self.context.now < expires_at + self.context.times.quiet)
     }
 
     fn may_restart(&self, case: &Case, caller_known: bool) -> Answer {

@@ -101,6 +101,10 @@ pub struct History {
     /// Starts that were meant, for the budgets.
     #[serde(default)]
     pub starts: Vec<Timestamp>,
+    /// When the newest start that was meant expires, whichever case meant it; none if it certainly was not sent. Until QUIET after
+    /// it no other is meant (rule 16): not for the next case, nor for another cluster under the id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_expires_at: Option<Timestamp>,
     /// Members that a newer version wrote.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -125,7 +129,7 @@ impl History {
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
-    /// Forgets what was true of a cluster that is gone; the budgets stay (rule 28).
+    /// Forgets what was true of a cluster that is gone; the budgets stay (rule 28), and so does a start that may still land.
     pub fn forget_cluster(&mut self) {
         self.running_seen_at = None;
         self.gone_seen_at = None;

@@ -362,6 +362,7 @@ fn start(mut record: Record, mut case: Case, facts: &Facts, context: &Context<'_
     case.next_at = context.now + context.times.look_every;
     case.note(context.now, format!("{STARTING}{})", intent.n));
     record.history.add_start(context.now);
+    record.history.start_expires_at = Some(intent.expires_at);
     report::restarting(&mut record, &mut case, context);
     let (storm, groups) = (report::storm_row(&case, None), report::group_rows(&case, None));
     record.episode = Episode::Open(Box::new(case));
@@ -378,7 +379,8 @@ pub fn note_start(record: &mut Record, nonce: &str, state: IntentState, now: Tim
     let is_open = |intent: &&mut Intent| intent.nonce == nonce && intent.state == IntentState::Planned;
     let Some(intent) = case.intent.as_mut().filter(is_open) else { return };
     let did_not_happen = !state.may_have_landed();
-    let put_off = matches!(state, IntentState::PutOff { .. } | IntentState::NotSent { .. });
+    let not_sent = matches!(state, IntentState::NotSent { .. });
+    let put_off = not_sent || matches!(state, IntentState::PutOff { .. });
     let text = match &state {
         IntentState::Planned => return,
         IntentState::Sent { .. } => ACCEPTED.to_owned(),
@@ -393,6 +395,9 @@ pub fn note_start(record: &mut Record, nonce: &str, state: IntentState, now: Tim
     intent.state = state;
     if did_not_happen {
         record.history.starts.pop();
+    }
+    if not_sent {
+        record.history.start_expires_at = None;
     }
     if put_off {
         case.episode_attempts = case.episode_attempts.saturating_sub(1);

@@ -14,6 +14,8 @@ pub(crate) fn canonical(record: &mut Record, now: Tick, times: &Times) {
     for start in &mut record.history.starts {
         *start = past();
     }
+    let blocks = |expires_at: &Timestamp| at(now) < *expires_at + times.quiet;
+    record.history.start_expires_at = record.history.start_expires_at.filter(blocks);
     record.receipts.clear();
     record.outbox.iter_mut().for_each(canonical_message);
     match &mut record.episode {

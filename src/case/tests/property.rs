@@ -165,16 +165,17 @@ impl Life {
         assert_eq!(verdict.stop_time, case.newest_stop_time(), "rule 9");
         assert!(case.restart.as_ref().unwrap().permitted || self.policies == Some(2));
         assert!(intent.n <= ATTEMPTS_MAX);
-        self.is_quiet(before, intent);
+        self.is_quiet(intent);
         assert!(world.record.history.starts.contains(&at(self.now)), "rule 23");
     }
 
-    /// Rule 16: every earlier start either expired QUIET ago or certainly was not sent.
-    fn is_quiet(&self, before: &Record, intent: &Intent) {
-        let Some(last) = before.case().and_then(|case| case.intent.as_ref()) else { return };
-        let is_past = at(self.now) >= last.expires_at + self.world.times.quiet;
-        let not_sent = matches!(last.state, IntentState::NotSent { .. });
-        assert!(is_past || not_sent, "rule 16: {intent:?} too soon after {last:?}");
+    /// Rule 16: every earlier start, whichever case meant it, either expired QUIET ago or certainly was not sent.
+    fn is_quiet(&self, intent: &Intent) {
+        for (_, _, earlier) in &self.starts {
+            let is_past = at(self.now) >= earlier.expires_at + self.world.times.quiet;
+            let not_sent = matches!(earlier.state, IntentState::NotSent { .. });
+            assert!(is_past || not_sent, "rule 16: {intent:?} too soon after {earlier:?}");
+        }
     }
 
     /// Opened first and resolved last, each once, numbered without gaps, and never in dry-run.

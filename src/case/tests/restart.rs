@@ -2,6 +2,14 @@
 
 use super::*;
 
+/// A look in that second at a stopped cluster that was made under the id of the first one.
+fn another_cluster(second: i64) -> Result<Look, LookProblem> {
+    let mut look = Arm::Stopped.look(at(second))?;
+    let Found::Cluster(cluster) = &mut look.found else { panic!("{look:?}") };
+    cluster.resource_uid = Some("uid-2".to_owned());
+    Ok(look)
+}
+
 #[test]
 fn an_unauthorised_stop_is_undone_as_soon_as_the_cluster_can_be_started() {
     let mut world = World::stopped_by(mallory());
@@ -93,6 +101,49 @@ fn rule_16_it_blocks_also_when_a_newer_stop_came() {
     world.sees(Arm::Stopped, 11);
     world.hears(stop(trudy(), 60), 70);
     assert_eq!(world.sees(Arm::Stopped, 71).start, None);
+}
+
+#[test]
+fn rule_16_it_blocks_also_when_another_cluster_is_there_under_the_same_id() {
+    let mut world = World::stopped_by(mallory());
+    world.sees(Arm::Stopped, 11);
+    world.hears(stop(mallory(), 55), 55);
+    for second in [55, 56, 90, 120, 150] {
+        assert_eq!(world.steps(&POLICIES, another_cluster(second), second).start, None, "after {second} s");
+    }
+    assert_eq!(world.last_line(), "waiting until an earlier start can't land any more");
+    let intent = world.steps(&POLICIES, another_cluster(151), 151).start.unwrap();
+    assert_eq!(intent.n, 1, "the old cluster's attempts are void");
+}
+
+#[test]
+fn rule_16_it_blocks_the_next_case_too() {
+    for came_to in [None, Some(IntentState::Unanswered), Some(put_off("OperationNotAllowed"))] {
+        let mut world = World::stopped_by(mallory());
+        world.sees(Arm::Stopped, 11);
+        if let Some(state) = came_to.clone() {
+            world.start_came_to(state, 12);
+        }
+        world.sees(Arm::Gone, 41);
+        world.is_archived();
+        assert_eq!(world.hears(stop(trudy(), 80), 81), Taken::Opened);
+        for second in [82, 116, 150] {
+            let started = world.steps(&POLICIES, another_cluster(second), second).start;
+            assert_eq!(started, None, "{came_to:?} after {second} s");
+        }
+        assert!(world.steps(&POLICIES, another_cluster(151), 151).start.is_some(), "{came_to:?}");
+    }
+}
+
+#[test]
+fn rule_16_a_start_that_was_certainly_not_sent_blocks_no_later_case() {
+    let mut world = World::stopped_by(mallory());
+    world.sees(Arm::Stopped, 11);
+    world.start_came_to(IntentState::NotSent { why: "no token".to_owned() }, 12);
+    world.sees(Arm::Gone, 41);
+    world.is_archived();
+    world.hears(stop(trudy(), 80), 81);
+    assert!(world.steps(&POLICIES, another_cluster(82), 82).start.is_some());
 }
 
 #[test]
@@ -314,10 +365,7 @@ fn rule_28_another_cluster_under_the_same_id_ends_the_case_of_the_old_one_and_ke
     let mut world = World::stopped_by(mallory());
     world.sees(Arm::Stopped, 11);
     world.record.history.running_seen_at = Some(at(-9_000));
-    let mut look = Arm::Stopped.look(at(600)).unwrap();
-    let Found::Cluster(cluster) = &mut look.found else { panic!("{look:?}") };
-    cluster.resource_uid = Some("uid-2".to_owned());
-    let stepped = world.steps(&POLICIES, Ok(look), 600);
+    let stepped = world.steps(&POLICIES, another_cluster(600), 600);
     assert_eq!((stepped.start, world.outcome()), (None, Some(Outcome::Gone)));
     assert_eq!(world.record.history.running_seen_at, None);
     assert_eq!(world.record.history.starts, [at(11)]);
@@ -384,16 +432,7 @@ fn a_stop_of_the_new_cluster_is_not_lost_with_the_old_ones_case() {
     world.sees(Arm::Stopped, 11);
     world.hold = None;
     world.hears(stop(trudy(), 5_000), 5_010);
-    let mut look = Arm::Stopped.look(at(5_011)).unwrap();
-    let Found::Cluster(cluster) = &mut look.found else { panic!("{look:?}") };
-    cluster.resource_uid = Some("uid-2".to_owned());
-    let mut started = false;
-    for second in [5_011, 5_012] {
-        let Look { found, .. } = look.clone();
-        started |= world
-            .steps(&POLICIES, Ok(Look { sent_at: at(second), found, body: None }), second)
-            .start
-            .is_some();
-    }
-    assert!(started, "{:?}", world.record.episode);
+    let started =
+        [5_011, 5_012].map(|second| world.steps(&POLICIES, another_cluster(second), second).start.is_some());
+    assert!(started.contains(&true), "{:?}", world.record.episode);
 }

@@ -119,7 +119,8 @@ impl Judge {
         }
     }
 
-    /// The previous start of this case can't land any more, and what ARM asked for is waited for.
+    /// The previous start, whichever case sent it and whichever cluster had the id, can't land any more; and within a case what ARM
+    /// asked for is waited for.
     fn check_spacing(&mut self, intended: &Intended, now: Timestamp) {
         let quiet = self.times.quiet;
         let known = self.known(&intended.key);
@@ -127,13 +128,14 @@ impl Judge {
         let put_off = known.put_off.clone().filter(|_| known.put_off_noted);
         let may_land = |sent: &&Posted| sent.intended.key == intended.key && !sent.never_left;
         let before = self.posts.iter().rfind(may_land).cloned();
-        let Some(before) = before.filter(|before| before.intended.case == intended.case) else { return };
-        if made_anew.is_some_and(|at| at >= before.at) {
-            return;
-        }
+        let Some(before) = before else { return };
         let free = before.intended.expires_at + quiet;
         if now + CLOCK_NOISE < free {
             self.breaks(Promise::QuietBetween, now, || format!("the one before blocks until {free}"));
+        }
+        let is_of_another = made_anew.is_some_and(|at| at >= before.at);
+        if before.intended.case != intended.case || is_of_another {
+            return;
         }
         if let Some((nonce, until)) = put_off
             && nonce == before.nonce

@@ -301,12 +301,14 @@ fn case() -> impl Strategy<Value = Case> {
 fn history() -> impl Strategy<Value = History> {
     let authorised = (time(), caller().boxed(), option::of(text()))
         .prop_map(|(stop_time, caller, correlation_id)| AuthorisedStop { stop_time, caller, correlation_id });
-    (option::of(time()), option::of(time()), option::of(authorised), vec(time(), 0..5)).prop_map(
-        |(running_seen_at, gone_seen_at, authorised, starts)| History {
+    let seen = (option::of(time()), option::of(time()));
+    (seen, option::of(authorised), vec(time(), 0..5), option::of(time())).prop_map(
+        |((running_seen_at, gone_seen_at), authorised, starts, start_expires_at)| History {
             running_seen_at,
             gone_seen_at,
             authorised,
             starts,
+            start_expires_at,
             ..History::default()
         },
     )
