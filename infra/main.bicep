@@ -31,6 +31,9 @@ param subscriptionIds string = ''
 @description('Subscriptions that are guarded too, and whose owners deploy guarded-subscription/main.bicep themselves; separated by commas.')
 param otherSubscriptionIds string = ''
 
+@description('Name these in the scopes of the role, too: whoever deploys needs Microsoft.Authorization/roleDefinitions/write in each. false: their owners make a role of their own by role.bicep, with an environmentName of its own.')
+param roleInOtherSubscriptions bool = true
+
 @description('Management groups whose subscriptions are guarded too, by their ids, separated by commas. Set them up by management-group/main.bicep.')
 param managementGroups string = ''
 
@@ -145,7 +148,7 @@ module role 'role.bicep' = {
   name: take('stop-guard-role-${environmentName}', 64)
   params: {
     environmentName: environmentName
-    assignableScopes: map(union(own, others), id => '/subscriptions/${id}')
+    assignableScopes: map(roleInOtherSubscriptions ? union(own, others) : own, id => '/subscriptions/${id}')
     posture: posture
   }
 }

@@ -3,14 +3,15 @@ targetScope = 'subscription'
 import * as shared from 'types.bicep'
 
 // The one right that the guard has on what it guards. Name and id carry the environment: role names are unique in a tenant, and two
-// guards must not share a definition. A test holds the actions against the operations that the code sends.
+// guards must not share a definition. Nor do two deployments of this with other scopes: each would take out what the other one put in,
+// which Azure refuses where the role is given (RoleScopeBeingRemovedContainsAssignments). A test holds the actions against the operations that the code sends.
 
 @description('Name of the environment, in the name and in the id of the role.')
 @minLength(1)
 @maxLength(64)
 param environmentName string
 
-@description('Where the role may be assigned: the guarded subscriptions or one management group, as resource ids. Whoever deploys this needs Microsoft.Authorization/roleDefinitions/write in each.')
+@description('Where the role may be assigned: the guarded subscriptions, as resource ids. Whoever deploys this needs Microsoft.Authorization/roleDefinitions/write in each.')
 @minLength(1)
 param assignableScopes string[]
 

@@ -25,14 +25,23 @@ param eventsStorageId string
 @description('How events reach the guard: EVENT_DELIVERY.')
 param eventDelivery shared.eventDelivery
 
+@description('Also give the guard the role for what incidents say of how exposed a cluster is. It only reads. The guard is deployed with posture=true then.')
+param posture bool = false
+
 var guardGroup = split(functionAppId, '/')
 var groupScope = managementGroup().id
 
+// Roles of this group alone. A definition has one list of scopes, in which a management group is once at most, and Azure refuses to take a
+// scope out of it where the role is given (RoleScopeBeingRemovedContainsAssignments, source: Azure/bicep#17145): main.bicep and another
+// group must not write the same definition.
+var roleSeed = guid(shared.roleName(tenant().tenantId, environmentName), groupScope)
+var ofGroup = '${environmentName}, ${managementGroup().name}'
+
 resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
-  name: shared.roleName(tenant().tenantId, environmentName)
+  name: roleSeed
   properties: {
-    roleName: 'AKS Stop Guard (${environmentName})'
-    description: 'Reads AKS clusters and their activity log, and starts clusters. Can not stop, change or delete anything.'
+    roleName: 'AKS Stop Guard (${ofGroup})'
+    description: 'Reads AKS clusters, container groups and their activity log, and starts them. Can not stop, change or delete anything.'
     type: 'CustomRole'
     permissions: [{ actions: shared.roleActions, notActions: [], dataActions: [], notDataActions: [] }]
     assignableScopes: [groupScope]
@@ -49,12 +58,33 @@ resource guardAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = 
   }
 }
 
+resource postureRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (posture) {
+  name: guid(roleSeed, 'posture')
+  properties: {
+    roleName: 'AKS Stop Guard posture (${ofGroup})'
+    description: 'Reads what lets clusters be stopped, for incidents. Can not stop, start, change or delete anything.'
+    type: 'CustomRole'
+    permissions: [{ actions: shared.postureActions, notActions: [], dataActions: [], notDataActions: [] }]
+    assignableScopes: [groupScope]
+  }
+}
+
+resource postureAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (posture) {
+  name: guid(groupScope, functionAppId, postureRole.name)
+  properties: {
+    description: 'The AKS stop guard of ${environmentName} reads how exposed clusters are'
+    principalId: guardPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: postureRole.id
+  }
+}
+
 // Who is in the group: Resource Graph shows a subscription to whoever may read it. A role of its own, so that the one above is the same
 // wherever it is given.
 resource seeingRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
-  name: guid(shared.roleName(tenant().tenantId, environmentName), 'groups')
+  name: guid(roleSeed, 'groups')
   properties: {
-    roleName: 'AKS Stop Guard groups (${environmentName})'
+    roleName: 'AKS Stop Guard groups (${ofGroup})'
     description: 'Sees which subscriptions are in a management group.'
     type: 'CustomRole'
     permissions: [
@@ -76,9 +106,9 @@ resource seeingAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' =
 
 // What the policy's deployments make below this group, and nothing else.
 resource deployerRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
-  name: guid(shared.roleName(tenant().tenantId, environmentName), 'policy')
+  name: guid(roleSeed, 'policy')
   properties: {
-    roleName: 'AKS Stop Guard policy (${environmentName})'
+    roleName: 'AKS Stop Guard policy (${ofGroup})'
     description: 'Makes a resource group with a system topic and an event subscription in each subscription.'
     type: 'CustomRole'
     permissions: [

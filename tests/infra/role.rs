@@ -48,7 +48,27 @@ fn a_management_group_shows_its_subscriptions_to_the_guard() {
             text(&assignment["id"]).split("/providers/Microsoft.Authorization").next().unwrap()
         });
     let scopes: Vec<_> = of_guard.collect();
-    assert_eq!((scopes.len(), scopes.iter().collect::<BTreeSet<_>>().len()), (2, 1), "{scopes:?}");
+    // What it reads and starts, how exposed that is, and who is in the group.
+    assert_eq!((scopes.len(), scopes.iter().collect::<BTreeSet<_>>().len()), (3, 1), "{scopes:?}");
+}
+
+/// A definition has one list of scopes, a management group at most in it, and Azure refuses to take a scope out of it where the role is
+/// given: the guard's other templates, and those of other groups, must not write the same one.
+#[test]
+fn a_management_group_has_roles_of_its_own() {
+    let of = |shape: &Shape, member: &str| -> BTreeSet<String> {
+        let roles = shape.of("Microsoft.Authorization/roleDefinitions").into_iter();
+        roles.map(|role| role.pointer(member).unwrap().to_string()).collect()
+    };
+    let (guard, group) = (shape("several"), shape("management-group"));
+    for member in ["/name", "/properties/roleName"] {
+        let (of_guard, of_group) = (of(&guard, member), of(&group, member));
+        assert!(of_guard.is_disjoint(&of_group), "{of_guard:?} {of_group:?}");
+        assert!(of_group.len() >= 4, "{of_group:?}");
+    }
+    let names = of(&group, "/properties/roleName");
+    let above: Vec<_> = names.iter().filter(|name| !name.contains("deployments in")).collect();
+    assert!(above.iter().all(|name| name.contains("several, mg-platform")), "{names:?}");
 }
 
 /// What incidents say of how exposed a cluster is needs a role of its own, given only where that is on.
@@ -71,16 +91,22 @@ fn a_role_that_only_reads_is_made_and_given_where_incidents_say_how_exposed_a_cl
                     .is_some_and(|told| told.ends_with("how exposed clusters are"))
             })
             .count();
-        if shape.name != "several" {
-            assert_eq!((roles.len(), given), (0, 0), "{}", shape.name);
+        let expected = match shape.name.as_str() {
+            "several" => (1, 2),
+            "management-group" => (1, 1),
+            _ => (0, 0),
+        };
+        assert_eq!((roles.len(), given), expected, "{}: one for each scope that is set up", shape.name);
+        if expected == (0, 0) {
             continue;
         }
-        assert_eq!((roles.len(), given), (1, 2), "one for each subscription that is set up here");
         let permissions = &roles[0]["properties"]["permissions"];
         let actions: BTreeSet<_> = permissions[0]["actions"].as_array().unwrap().iter().map(text).collect();
         assert_eq!(actions, BTreeSet::from(POSTURE_ACTIONS));
         assert!(actions.iter().all(|action| action.ends_with("/read")));
-        assert_eq!(shape.app_setting("STOP_GUARD_POSTURE"), "on");
+        if !shape.of("Microsoft.Web/sites").is_empty() {
+            assert_eq!(shape.app_setting("STOP_GUARD_POSTURE"), "on");
+        }
     }
 }
 
@@ -100,6 +126,20 @@ fn each_environment_has_a_role_of_its_own() {
     };
     assert_eq!(of("/name").len(), guards.len());
     assert_eq!(of("/properties/roleName").len(), guards.len());
+}
+
+/// Whoever may not make roles in a subscription of others can't name it in the scopes of one.
+#[test]
+fn the_role_names_subscriptions_of_others_unless_they_make_their_own() {
+    let other = "00000000-0000-0000-0000-000000000003";
+    for (name, is_named) in [("several", true), ("private-network", false)] {
+        let shape = shape(name);
+        let [role] = guard_roles(&shape)[..] else { panic!("{name}") };
+        let scopes = role["properties"]["assignableScopes"].as_array().unwrap();
+        assert_eq!(scopes.iter().any(|scope| text(scope).ends_with(other)), is_named, "{name}: {scopes:?}");
+        let guarded = shape.app_setting("STOP_GUARD_SUBSCRIPTIONS");
+        assert!(guarded.contains(other), "{name}: {guarded}");
+    }
 }
 
 #[test]
