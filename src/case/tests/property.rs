@@ -148,8 +148,12 @@ impl Life {
             let undecided_or_contradicted = held.verdict.as_ref().is_none_or(|verdict| verdict.authorised);
             case.newest_stop_time() > held.newest_stop_time() || undecided_or_contradicted
         });
-        let is_armed = matches!(before.episode, Episode::Open(_)) || new_ground;
-        assert!(is_armed, "rule 21: a held case starts only for what is newly known");
+        let waited_for_hold = before.case().is_some_and(|held| matches!(held.held, Some(Held::Hold { .. })));
+        let is_armed = matches!(before.episode, Episode::Open(_)) || new_ground || waited_for_hold;
+        assert!(
+            is_armed,
+            "rule 21: a held case starts only for what is newly known, or when its hold is over"
+        );
         assert_eq!((world.mode, case.mode), (Mode::Act, Mode::Act), "rule 27");
         assert!(world.hold.is_none() && !world.skewed, "rules 1 and 14");
         let look = look.as_ref().unwrap();
