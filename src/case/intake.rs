@@ -160,6 +160,7 @@ pub fn add_stop(case: &mut Case, stop: Stop, now: Timestamp, times: &Times) {
         case.log_asked_at = None;
         case.note(now, stopped_by(case));
     }
+    case.up_since = None;
     case.next_at = now;
 }
 

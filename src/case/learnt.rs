@@ -53,6 +53,8 @@ pub(super) fn note_look(case: &mut Case, look: &Look, times: &Times) {
     } else {
         Some(look.sent_at)
     };
+    let is_running = situation == Some(Situation::Running) && case.stops.iter().any(|stop| !stop.time_known);
+    case.up_since = is_running.then(|| case.up_since.unwrap_or(look.sent_at));
     case.last_look_at = Some(look.sent_at);
     case.last_situation = situation;
     case.fault = None;

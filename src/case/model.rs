@@ -310,6 +310,10 @@ pub struct Case {
     /// First look of the unbroken watch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watched_since: Option<Timestamp>,
+    /// First of the looks that show it running, without another between them and with no stop since. Only where the time of a stop is
+    /// not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up_since: Option<Timestamp>,
     /// Newest look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_look_at: Option<Timestamp>,
@@ -372,6 +376,7 @@ impl Case {
             intent: None,
             earlier_start: false,
             watched_since: None,
+            up_since: None,
             last_look_at: None,
             last_situation: None,
             fault: None,
@@ -415,6 +420,7 @@ impl Case {
         self.intent = None;
         self.earlier_start = false;
         self.watched_since = None;
+        self.up_since = None;
         self.log_asked_at = None;
         self.held = None;
         self.note(now, "the cluster was deleted and another made under the same id: going on with that one");

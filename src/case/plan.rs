@@ -145,9 +145,11 @@ impl Planner<'_> {
         }
     }
 
-    /// ARM may show Running for a while after it accepted a stop (rule 17, counterexample 6).
+    /// ARM may show Running for a while after it accepted a stop (rule 17, counterexample 6). Where the time of a stop is not known, that
+    /// while begins at the first look after it was heard of at the latest: our clock, by which it was dated, may have been behind.
     fn running(&self, case: &Case) -> Plan {
-        let final_from = case.newest_stop_time() + self.context.times.settle;
+        let final_from =
+            case.newest_stop_time().max(case.up_since.unwrap_or(Timestamp::MIN)) + self.context.times.settle;
         if self.look.sent_at >= final_from || Mutant::NoSettling.is_on() {
             let outcome = if case.may_have_started() { Outcome::Restored } else { Outcome::AlreadyRunning };
             return Plan::Close(outcome);

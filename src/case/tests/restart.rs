@@ -193,6 +193,28 @@ fn rule_16_starting_is_adopted_whoever_started_it() {
     assert_eq!(world.outcome(), Some(Outcome::AlreadyRunning));
 }
 
+/// A clock that is far behind takes the time of every event for one to come, and dates the stop itself: too early, until ARM's clock is
+/// known.
+#[test]
+fn rule_17_where_the_time_of_a_stop_is_not_known_running_has_to_last() {
+    let dated_by_us = |second| Stop { time_known: false, ..stop(mallory(), second) };
+    let mut world = World::new();
+    world.hears(dated_by_us(-261), -261);
+    for second in [1, 31, 91, 180] {
+        world.sees(Arm::Running, second);
+        assert_eq!(world.outcome(), None, "after {second} s");
+    }
+    assert_eq!(world.next_look_after(180), 1, "it is looked at as soon as it can be final");
+    world.hears(dated_by_us(-80), -80);
+    world.sees(Arm::Running, 181);
+    assert_eq!(world.outcome(), None, "another stop came");
+    world.sees(Arm::Stopping, 211);
+    world.sees(Arm::Running, 400);
+    assert_eq!(world.outcome(), None, "it was seen otherwise in between");
+    world.sees(Arm::Running, 580);
+    assert_eq!(world.outcome(), Some(Outcome::AlreadyRunning));
+}
+
 #[test]
 fn rule_17_running_is_final_only_settle_after_the_newest_stop() {
     let mut world = World::stopped_by(mallory());

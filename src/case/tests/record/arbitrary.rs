@@ -293,6 +293,7 @@ fn case() -> impl Strategy<Value = Case> {
         (case.held, case.told, case.forgery_told, case.timeline) = told;
         let (stops, resource_uid, earlier_start, next_at, fault, setup, evidence) = rest;
         case.stops.extend(stops);
+        case.up_since = case.last_look_at.filter(|_| earlier_start);
         let resumed_at = earlier_start.then_some(next_at);
         Case { resource_uid, earlier_start, resumed_at, next_at, fault, setup, evidence, ..case }
     })
