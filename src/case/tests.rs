@@ -17,6 +17,7 @@ mod outbox;
 mod proof;
 mod property;
 mod record;
+mod remade;
 mod report;
 mod restart;
 mod routes;
