@@ -156,7 +156,7 @@ fn explained(record: &Record, starts: bool) -> (Explanation, Option<Case>) {
             (Some(case.as_ref().clone()), Action::RaiseIncident { held })
         }
         Episode::Closing(closing) => {
-            let case = serde_json::from_str::<Case>(&closing.body).ok();
+            let case = closing.case().ok();
             let action = match closing.outcome {
                 super::model::Outcome::Authorised => Action::LeaveStopped,
                 super::model::Outcome::AlreadyRunning

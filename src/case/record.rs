@@ -62,7 +62,7 @@ impl Episode {
         match self {
             Self::None => Ok(None),
             Self::Open(case) | Self::Held(case) => Ok(Some(*case)),
-            Self::Closing(closing) => serde_json::from_str(&closing.body).map(Some),
+            Self::Closing(closing) => closing.case().map(Some),
         }
     }
 }
@@ -84,6 +84,17 @@ pub struct Closing {
     /// What the groups that its incidents are in have to be told before that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupRow>,
+}
+
+impl Closing {
+    /// The case, from the bytes that are archived.
+    ///
+    /// # Errors
+    /// They are no case.
+    pub fn case(&self) -> Result<Case, serde_json::Error> {
+        // From bytes, as everything that is stored: reading text has code of its own for each type.
+        serde_json::from_slice(self.body.as_bytes())
+    }
 }
 
 /// What outlives cases.

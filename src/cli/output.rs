@@ -2,6 +2,9 @@
 
 use std::io::{BufRead, IsTerminal as _, Write as _};
 
+use serde::Serialize;
+use serde_json::Value;
+
 use crate::config::Environment;
 
 /// Prints what the command was asked for.
@@ -13,6 +16,11 @@ pub(super) fn print(text: &str) {
 pub(super) fn is_heard(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+}
+
+/// Anything as JSON with its members sorted. By way of its text, since writing values has code of its own for each type.
+pub(super) fn sorted(anything: &impl Serialize) -> serde_json::Result<Value> {
+    serde_json::from_slice(&serde_json::to_vec(anything)?)
 }
 
 /// Prints an error.

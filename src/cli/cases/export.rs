@@ -150,7 +150,7 @@ impl Exported {
             colour: false,
         };
         files.insert("story.txt".to_owned(), story(&of).into_bytes());
-        files.insert("story.json".to_owned(), format!("{:#}\n", document(&of)).into_bytes());
+        files.insert("story.json".to_owned(), format!("{:#}\n", document(&of)?).into_bytes());
         let unknown = cluster.map(|cluster| Record::new(cluster.clone()));
         let incident = record
             .or(unknown.as_ref())
@@ -158,7 +158,7 @@ impl Exported {
         if let Some(Ok(incident)) = &incident {
             files.insert(
                 "incident.json".to_owned(),
-                format!("{:#}\n", serde_json::to_value(incident)?).into_bytes(),
+                format!("{:#}\n", output::sorted(incident)?).into_bytes(),
             );
         }
         for found in &self.evidence {

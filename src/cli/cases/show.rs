@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
         Format::Json => {
             let of =
                 Story { case: &case, cluster, receipts, waiting, evidence: &evidence, now, colour: false };
-            output::print(&format!("{:#}\n", document(&of)));
+            output::print(&format!("{:#}\n", document(&of)?));
         }
     }
     Ok(if record.is_some() { Exit::Ok } else { Exit::Failure })
@@ -93,7 +93,7 @@ fn told(found: &evidence::Found) -> Value {
 }
 
 /// The same for programs.
-pub(super) fn document(of: &Story<'_>) -> Value {
+pub(super) fn document(of: &Story<'_>) -> serde_json::Result<Value> {
     let Story { case, cluster, receipts, waiting, evidence, now, .. } = of;
     let said = cluster.map(|cluster| sentences_now(cluster, case, *now));
     let waiting = waiting.iter().flat_map(|message| {
@@ -108,7 +108,7 @@ pub(super) fn document(of: &Story<'_>) -> Value {
             })
         })
     });
-    json!({
+    Ok(json!({
         "id": case.id,
         "cluster": cluster,
         "state": state(case),
@@ -116,9 +116,9 @@ pub(super) fn document(of: &Story<'_>) -> Value {
         "done": said.as_ref().map(|said| &said.done),
         "next": said.as_ref().map(|said| &said.next),
         "warnings": said.as_ref().map(|said| &said.warnings),
-        "receipts": receipts,
+        "receipts": output::sorted(receipts)?,
         "undelivered": waiting.collect::<Vec<_>>(),
         "evidence": evidence.iter().map(told).collect::<Vec<_>>(),
-        "case": case,
-    })
+        "case": output::sorted(case)?,
+    }))
 }

@@ -105,10 +105,10 @@ fn stored(text: &str) -> anyhow::Result<Case> {
                 let receipts = record.receipts_of(&case.id).cloned().collect();
                 Ok(Case { receipts, ..case.as_ref().clone() })
             }
-            Episode::Closing(closing) => Ok(serde_json::from_str(&closing.body)?),
+            Episode::Closing(closing) => Ok(closing.case()?),
             Episode::None => anyhow::bail!("the record holds no case: closed ones are in the archive"),
         },
-        Err(_) => serde_json::from_str(text).context("neither a record nor a case"),
+        Err(_) => serde_json::from_slice(text.as_bytes()).context("neither a record nor a case"),
     }
 }
 
@@ -144,7 +144,7 @@ fn of_case(args: &Args, case: &Case, settings: &Settings, policies: &Policies) -
         "decidedByTheSamePolicies": same,
     });
     if let Some(members) = told.as_object_mut().filter(|_| !case.receipts.is_empty()) {
-        members.insert("told".to_owned(), json!(case.receipts));
+        members.insert("told".to_owned(), output::sorted(&case.receipts)?);
     }
     print(args, &head, told, &questions);
     Ok(())

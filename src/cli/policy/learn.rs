@@ -97,7 +97,7 @@ fn human(learned: &Learned, out: Option<&Path>) -> String {
 }
 
 fn json(learned: &Learned) -> Result<Value, serde_json::Error> {
-    let mut told = serde_json::to_value(learned)?;
+    let mut told = output::sorted(learned)?;
     if let Some(members) = told.as_object_mut() {
         members.insert("policies".to_owned(), json!(learned.policies()));
         members.insert("tests".to_owned(), json!(learned.tests()));
