@@ -22,7 +22,7 @@ resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: shared.roleName(tenant().tenantId, environmentName)
   properties: {
     roleName: 'AKS Stop Guard (${environmentName})'
-    description: 'Reads AKS clusters, container groups and their activity log, and starts them. Can not stop, change or delete anything.'
+    description: shared.roleDescription
     type: 'CustomRole'
     permissions: [
       {
@@ -40,7 +40,7 @@ resource postureRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (
   name: shared.postureRoleName(tenant().tenantId, environmentName)
   properties: {
     roleName: 'AKS Stop Guard posture (${environmentName})'
-    description: 'Reads what lets clusters be stopped, for incidents. Can not stop, start, change or delete anything.'
+    description: shared.postureRoleDescription
     type: 'CustomRole'
     permissions: [
       {

@@ -144,6 +144,13 @@ var roleActions = [
 ]
 
 @export()
+@description('What the role is for, as people read it wherever it is defined.')
+var roleDescription = 'Reads AKS clusters, container groups and their activity log, and starts them. Can not stop, change or delete anything.'
+
+@export()
+var postureRoleDescription = 'Reads what lets clusters be stopped, for incidents. Can not stop, start, change or delete anything.'
+
+@export()
 @description('What it reads beside that where incidents say how exposed their cluster is; a test holds it against the code as well.')
 var postureActions = [
   'Microsoft.ContainerService/managedClusters/upgradeProfiles/read'

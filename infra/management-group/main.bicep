@@ -41,7 +41,7 @@ resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: roleSeed
   properties: {
     roleName: 'AKS Stop Guard (${ofGroup})'
-    description: 'Reads AKS clusters, container groups and their activity log, and starts them. Can not stop, change or delete anything.'
+    description: shared.roleDescription
     type: 'CustomRole'
     permissions: [{ actions: shared.roleActions, notActions: [], dataActions: [], notDataActions: [] }]
     assignableScopes: [groupScope]
@@ -62,7 +62,7 @@ resource postureRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (
   name: guid(roleSeed, 'posture')
   properties: {
     roleName: 'AKS Stop Guard posture (${ofGroup})'
-    description: 'Reads what lets clusters be stopped, for incidents. Can not stop, start, change or delete anything.'
+    description: shared.postureRoleDescription
     type: 'CustomRole'
     permissions: [{ actions: shared.postureActions, notActions: [], dataActions: [], notDataActions: [] }]
     assignableScopes: [groupScope]
