@@ -36,7 +36,8 @@ pub(super) fn is_another_cluster(
     false
 }
 
-/// Keeps the watch: looks close together, none of which showed the cluster up or coming up.
+/// Keeps the watch, looks close together of which none showed the cluster up or coming up; and since when all showed it running, where that
+/// has to last (rule 17).
 pub(super) fn note_look(case: &mut Case, look: &Look, times: &Times) {
     let situation = match &look.found {
         Found::Cluster(cluster) => Some(cluster.situation()),

@@ -127,8 +127,7 @@ impl Judge {
         let made_anew = known.made_anew;
         let put_off = known.put_off.clone().filter(|_| known.put_off_noted);
         let may_land = |sent: &&Posted| sent.intended.key == intended.key && !sent.never_left;
-        let before = self.posts.iter().rfind(may_land).cloned();
-        let Some(before) = before else { return };
+        let Some(before) = self.posts.iter().rfind(may_land).cloned() else { return };
         let free = before.intended.expires_at + quiet;
         if now + CLOCK_NOISE < free {
             self.breaks(Promise::QuietBetween, now, || format!("the one before blocks until {free}"));
