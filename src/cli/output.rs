@@ -23,6 +23,11 @@ pub(super) fn sorted(anything: &impl Serialize) -> serde_json::Result<Value> {
     serde_json::from_slice(&serde_json::to_vec(anything)?)
 }
 
+/// Anything as an indented document of JSON, with its members sorted.
+pub(super) fn document(anything: &impl Serialize) -> serde_json::Result<String> {
+    sorted(anything).map(|value| format!("{value:#}\n"))
+}
+
 /// Prints an error.
 pub(super) fn error(text: &str) {
     let _lost_if_closed = std::io::stderr().lock().write_all(text.as_bytes());

@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args, environment: &Environment) -> anyhow::Result<Exit
     month.is_cut = found.is_cut;
     let text = match args.output {
         Form::Human => month.human(),
-        Form::Json => format!("{:#}\n", output::sorted(&month)?),
+        Form::Json => output::document(&month)?,
         Form::Html => month.html()?,
     };
     match &args.file {

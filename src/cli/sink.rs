@@ -219,7 +219,7 @@ fn render(
     let shown = shown.map_err(|(line, why)| anyhow::anyhow!("sinks/{}.toml:{line}: {why}", args.name))?;
     match args.output {
         Format::Human => output::print(&shown.iter().map(human).collect::<Vec<_>>().join("\n")),
-        Format::Json => output::print(&format!("{:#}\n", output::sorted(&shown)?)),
+        Format::Json => output::print(&output::document(&shown)?),
     }
     Ok(Exit::Ok)
 }

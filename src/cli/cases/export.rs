@@ -156,10 +156,7 @@ impl Exported {
             .or(unknown.as_ref())
             .map(|record| incident_now(record, case, &offline::context(settings, None, Mode::Act, at)));
         if let Some(Ok(incident)) = &incident {
-            files.insert(
-                "incident.json".to_owned(),
-                format!("{:#}\n", output::sorted(incident)?).into_bytes(),
-            );
+            files.insert("incident.json".to_owned(), output::document(incident)?.into_bytes());
         }
         for found in &self.evidence {
             match &found.kept {

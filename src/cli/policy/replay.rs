@@ -155,7 +155,7 @@ fn print(args: &Args, mut replay: Replay) -> anyhow::Result<Exit> {
             if !args.all {
                 replay.stops.retain(|row| row.differs || row.then.is_none());
             }
-            output::print(&format!("{:#}\n", output::sorted(&replay)?));
+            output::print(&output::document(&replay)?);
         }
     }
     Ok(if replay.different > 0 { Exit::Different } else { Exit::Ok })
