@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde_json::{Map, Value};
 
 use super::caller::{Caller, CallerKind};
+use super::guid;
 use super::text::clean;
 
 /// Groups of one caller that are kept. A token names 200 at most, and an overage claim beyond it (source: Microsoft identity
@@ -250,19 +251,15 @@ fn shown(text: &str, max_chars: usize) -> Option<String> {
 /// Reads a GUID, with dashes (as claims spell it) or without (as role evidence does), and spells it in lower case with
 /// dashes. The nil GUID names nobody.
 pub fn parse_guid(text: &str) -> Option<String> {
+    const BARE_BYTES: usize = 32;
     let text = text.trim();
-    let is_dashed =
-        text.len() == 36 && text.char_indices().all(|(i, c)| (c == '-') == [8, 13, 18, 23].contains(&i));
-    if !is_dashed && text.len() != 32 {
-        return None;
-    }
-    let digits: String = text.chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect();
-    let is_guid = digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    if !is_guid || digits.bytes().all(|b| b == b'0') {
-        return None;
-    }
-    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| digits.get(range).unwrap_or_default());
-    Some(parts.join("-"))
+    let guid = if text.len() == BARE_BYTES {
+        let parts = [0..8, 8..12, 12..16, 16..20, 20..BARE_BYTES];
+        guid::parse(&parts.map(|range| text.get(range).unwrap_or_default()).join("-"))
+    } else {
+        guid::parse(text)
+    };
+    guid.filter(|guid| guid.bytes().any(|byte| !matches!(byte, b'0' | b'-')))
 }
 
 /// Reads an IPv4 or IPv6 address, also with a port or in brackets. An IPv4 address in IPv6 form is the IPv4 address.

@@ -140,6 +140,9 @@ fn the_nil_guid_and_near_guids_name_nobody() {
         "00000000-0000-0000-0000-000000000000",
         "11112222-bbbb-3333-cccc-4444dddd555",
         "1111-2222bbbb-3333-cccc-4444dddd5555",
+        "11112222-bbbb-3333-cccc-4444dddd",
+        "00000000000000000000000000000000",
+        "1111222ébbb3333cccc4444dddd5555",
         "{}",
     ] {
         assert_eq!(parse_guid(bad), None, "{bad}");
