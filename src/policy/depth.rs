@@ -37,41 +37,53 @@ pub(super) enum TooDeep {
     Long(usize),
 }
 
-/// Reads the text as Cedar's lexer does: strings, comments, words and signs. Returns the operators of the longest policy.
-pub(super) fn check(text: &str) -> Result<usize, TooDeep> {
-    let (mut open, mut operators, mut most) = (Vec::new(), 0_usize, 0_usize);
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
+/// Policies that are within the bounds.
+pub(super) struct Bounded {
+    /// Operators of the longest policy.
+    pub(super) operators: usize,
+    /// Where each ends, in bytes: behind its semicolon.
+    pub(super) ends: Vec<usize>,
+}
+
+/// Reads the text as Cedar's lexer does: strings, comments, words and signs. All that means something is ASCII, so it looks at bytes.
+pub(super) fn check(text: &str) -> Result<Bounded, TooDeep> {
+    let mut bounded = Bounded { operators: 0, ends: Vec::new() };
+    let (mut open, mut operators) = (Vec::new(), 0_usize);
+    let mut rest = text.as_bytes();
+    while let Some(&first) = rest.first() {
         let at = text.len() - rest.len();
         let length = token_length(rest, first);
-        let (token, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        let (token, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
         rest = after;
         match token {
-            ";" => {
+            b";" => {
                 open.clear();
                 operators = 0;
+                bounded.ends.push(at + 1);
             }
-            "(" | "[" | "{" => open.push(token),
-            ")" => close(&mut open, "("),
-            "]" => close(&mut open, "["),
-            "}" => close(&mut open, "{"),
+            b"(" | b"[" | b"{" => {
+                open.push(first);
+                operators += 1;
+            }
+            b")" => close(&mut open, b'('),
+            b"]" => close(&mut open, b'['),
+            b"}" => close(&mut open, b'{'),
+            b"." | b"+" | b"-" | b"*" | b"/" | b"%" | b"!" | b"||" | b"&&" | b"if" => operators += 1,
             _ => {}
         }
-        let counts = ["(", "[", "{", ".", "+", "-", "*", "/", "%", "!", "||", "&&", "if"].contains(&token);
-        operators += usize::from(counts);
-        most = most.max(operators);
         if open.len() > NESTING_MAX {
             return Err(TooDeep::Nested(at));
         }
         if operators > OPERATORS_MAX {
             return Err(TooDeep::Long(at));
         }
+        bounded.operators = bounded.operators.max(operators);
     }
-    Ok(most)
+    Ok(bounded)
 }
 
 /// A bracket that closes another than the last opened is a fault that the parser tells; it makes nothing shallower.
-fn close(open: &mut Vec<&str>, opened_by: &str) {
+fn close(open: &mut Vec<u8>, opened_by: u8) {
     if open.last() == Some(&opened_by) {
         open.pop();
     }
@@ -79,31 +91,31 @@ fn close(open: &mut Vec<&str>, opened_by: &str) {
 
 /// Bytes of the token at the start of `rest`. A comment ends with its line, a string with a quote that no backslash
 /// escapes or with the text.
-fn token_length(rest: &str, first: char) -> usize {
-    let until = |end: Option<usize>| end.unwrap_or(rest.len());
+fn token_length(rest: &[u8], first: u8) -> usize {
+    let until = |ends: fn(u8) -> bool| rest.iter().position(|byte| ends(*byte)).unwrap_or(rest.len());
     match first {
-        '/' if rest.starts_with("//") => until(rest.find(['\n', '\r'])),
-        '"' => string_length(rest),
-        '|' if rest.starts_with("||") => 2,
-        '&' if rest.starts_with("&&") => 2,
-        c if is_word(c) => until(rest.find(|c| !is_word(c))),
-        c => c.len_utf8(),
+        b'/' if rest.starts_with(b"//") => until(|byte| byte == b'\n' || byte == b'\r'),
+        b'"' => string_length(rest),
+        b'|' if rest.starts_with(b"||") => 2,
+        b'&' if rest.starts_with(b"&&") => 2,
+        _ if is_word(first) => until(|byte| !is_word(byte)),
+        _ => 1,
     }
 }
 
-fn string_length(rest: &str) -> usize {
+fn string_length(rest: &[u8]) -> usize {
     let mut escaped = false;
-    for (at, c) in rest.char_indices().skip(1) {
-        match c {
+    for (at, byte) in rest.iter().enumerate().skip(1) {
+        match byte {
             _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '"' => return at + 1,
+            b'\\' => escaped = true,
+            b'"' => return at + 1,
             _ => {}
         }
     }
     rest.len()
 }
 
-fn is_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }

@@ -91,10 +91,13 @@ impl Place {
         self.fault(SourceSpan::from(0..0), message, help)
     }
 
-    /// A fault that Cedar found, with its place, its hint and what it expected instead.
-    pub(super) fn cedar(&self, found: &dyn Diagnostic) -> PolicyFault {
+    /// A fault that Cedar found in what begins at byte `start` of the file, with its place, its hint and what it expected
+    /// instead.
+    pub(super) fn cedar(&self, start: usize, found: &dyn Diagnostic) -> PolicyFault {
         let label = found.labels().and_then(|mut labels| labels.next());
-        let span = label.as_ref().map_or(SourceSpan::from(0..0), |label| *label.inner());
+        let span = label.as_ref().map_or(SourceSpan::from((start, 0)), |label| {
+            SourceSpan::from((start + label.offset(), label.len()))
+        });
         let message = match label.as_ref().and_then(LabeledSpan::label) {
             Some(expected) => format!("{found}: {expected}"),
             None => found.to_string(),

@@ -11,7 +11,7 @@ use miette::{Diagnostic, SourceSpan};
 use sha2::{Digest, Sha256};
 
 use super::answer::{Determining, Effect};
-use super::depth::{self, NESTING_MAX, OPERATORS_MAX, TooDeep};
+use super::depth::{self, Bounded, NESTING_MAX, OPERATORS_MAX, TooDeep};
 use super::entity::Vocabulary;
 use super::fault::{Place, PolicyFault};
 use super::hierarchy::{self, Hierarchy};
@@ -26,6 +26,8 @@ const FILES_MAX: usize = 64;
 const FILE_BYTES_MAX: usize = 256 * 1024;
 /// Most policies of a set: each question asks them all, and a thousand take about a millisecond.
 const POLICIES_MAX: usize = 1_000;
+/// Bytes of a file that are parsed at once, up to the end of a policy: while Cedar parses, it takes fifty bytes for each.
+const PART_BYTES: usize = 8 * 1024;
 /// How the names of files with tables end; all others are Cedar.
 const TABLE_SUFFIX: &str = ".toml";
 /// More operators than a row's template has.
@@ -35,10 +37,18 @@ const FAULTS_MAX: usize = 200;
 
 /// A policy with its place.
 struct Found {
-    file: usize,
+    part: Part,
     span: SourceSpan,
     form: Form,
     determining: Determining,
+}
+
+/// What a policy was parsed with.
+#[derive(Clone, Copy, Default)]
+struct Part {
+    file: usize,
+    /// Where it begins in the file, in bytes: Cedar counts from there.
+    start: usize,
 }
 
 /// How a policy came to be.
@@ -75,8 +85,11 @@ pub(super) fn load(files: &[PolicyFile<'_>]) -> Result<Policies, Vec<PolicyFault
             operators = operators.max(parse(number, file.text, place, &mut found, &mut faults));
         }
     }
-    if let Some((extra, place)) = found.get(POLICIES_MAX).and_then(|x| Some((x, places.get(x.file)?))) {
-        faults.add(extra.file, place.fault(extra.span, &format!("more than {POLICIES_MAX} policies"), None));
+    if let Some((extra, place)) = found.get(POLICIES_MAX).and_then(|x| Some((x, places.get(x.part.file)?))) {
+        faults.add(
+            extra.part.file,
+            place.fault(extra.span, &format!("more than {POLICIES_MAX} policies"), None),
+        );
         return Err(faults.sorted());
     }
     known_groups(&found, &places, &hierarchy, &mut faults);
@@ -102,41 +115,50 @@ pub(super) fn load(files: &[PolicyFile<'_>]) -> Result<Policies, Vec<PolicyFault
 /// What is built in parses, a test holds that; a fault rather than a panic if it ever doesn't.
 fn built_in() -> Result<(Validator, Vocabulary), Vec<PolicyFault>> {
     let place = Place::new(SCHEMA.name, SCHEMA.text);
-    let schema = Schema::from_json_str(SCHEMA_JSON).map_err(|error| vec![place.cedar(&error)])?;
-    let vocabulary = Vocabulary::new().map_err(|error| vec![place.cedar(error.as_ref())])?;
+    let schema = Schema::from_json_str(SCHEMA_JSON).map_err(|error| vec![place.cedar(0, &error)])?;
+    let vocabulary = Vocabulary::new().map_err(|error| vec![place.cedar(0, error.as_ref())])?;
     Ok((Validator::new(schema), vocabulary))
 }
 
 /// Reads one file of Cedar. Returns the operators of its longest policy.
 fn parse(file: usize, text: &str, place: &Place, found: &mut Vec<Found>, faults: &mut Faults) -> usize {
-    let operators = match depth::check(text) {
-        Ok(operators) => operators,
+    let Bounded { operators, ends } = match depth::check(text) {
+        Ok(bounded) => bounded,
         Err(too_deep) => {
             faults.add(file, too_deep_fault(place, too_deep));
             return 0;
         }
     };
+    let mut start = 0;
+    for end in ends {
+        if end - start >= PART_BYTES {
+            parse_part(Part { file, start }, text.get(start..end).unwrap_or_default(), place, found, faults);
+            start = end;
+        }
+    }
+    parse_part(Part { file, start }, text.get(start..).unwrap_or_default(), place, found, faults);
+    operators
+}
+
+fn parse_part(part: Part, text: &str, place: &Place, found: &mut Vec<Found>, faults: &mut Faults) {
     let set = match PolicySet::from_str(text) {
         Ok(set) => set,
         Err(errors) => {
             for error in errors.iter() {
-                faults.add(file, place.cedar(error));
+                faults.add(part.file, place.cedar(part.start, error));
             }
-            return 0;
+            return;
         }
     };
     for template in set.templates() {
+        let at = span(part, template.as_ref().loc());
         let help = "write the entity instead of `?principal` or `?resource`";
-        faults.add(
-            file,
-            place.fault(span(template.as_ref().loc()), "a template is no policy by itself", Some(help)),
-        );
+        faults.add(part.file, place.fault(at, "a template is no policy by itself", Some(help)));
     }
-    let mut of_file: Vec<Found> =
-        set.policies().map(|policy| examine(file, policy.clone(), place, faults)).collect();
-    of_file.sort_by_key(|found| found.span.offset());
-    found.extend(of_file);
-    operators
+    let mut of_part: Vec<Found> =
+        set.policies().map(|policy| examine(part, policy.clone(), place, faults)).collect();
+    of_part.sort_by_key(|found| found.span.offset());
+    found.extend(of_part);
 }
 
 fn too_deep_fault(place: &Place, too_deep: TooDeep) -> PolicyFault {
@@ -155,38 +177,39 @@ fn too_deep_fault(place: &Place, too_deep: TooDeep) -> PolicyFault {
 }
 
 /// Reads what our part of a policy says: its annotations and the entities that it names.
-fn examine(file: usize, policy: Policy, place: &Place, faults: &mut Faults) -> Found {
+fn examine(part: Part, policy: Policy, place: &Place, faults: &mut Faults) -> Found {
     let effect = match policy.effect() {
         cedar_policy::Effect::Permit => Effect::Permit,
         cedar_policy::Effect::Forbid => Effect::Forbid,
     };
     // Cedar's public interface gives annotations without their place; the syntax tree behind it has it.
     let syntax = policy.as_ref();
-    let at = span(syntax.loc());
+    let at = span(part, syntax.loc());
     let mut determining = determining(String::new(), effect);
     let mut has_id = false;
     for (name, value) in syntax.annotations() {
         has_id |= name.as_ref() == "id";
         if let Err(bad) = annotation::read(&mut determining, name.as_ref(), value.as_ref()) {
-            faults.add(file, place.fault(span(value.loc.as_ref()), &bad.to_string(), Some(bad.help())));
+            let at = span(part, value.loc.as_ref());
+            faults.add(part.file, place.fault(at, &bad.to_string(), Some(bad.help())));
         }
     }
     if !has_id {
         let help = "write @id(\"...\") before it: cases and incidents call the policy by its id";
-        faults.add(file, place.fault(at, "the policy has no id", Some(help)));
+        faults.add(part.file, place.fault(at, "the policy has no id", Some(help)));
     }
     for entity in policy.entity_literals() {
         if let Err(literal::Unmatchable { message, help }) = literal::check(&entity) {
             let at = place.find(at, entity.id().unescaped());
-            faults.add(file, place.fault(at, &message, Some(&help)));
+            faults.add(part.file, place.fault(at, &message, Some(&help)));
         }
     }
-    Found { file, span: at, form: Form::Text(Box::new(policy)), determining }
+    Found { part, span: at, form: Form::Text(Box::new(policy)), determining }
 }
 
 fn of_row(file: usize, row: Row) -> Found {
     let determining = determining(row.id.clone(), Effect::Permit);
-    Found { file, span: row.span, form: Form::Row(Box::new(row)), determining }
+    Found { part: Part { file, start: 0 }, span: row.span, form: Form::Row(Box::new(row)), determining }
 }
 
 /// A policy that asks for nothing special.
@@ -196,8 +219,8 @@ fn determining(id: String, effect: Effect) -> Determining {
 
 /// A management group that nothing is known to be in would make a `forbid` that never forbids.
 fn known_groups(found: &[Found], places: &[Place], hierarchy: &Hierarchy, faults: &mut Faults) {
-    for Found { file, span, form, .. } in found {
-        let Some(place) = places.get(*file) else { continue };
+    for Found { part, span, form, .. } in found {
+        let Some(place) = places.get(part.file) else { continue };
         let ids: Vec<String> = match form {
             Form::Text(_) if !place.part(*span).1.contains("ManagementGroup") => Vec::new(),
             Form::Text(policy) => {
@@ -214,7 +237,7 @@ fn known_groups(found: &[Found], places: &[Place], hierarchy: &Hierarchy, faults
                     "say what is in it: [management-groups.{name}] in a *.toml file beside the policies"
                 );
                 let message = format!("nothing is known to be in the management group `{name}`");
-                faults.add(*file, place.fault(place.find(*span, name), &message, Some(&help)));
+                faults.add(part.file, place.fault(place.find(*span, name), &message, Some(&help)));
             }
         }
     }
@@ -229,16 +252,16 @@ fn assemble(
 ) -> (PolicySet, BTreeMap<PolicyId, Ranked>) {
     let mut set = PolicySet::new();
     let mut responses: BTreeMap<PolicyId, Ranked> = BTreeMap::new();
-    let mut files: BTreeMap<PolicyId, usize> = BTreeMap::new();
-    for (rank, Found { file, span, form, determining }) in found.into_iter().enumerate() {
-        let Some(place) = places.get(file) else { continue };
+    let mut parts: BTreeMap<PolicyId, Part> = BTreeMap::new();
+    for (rank, Found { part, span, form, determining }) in found.into_iter().enumerate() {
+        let Some(place) = places.get(part.file) else { continue };
         // A colon can't be in an `@id`, so a place clashes with none.
         let unnamed = || PolicyId::new(place.at(span));
         let mut id = if determining.id.is_empty() { unnamed() } else { PolicyId::new(&determining.id) };
-        if let Some(first) = files.get(&id).and_then(|first| places.get(*first)) {
+        if let Some(first) = parts.get(&id).and_then(|first| places.get(first.file)) {
             let message = format!("the id `{}` is used twice", determining.id);
             let help = format!("it is the id of another policy in {}", first.name);
-            faults.add(file, place.fault(span, &message, Some(&help)));
+            faults.add(part.file, place.fault(span, &message, Some(&help)));
             id = unnamed();
         }
         let added = match form {
@@ -246,12 +269,12 @@ fn assemble(
             Form::Row(row) => link(&mut set, &row, id.clone()),
         };
         if let Err(message) = added {
-            faults.add(file, place.fault(span, &message, None));
+            faults.add(part.file, place.fault(span, &message, None));
         }
-        files.insert(id.clone(), file);
+        parts.insert(id.clone(), part);
         responses.insert(id, Ranked { rank, determining, source: Source::of(place, span) });
     }
-    validate(&set, &files, places, validator, faults);
+    validate(&set, &parts, places, validator, faults);
     (set, responses)
 }
 
@@ -275,7 +298,7 @@ fn link(set: &mut PolicySet, row: &Row, id: PolicyId) -> Result<(), String> {
 
 fn validate(
     set: &PolicySet,
-    files: &BTreeMap<PolicyId, usize>,
+    parts: &BTreeMap<PolicyId, Part>,
     places: &[Place],
     validator: &Validator,
     faults: &mut Faults,
@@ -285,15 +308,17 @@ fn validate(
     let warnings =
         result.validation_warnings().map(|warning| (warning.policy_id(), warning as &dyn Diagnostic));
     for (id, diagnostic) in errors.chain(warnings) {
-        let file = files.get(id).copied().unwrap_or_default();
-        if let Some(place) = places.get(file) {
-            faults.add(file, place.cedar(diagnostic));
+        let part = parts.get(id).copied().unwrap_or_default();
+        if let Some(place) = places.get(part.file) {
+            faults.add(part.file, place.cedar(part.start, diagnostic));
         }
     }
 }
 
-fn span(place: Option<&(impl Clone + Into<SourceSpan>)>) -> SourceSpan {
-    place.cloned().map_or(SourceSpan::from(0..0), Into::into)
+/// Where in its file something is that Cedar found in a part.
+fn span(part: Part, place: Option<&(impl Clone + Into<SourceSpan>)>) -> SourceSpan {
+    let in_part: SourceSpan = place.cloned().map_or(SourceSpan::from(0..0), Into::into);
+    SourceSpan::from((part.start + in_part.offset(), in_part.len()))
 }
 
 /// Names a set: a SHA-256 of names and texts, each behind its length so that no two sets run together.

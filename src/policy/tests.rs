@@ -5,6 +5,7 @@ mod faults;
 mod hostile;
 mod kinds;
 mod limits;
+mod parts;
 mod stop_and_restart;
 mod tables;
 mod times;
