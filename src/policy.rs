@@ -21,6 +21,7 @@ mod memo;
 mod permission;
 mod question;
 mod table;
+mod validate;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use cedar_policy::{
     Authorizer, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Schema, SlotId, Template,
-    ValidationMode, Validator,
+    Validator,
 };
 use miette::{Diagnostic, SourceSpan};
 use sha2::{Digest, Sha256};
@@ -17,7 +17,7 @@ use super::fault::{Place, PolicyFault};
 use super::hierarchy::{self, Hierarchy};
 use super::memo::Memo;
 use super::table::{self, Row};
-use super::{Policies, PolicyFile, Ranked, SCHEMA, SCHEMA_JSON, Source, annotation, literal};
+use super::{Policies, PolicyFile, Ranked, SCHEMA, SCHEMA_JSON, Source, annotation, literal, validate};
 use crate::domain::text::hex;
 
 /// Most files: a folder with more was not meant as policies.
@@ -274,7 +274,7 @@ fn assemble(
         parts.insert(id.clone(), part);
         responses.insert(id, Ranked { rank, determining, source: Source::of(place, span) });
     }
-    validate(&set, &parts, places, validator, faults);
+    examine_all(&set, &parts, places, validator, faults);
     (set, responses)
 }
 
@@ -296,14 +296,15 @@ fn link(set: &mut PolicySet, row: &Row, id: PolicyId) -> Result<(), String> {
     set.link(template, id, slots).map_err(|error| error.to_string())
 }
 
-fn validate(
+/// Holds the set against the schema.
+fn examine_all(
     set: &PolicySet,
     parts: &BTreeMap<PolicyId, Part>,
     places: &[Place],
     validator: &Validator,
     faults: &mut Faults,
 ) {
-    let result = validator.validate(set, ValidationMode::Strict);
+    let result = validate::validate(set, validator);
     let errors = result.validation_errors().map(|error| (error.policy_id(), error as &dyn Diagnostic));
     let warnings =
         result.validation_warnings().map(|warning| (warning.policy_id(), warning as &dyn Diagnostic));
