@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use nix::time::clock_getcpuclockid;
 use nix::unistd::Pid;
 use serde::Serialize;
@@ -16,8 +16,8 @@ const CONNECT_PAUSE: Duration = Duration::from_micros(50);
 /// A process that does not answer within this is broken.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Bytes of the answer to `GET /` that are read at once; one read holds its first line.
-const ANSWER_BYTES: usize = 1024;
+/// Most of the answer to `GET /` that is read, in bytes: its first line.
+const STATUS_BYTES_MAX: u64 = 1024;
 
 /// The child. Killed when dropped.
 pub(crate) struct Process {
@@ -85,12 +85,11 @@ impl Process {
         };
         stream.set_read_timeout(Some(START_TIMEOUT))?;
         stream.write_all(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
-        let mut answer = [0; ANSWER_BYTES];
-        let length = stream.read(&mut answer)?;
-        match answer.get(..length) {
-            Some(answer) if answer.starts_with(b"HTTP/1.1 200 ") => Ok(()),
-            _ => bail!("its first answer was not a 200"),
-        }
+        // A line, since one `read` with a timeout fails (EINTR) where the machine is stopped and goes on.
+        let mut status = String::new();
+        BufReader::new(stream.take(STATUS_BYTES_MAX)).read_line(&mut status)?;
+        ensure!(status.starts_with("HTTP/1.1 200 "), "its first answer was not a 200");
+        Ok(())
     }
 
     /// CPU time of all its threads so far, those that have ended included.
