@@ -2,7 +2,7 @@
 //!
 //! Cedar checks a policy once for each action with each kind of principal and of resource: 19 times, though the scope of nearly every
 //! policy names its action, which leaves two to five. For the others Cedar finds that the scope can't hold, and stops there: no
-//! fault comes of it, and it is half of the work. So many policies are validated in a schema that has only the actions that they name.
+//! fault comes of it, and it is a sixth of loading (callgrind). So many policies are validated in a schema that has only the actions that they name.
 
 use std::collections::BTreeSet;
 
