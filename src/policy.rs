@@ -20,6 +20,7 @@ mod load;
 mod memo;
 mod permission;
 mod question;
+mod reads;
 mod table;
 mod validate;
 
@@ -30,7 +31,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cedar_policy::{
-    Authorizer, Decision, Entities, Entity, PolicyId, PolicySet, Request, Response, Validator,
+    Authorizer, Decision, Entities, Entity, PolicyId, PolicySet, Request, Response, Schema, Validator,
 };
 
 pub use self::answer::{Answer, Determining, Effect, EvaluationError};
@@ -40,8 +41,9 @@ pub use self::fault::PolicyFault;
 use self::hierarchy::Hierarchy;
 use self::memo::{Memo, Subjects};
 pub use self::permission::{GrantQuestion, HoldQuestion};
-use self::question::Circumstances;
+use self::question::Question;
 pub use self::question::{Counts, GrantFacts, RestartQuestion, StopQuestion};
+use self::reads::{ReadByQuestion, Reads};
 
 /// The schema, as built into the program: what policies can ask about.
 pub const SCHEMA: PolicyFile<'static> =
@@ -77,6 +79,8 @@ pub struct Policies {
     set: PolicySet,
     /// What our annotations say, by Cedar's id of the policy.
     responses: BTreeMap<PolicyId, Ranked>,
+    /// What they read of the context.
+    reads: ReadByQuestion,
     /// Operators of the longest policy: what a question needs of the stack.
     operators: usize,
     /// SHA-256 of all files.
@@ -192,16 +196,12 @@ impl Policies {
 
     /// Was the caller allowed to stop the cluster when it was stopped?
     pub fn may_stop(&self, question: &StopQuestion<'_>) -> Answer {
-        self.answer(question.subjects(), question.circumstances(), || {
-            question.facts_for(&self.vocabulary, &self.memo)
-        })
+        self.answer(question)
     }
 
     /// May the guard restart the cluster now?
     pub fn may_restart(&self, question: &RestartQuestion<'_>) -> Answer {
-        self.answer(question.subjects(), question.circumstances(), || {
-            question.facts_for(&self.vocabulary, &self.memo)
-        })
+        self.answer(question)
     }
 
     /// May somebody announce a stop?
@@ -218,26 +218,31 @@ impl Policies {
 
     /// [`Policies::may_stop`], with why. For people who ask: takes every policy apart, so it costs more than the answer.
     pub fn explain_stop(&self, question: &StopQuestion<'_>) -> Explained {
-        self.explain(question.facts_for(&self.vocabulary, &self.memo), question.subjects())
+        self.explain(question)
     }
 
     /// [`Policies::may_restart`], with why.
     pub fn explain_restart(&self, question: &RestartQuestion<'_>) -> Explained {
-        self.explain(question.facts_for(&self.vocabulary, &self.memo), question.subjects())
+        self.explain(question)
     }
 
-    fn answer(
-        &self,
-        subjects: Subjects<'_>,
-        circumstances: Circumstances,
-        facts: impl FnOnce() -> Result<Facts, Unaskable>,
-    ) -> Answer {
-        match self.entities(subjects) {
-            Ok(entities) => self.memo.answer(&entities, circumstances, || {
-                self.answer_to(facts().and_then(|facts| Ok((self.request(facts)?, Arc::clone(&entities)))))
-            }),
-            Err(unaskable) => refused(&unaskable),
-        }
+    fn answer(&self, question: &impl Question) -> Answer {
+        let entities = match self.entities(question.subjects()) {
+            Ok(entities) => entities,
+            Err(unaskable) => return refused(&unaskable),
+        };
+        let reads = question.reads(&self.reads);
+        self.memo.answer(&entities, question.circumstances(reads), || {
+            let facts = question.facts_for(&self.vocabulary, &self.memo, reads);
+            let request = facts.and_then(|facts| request(facts, None));
+            let answer = self.answer_to(request, &entities);
+            debug_assert_eq!(
+                answer,
+                self.answer_to(self.whole_request(question), &entities),
+                "what no policy reads changes no answer"
+            );
+            answer
+        })
     }
 
     /// Answers a question whose entities no other question shares.
@@ -246,35 +251,41 @@ impl Policies {
         facts: Result<Facts, Unaskable>,
         entities: Result<Vec<Entity>, Unaskable>,
     ) -> Answer {
-        let put = facts.and_then(|facts| {
-            let entities = Entities::from_entities(entities?, Some(self.validator.schema()))?;
-            Ok((self.request(facts)?, Arc::new(entities)))
-        });
-        self.answer_to(put)
+        let entities = match entities.and_then(|entities| self.checked(entities)) {
+            Ok(entities) => entities,
+            Err(unaskable) => return refused(&unaskable),
+        };
+        self.answer_to(facts.and_then(|facts| request(facts, self.schema_to_check())), &entities)
     }
 
-    fn answer_to(&self, put: Result<(Request, Arc<Entities>), Unaskable>) -> Answer {
-        match put {
-            Ok((request, entities)) => self.ask(&request, &entities),
+    fn answer_to(&self, request: Result<Request, Unaskable>, entities: &Entities) -> Answer {
+        match request {
+            Ok(request) => self.ask(&request, entities),
             Err(unaskable) => refused(&unaskable),
         }
     }
 
-    /// Puts a question.
-    fn put(&self, facts: Facts, subjects: Subjects<'_>) -> Result<(Request, Arc<Entities>), Unaskable> {
-        Ok((self.request(facts)?, self.entities(subjects)?))
+    /// A question with all that is known, whether or not a policy reads it.
+    fn whole_request(&self, question: &impl Question) -> Result<Request, Unaskable> {
+        let facts = question.facts_for(&self.vocabulary, &self.memo, &Reads::Everything)?;
+        request(facts, self.schema_to_check())
     }
 
     fn entities(&self, subjects: Subjects<'_>) -> Result<Arc<Entities>, Unaskable> {
-        self.memo.entities(subjects, &self.vocabulary, &self.hierarchy, self.validator.schema())
+        self.memo.entities(subjects, || self.checked(subjects.entities(&self.vocabulary, &self.hierarchy)?))
     }
 
-    /// A question in Cedar's terms. That it fits the schema is up to this program alone, whatever callers and clusters are called: tests
-    /// check each one that they put. If one did not fit, policies would fail on it, and the answer be "no".
-    fn request(&self, facts: Facts) -> Result<Request, Unaskable> {
-        let Facts { principal, action, resource, context } = facts;
-        let schema = cfg!(debug_assertions).then(|| self.validator.schema());
-        Ok(Request::new(principal, action, resource, context, schema)?)
+    fn checked(&self, entities: Vec<Entity>) -> Result<Entities, Unaskable> {
+        if let Some(schema) = self.schema_to_check() {
+            Entities::from_entities(entities.clone(), Some(schema))?;
+        }
+        Ok(Entities::from_entities(entities, None)?)
+    }
+
+    /// That questions and their entities fit the schema is up to this program alone, whatever callers and clusters are called: tests
+    /// check all that they put. If one did not fit, policies would fail on it, and the answer be "no".
+    fn schema_to_check(&self) -> Option<&Schema> {
+        cfg!(debug_assertions).then(|| self.validator.schema())
     }
 
     fn ask(&self, request: &Request, entities: &Entities) -> Answer {
@@ -310,6 +321,12 @@ impl Policies {
     fn name<'a>(&'a self, id: &'a PolicyId) -> &'a str {
         self.responses.get(id).map_or(id.as_ref(), |policy| policy.determining.id.as_str())
     }
+}
+
+/// A question in Cedar's terms.
+fn request(facts: Facts, schema: Option<&Schema>) -> Result<Request, Unaskable> {
+    let Facts { principal, action, resource, context } = facts;
+    Ok(Request::new(principal, action, resource, context, schema)?)
 }
 
 fn refused(unaskable: &Unaskable) -> Answer {

@@ -14,8 +14,9 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Effect};
 use super::entity::{Facts, Unaskable};
-use super::memo::Subjects;
-use super::{Policies, Ranked, depth};
+use super::question::Question;
+use super::reads::Reads;
+use super::{Policies, Ranked, depth, request};
 use crate::domain::text::clean;
 
 /// Most single changes that are told: beyond that the answer is far from being another.
@@ -115,8 +116,8 @@ impl Dissected<'_> {
 }
 
 impl Policies {
-    pub(super) fn explain(&self, facts: Result<Facts, Unaskable>, subjects: Subjects<'_>) -> Explained {
-        match facts.and_then(|facts| self.explained(facts, subjects)) {
+    pub(super) fn explain(&self, question: &impl Question) -> Explained {
+        match self.explained(question) {
             Ok(explained) => explained,
             Err(unaskable) => Explained {
                 question: "the facts make no question".to_owned(),
@@ -129,10 +130,11 @@ impl Policies {
         }
     }
 
-    fn explained(&self, facts: Facts, subjects: Subjects<'_>) -> Result<Explained, Unaskable> {
+    fn explained(&self, asked: &impl Question) -> Result<Explained, Unaskable> {
+        let facts = asked.facts_for(&self.vocabulary, &self.memo, &Reads::Everything)?;
         let question = format!("is {} allowed {} on {}?", facts.principal, facts.action, facts.resource);
-        let shown = shown(&facts, &subjects.entities(&self.vocabulary, &self.hierarchy)?)?;
-        let (request, entities) = self.put(facts, subjects)?;
+        let shown = shown(&facts, &asked.subjects().entities(&self.vocabulary, &self.hierarchy)?)?;
+        let (request, entities) = (request(facts, self.schema_to_check())?, self.entities(asked.subjects())?);
         let answer = self.ask(&request, &entities);
         // Taking a policy apart recurses as deep as parsing it.
         let dissected = depth::with_stack_to_load(|| self.dissect(&request, &entities));

@@ -16,6 +16,7 @@ use super::entity::Vocabulary;
 use super::fault::{Place, PolicyFault};
 use super::hierarchy::{self, Hierarchy};
 use super::memo::Memo;
+use super::reads::ReadByQuestion;
 use super::table::{self, Row};
 use super::{Policies, PolicyFile, Ranked, SCHEMA, SCHEMA_JSON, Source, annotation, literal, validate};
 use crate::domain::text::hex;
@@ -93,6 +94,7 @@ pub(super) fn load(files: &[PolicyFile<'_>]) -> Result<Policies, Vec<PolicyFault
         return Err(faults.sorted());
     }
     known_groups(&found, &places, &hierarchy, &mut faults);
+    let reads = reads(&found, &places);
     let (set, responses) = assemble(found, &places, &validator, &mut faults);
     if faults.is_empty() {
         let authorizer = Authorizer::new();
@@ -103,6 +105,7 @@ pub(super) fn load(files: &[PolicyFile<'_>]) -> Result<Policies, Vec<PolicyFault
             authorizer,
             set,
             responses,
+            reads,
             operators,
             digest: digest(&files),
             memo: Memo::default(),
@@ -241,6 +244,20 @@ fn known_groups(found: &[Found], places: &[Place], hierarchy: &Hierarchy, faults
             }
         }
     }
+}
+
+/// What the policies about each question read of its context.
+fn reads(found: &[Found], places: &[Place]) -> ReadByQuestion {
+    let mut reads = ReadByQuestion::default();
+    for Found { part, span, form, .. } in found {
+        let Some(place) = places.get(part.file) else { continue };
+        match form {
+            Form::Text(policy) => reads.add(&policy.action_constraint(), place.part(*span).1),
+            // Rows are about stops.
+            Form::Row(row) => reads.stop.add(&row.template()),
+        }
+    }
+    reads
 }
 
 /// Puts all policies into one set, under their own ids where they have one, and validates it.

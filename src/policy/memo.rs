@@ -6,14 +6,13 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cedar_policy::{Entities, Entity, RestrictedExpression, Schema};
+use cedar_policy::{Entities, Entity, RestrictedExpression};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use super::answer::Answer;
-use super::entity::{Unaskable, Vocabulary};
+use super::entity::{Unaskable, Vocabulary, datetime};
 use super::hierarchy::Hierarchy;
-use super::question::{Circumstances, Pairs, times};
+use super::question::Circumstances;
 use crate::domain::{Caller, Cluster, ClusterId};
 
 /// How many of each are kept: as many as cases that are between two questions at the same time, which are few.
@@ -67,7 +66,7 @@ impl<K, V: Clone> Newest<K, V> {
 #[derive(Debug, Default)]
 pub(super) struct Memo {
     entities: Newest<Kept, Arc<Entities>>,
-    times: Newest<(Timestamp, TimeZone), Pairs>,
+    datetimes: Newest<Timestamp, RestrictedExpression>,
     addresses: Newest<IpAddr, RestrictedExpression>,
     answers: Newest<(Arc<Entities>, Circumstances), Answer>,
 }
@@ -92,29 +91,25 @@ impl Memo {
     pub(super) fn entities(
         &self,
         subjects: Subjects<'_>,
-        words: &Vocabulary,
-        hierarchy: &Hierarchy,
-        schema: &Schema,
+        make: impl FnOnce() -> Result<Entities, Unaskable>,
     ) -> Result<Arc<Entities>, Unaskable> {
         if let Some(known) = self.entities.find(|kept| kept.is_of(subjects)) {
             return Ok(known);
         }
+        let entities = Arc::new(make()?);
         let Subjects { caller, cluster, facts } = subjects;
-        let entities = subjects.entities(words, hierarchy)?;
-        let entities = Arc::new(Entities::from_entities(entities, Some(schema))?);
         let kept = Kept { caller: caller.clone(), cluster: cluster.clone(), facts: facts.cloned() };
         self.entities.keep(kept, &entities);
         Ok(entities)
     }
 
-    /// The members of a context that tell a time.
-    pub(super) fn times(&self, at: Timestamp, zone: &TimeZone) -> Result<Pairs, Unaskable> {
-        if let Some(known) = self.times.find(|(moment, place)| *moment == at && place == zone) {
-            return Ok(known);
-        }
-        let pairs = times(at, zone)?;
-        self.times.keep((at, zone.clone()), &pairs);
-        Ok(pairs)
+    /// A moment as policies see it.
+    pub(super) fn datetime(&self, at: Timestamp) -> RestrictedExpression {
+        self.datetimes.find(|known| *known == at).unwrap_or_else(|| {
+            let datetime = datetime(at);
+            self.datetimes.keep(at, &datetime);
+            datetime
+        })
     }
 
     /// An address as policies see it.
@@ -156,8 +151,12 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
-    use crate::policy::{Counts, DEFAULT_POLICIES, GrantFacts, Policies, RestartQuestion, StopQuestion};
+    use crate::policy::{
+        Counts, DEFAULT_POLICIES, GrantFacts, Policies, PolicyFile, RestartQuestion, StopQuestion,
+    };
 
     fn cluster(name: &str) -> ClusterId {
         let subscription = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
@@ -171,8 +170,7 @@ mod tests {
         let caller = Caller::unknown();
         let of = |caller: &Caller, cluster: &ClusterId, facts: Option<&Cluster>| {
             let subjects = Subjects { caller, cluster, facts };
-            let (words, hierarchy) = (&policies.vocabulary, &policies.hierarchy);
-            policies.memo.entities(subjects, words, hierarchy, policies.validator.schema()).ok().unwrap()
+            policies.entities(subjects).ok().unwrap()
         };
         let aks = cluster("aks-1");
         let first = of(&caller, &aks, None);
@@ -218,6 +216,35 @@ mod tests {
     }
 
     #[test]
+    fn a_count_that_no_policy_about_it_reads_makes_no_other_question() {
+        let (caller, aks) = (Caller::unknown(), cluster("aks-1"));
+        let asked = |policies: &Policies| {
+            for unauthorised_stops_by_caller_last_hour in [0, 4, 5] {
+                policies.may_stop(&StopQuestion {
+                    caller: &caller,
+                    cluster: &aks,
+                    facts: None,
+                    at: Timestamp::UNIX_EPOCH,
+                    zone: &TimeZone::UTC,
+                    counts: Counts { unauthorised_stops_by_caller_last_hour, ..Counts::default() },
+                    confirmed: false,
+                    grant: None,
+                });
+            }
+            policies.memo.answers.0.lock().unwrap().len()
+        };
+        assert_eq!(
+            asked(&Policies::load(&[DEFAULT_POLICIES]).unwrap()),
+            1,
+            "restarts are decided by it alone"
+        );
+        let text = r#"@id("breaker") forbid (principal, action == Action::"stop", resource)
+                      when { context.unauthorisedStopsByCallerLastHour >= 5 };"#;
+        let breaker = PolicyFile { name: "breaker.cedar", text };
+        assert_eq!(asked(&Policies::load(&[DEFAULT_POLICIES, breaker]).unwrap()), 3);
+    }
+
+    #[test]
     fn a_stop_with_another_grant_or_none_is_another_question() {
         let policies = Policies::load(&[DEFAULT_POLICIES]).unwrap();
         let (caller, aks) = (Caller::unknown(), cluster("aks-1"));
@@ -255,9 +282,7 @@ mod tests {
         for n in 0..100 {
             let aks = cluster(&format!("aks-{n}"));
             let subjects = Subjects { caller: &caller, cluster: &aks, facts: None };
-            let schema = policies.validator.schema();
-            let (words, hierarchy) = (&policies.vocabulary, &policies.hierarchy);
-            assert!(policies.memo.entities(subjects, words, hierarchy, schema).is_ok());
+            assert!(policies.entities(subjects).is_ok());
         }
         assert_eq!(policies.memo.entities.0.lock().unwrap().len(), KEPT_MAX);
     }

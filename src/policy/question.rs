@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entity::{Facts, Unaskable, Vocabulary, datetime, moment, string};
 use super::memo::{Memo, Subjects};
+use super::reads::{ReadByQuestion, Reads};
 use crate::domain::{Caller, Cluster, ClusterId};
 
 /// Rolling counts. They count what nobody allowed: planned stops, however many, add nothing.
@@ -88,75 +89,171 @@ pub(super) enum Circumstances {
 
 pub(super) type Pairs = Vec<(String, RestrictedExpression)>;
 
-impl StopQuestion<'_> {
-    /// What the question is about.
-    pub(super) fn subjects(&self) -> Subjects<'_> {
+/// Cedar's datetime knows years of four digits (source: Cedar policy language reference, "datetime"): from this second on, of the Unix epoch.
+const DATETIME_FIRST: i64 = -62_167_219_200;
+
+/// A context in the making: of what can be told, it takes what policies read.
+struct Telling<'r> {
+    reads: &'r Reads,
+    told: Pairs,
+}
+
+impl<'r> Telling<'r> {
+    fn new(reads: &'r Reads) -> Self {
+        Self { reads, told: Pairs::new() }
+    }
+
+    fn tell(&mut self, member: &str, value: impl FnOnce() -> RestrictedExpression) {
+        if self.reads.has(member) {
+            self.told.push((member.to_owned(), value()));
+        }
+    }
+
+    fn try_tell(
+        &mut self,
+        member: &str,
+        value: impl FnOnce() -> Result<RestrictedExpression, Unaskable>,
+    ) -> Result<(), Unaskable> {
+        if self.reads.has(member) {
+            self.told.push((member.to_owned(), value()?));
+        }
+        Ok(())
+    }
+
+    fn tell_times(&mut self, at: Timestamp, zone: &TimeZone, memo: &Memo) -> Result<(), Unaskable> {
+        // A time that Cedar can't tell makes no question, whether or not a policy reads it.
+        if self.reads.has("at") || at.as_second() < DATETIME_FIRST {
+            self.told.push(("at".to_owned(), memo.datetime(at)));
+        }
+        self.try_tell("utc", || moment(at, &TimeZone::UTC))?;
+        self.try_tell("local", || moment(at, zone))
+    }
+
+    fn tell_counts(&mut self, counts: Counts) {
+        let long = |n: u32| move || RestrictedExpression::new_long(i64::from(n));
+        self.tell(BY_CALLER, long(counts.unauthorised_stops_by_caller_last_hour));
+        self.tell(IN_SUBSCRIPTION, long(counts.unauthorised_stops_in_subscription_last_hour));
+        self.tell(RESTARTS, long(counts.restarts_last_24h));
+    }
+
+    fn context(self) -> Result<Context, Unaskable> {
+        Ok(Context::from_pairs(self.told)?)
+    }
+}
+
+/// Counts, as policies call them.
+const BY_CALLER: &str = "unauthorisedStopsByCallerLastHour";
+const IN_SUBSCRIPTION: &str = "unauthorisedStopsInSubscriptionLastHour";
+const RESTARTS: &str = "restartsLast24h";
+
+impl Counts {
+    /// Those that are read; the others are 0.
+    fn read(self, reads: &Reads) -> Self {
+        let kept = |name, count| if reads.has(name) { count } else { 0 };
+        Self {
+            unauthorised_stops_by_caller_last_hour: kept(
+                BY_CALLER,
+                self.unauthorised_stops_by_caller_last_hour,
+            ),
+            unauthorised_stops_in_subscription_last_hour: kept(
+                IN_SUBSCRIPTION,
+                self.unauthorised_stops_in_subscription_last_hour,
+            ),
+            restarts_last_24h: kept(RESTARTS, self.restarts_last_24h),
+        }
+    }
+}
+
+/// A question that is asked of all policies, perhaps several times.
+pub(super) trait Question {
+    /// What it is about.
+    fn subjects(&self) -> Subjects<'_>;
+
+    /// What policies about it read of the context.
+    fn reads<'r>(&self, all: &'r ReadByQuestion) -> &'r Reads;
+
+    /// All that its answer depends on beside the subjects. Counts change while a case is decided, so they are left out where no policy
+    /// reads them.
+    fn circumstances(&self, reads: &Reads) -> Circumstances;
+
+    /// The question in Cedar's terms, with as much of the context as is read.
+    fn facts_for(&self, words: &Vocabulary, memo: &Memo, reads: &Reads) -> Result<Facts, Unaskable>;
+}
+
+impl Question for StopQuestion<'_> {
+    fn subjects(&self) -> Subjects<'_> {
         Subjects { caller: self.caller, cluster: self.cluster, facts: self.facts }
     }
 
-    pub(super) fn circumstances(&self) -> Circumstances {
+    fn reads<'r>(&self, all: &'r ReadByQuestion) -> &'r Reads {
+        &all.stop
+    }
+
+    fn circumstances(&self, reads: &Reads) -> Circumstances {
         let Self { caller: _, cluster: _, facts: _, at, zone, counts, confirmed, grant } = *self;
+        let counts = counts.read(reads);
         Circumstances::Stop { at, zone: zone.clone(), counts, confirmed, grant: grant.cloned() }
     }
 
-    pub(super) fn facts_for(&self, words: &Vocabulary, memo: &Memo) -> Result<Facts, Unaskable> {
-        let mut context = memo.times(self.at, self.zone)?;
-        context.extend(counts(self.counts));
-        context.extend([
-            ("callerKnown".to_owned(), RestrictedExpression::new_bool(self.caller.is_known())),
-            ("groupsKnown".to_owned(), RestrictedExpression::new_bool(self.caller.groups_known)),
-            ("confirmed".to_owned(), RestrictedExpression::new_bool(self.confirmed)),
-        ]);
+    fn facts_for(&self, words: &Vocabulary, memo: &Memo, reads: &Reads) -> Result<Facts, Unaskable> {
+        let mut context = Telling::new(reads);
+        context.tell_times(self.at, self.zone, memo)?;
+        context.tell_counts(self.counts);
+        context.tell("callerKnown", || RestrictedExpression::new_bool(self.caller.is_known()));
+        context.tell("groupsKnown", || RestrictedExpression::new_bool(self.caller.groups_known));
+        context.tell("confirmed", || RestrictedExpression::new_bool(self.confirmed));
         if let Some(ip) = self.caller.ip {
-            context.push(("ip".to_owned(), memo.address(ip)));
+            context.tell("ip", || memo.address(ip));
         }
         if let Some(role) = &self.caller.role {
-            context.push(("role".to_owned(), words.role(role)?));
+            context.try_tell("role", || words.role(role))?;
         }
         if let Some(grant) = self.grant {
-            context.push(("grant".to_owned(), grant.to_record()?));
+            context.try_tell("grant", || grant.to_record())?;
         }
-        let caller = words.caller(self.caller);
         Ok(Facts {
-            principal: caller,
+            principal: words.caller(self.caller),
             action: words.stop.clone(),
             resource: words.cluster(self.cluster),
-            context: Context::from_pairs(context)?,
+            context: context.context()?,
         })
     }
 }
 
-impl RestartQuestion<'_> {
-    /// What the question is about.
-    pub(super) fn subjects(&self) -> Subjects<'_> {
+impl Question for RestartQuestion<'_> {
+    fn subjects(&self) -> Subjects<'_> {
         Subjects { caller: self.caller, cluster: self.cluster, facts: self.facts }
     }
 
-    pub(super) fn circumstances(&self) -> Circumstances {
+    fn reads<'r>(&self, all: &'r ReadByQuestion) -> &'r Reads {
+        &all.restart
+    }
+
+    fn circumstances(&self, reads: &Reads) -> Circumstances {
         let Self { caller: _, caller_known, cluster: _, facts: _, at, stopped_at, zone, counts } = *self;
+        let counts = counts.read(reads);
         Circumstances::Restart { at, stopped_at, zone: zone.clone(), counts, caller_known }
     }
 
-    pub(super) fn facts_for(&self, words: &Vocabulary, memo: &Memo) -> Result<Facts, Unaskable> {
+    fn facts_for(&self, words: &Vocabulary, memo: &Memo, reads: &Reads) -> Result<Facts, Unaskable> {
         let known = self.caller_known && self.caller.is_known();
         // Clocks of two machines: a stop in the future was just now.
         let minutes = self.at.duration_since(self.stopped_at).as_mins().max(0);
-        let mut context = memo.times(self.at, self.zone)?;
-        context.extend(counts(self.counts));
-        context.extend([
-            ("caller".to_owned(), RestrictedExpression::new_entity_uid(words.caller(self.caller))),
-            ("callerKnown".to_owned(), RestrictedExpression::new_bool(known)),
-            ("callerKind".to_owned(), RestrictedExpression::new_entity_uid(words.kind(self.caller.kind))),
-            ("stoppedMinutesAgo".to_owned(), RestrictedExpression::new_long(minutes)),
-        ]);
+        let mut context = Telling::new(reads);
+        context.tell_times(self.at, self.zone, memo)?;
+        context.tell_counts(self.counts);
+        context.tell("caller", || RestrictedExpression::new_entity_uid(words.caller(self.caller)));
+        context.tell("callerKnown", || RestrictedExpression::new_bool(known));
+        context.tell("callerKind", || RestrictedExpression::new_entity_uid(words.kind(self.caller.kind)));
+        context.tell("stoppedMinutesAgo", || RestrictedExpression::new_long(minutes));
         if let Some(role) = &self.caller.role {
-            context.push(("role".to_owned(), words.role(role)?));
+            context.try_tell("role", || words.role(role))?;
         }
         Ok(Facts {
             principal: words.guard.clone(),
             action: words.restart.clone(),
             resource: words.cluster(self.cluster),
-            context: Context::from_pairs(context)?,
+            context: context.context()?,
         })
     }
 }
@@ -174,22 +271,11 @@ impl GrantFacts {
     }
 }
 
+/// All that tells a time, for questions that are asked once.
 pub(super) fn times(at: Timestamp, zone: &TimeZone) -> Result<Pairs, Unaskable> {
     Ok(vec![
         ("at".to_owned(), datetime(at)),
         ("utc".to_owned(), moment(at, &TimeZone::UTC)?),
         ("local".to_owned(), moment(at, zone)?),
     ])
-}
-
-fn counts(counts: Counts) -> Pairs {
-    let long = |n: u32| RestrictedExpression::new_long(i64::from(n));
-    vec![
-        ("unauthorisedStopsByCallerLastHour".to_owned(), long(counts.unauthorised_stops_by_caller_last_hour)),
-        (
-            "unauthorisedStopsInSubscriptionLastHour".to_owned(),
-            long(counts.unauthorised_stops_in_subscription_last_hour),
-        ),
-        ("restartsLast24h".to_owned(), long(counts.restarts_last_24h)),
-    ]
 }

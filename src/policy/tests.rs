@@ -7,6 +7,7 @@ mod hostile;
 mod kinds;
 mod limits;
 mod parts;
+mod reads;
 mod stop_and_restart;
 mod tables;
 mod times;
