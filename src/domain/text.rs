@@ -48,8 +48,10 @@ pub fn utc(at: Timestamp) -> String {
 
 /// Bytes in lower-case hex.
 pub fn hex<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> String {
-    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
-    bytes.into_iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+    let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + (half - 10) };
+    let digits: Vec<u8> = bytes.into_iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect();
+    // All of them are ASCII.
+    String::from_utf8(digits).unwrap_or_default()
 }
 
 /// A text in a colour, by the code of a terminal (ECMA-48, SGR), if there are colours.

@@ -132,12 +132,16 @@ fn human(level: Level, fields: &Fields) -> String {
 fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
-    for char in text.chars() {
-        if matches!(char, '"' | '\\') {
-            out.push('\\');
-        }
-        out.push(char);
+    // Cut where something is escaped, so that what lies between is copied as a whole.
+    let mut rest = text;
+    while let Some((plain, from)) = rest.find(['"', '\\']).and_then(|at| rest.split_at_checked(at)) {
+        out.push_str(plain);
+        out.push('\\');
+        let (escaped, after) = from.split_at_checked(1).unwrap_or((from, ""));
+        out.push_str(escaped);
+        rest = after;
     }
+    out.push_str(rest);
     out.push('"');
     out
 }

@@ -8,6 +8,10 @@ const NOTE_BYTES: usize = 24;
 /// (never less than the note that something is left out).
 #[must_use]
 pub fn printable(text: &str, bytes_max: usize) -> String {
+    // Most text is harmless and fits: then it is only looked at, and copied as a whole.
+    if text.len() <= bytes_max && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let room = bytes_max.saturating_sub(NOTE_BYTES);
     let mut clean = String::with_capacity(text.len().min(bytes_max));
     // Where to cut if the text turns out not to fit.
