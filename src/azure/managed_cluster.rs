@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::failure;
-use super::resource::{kept, region, tags, word};
+use super::resource::{at, kept, region, tags, word};
 use crate::domain::{Cluster, ClusterId, Feature, Power, Provisioning, ResourceKind, Setup, TenantId};
 
 /// What the names of sizes with GPUs begin with (source: Azure VM sizes, "GPU accelerated": the N series).
@@ -21,24 +21,22 @@ pub(super) fn cluster(body: &Value, asked: &ClusterId) -> Cluster {
         location: kept(body, "/location"),
         tags: tags(body),
         sku_tier: kept(body, "/sku/tier"),
-        private: body
-            .pointer("/properties/apiServerAccessProfile/enablePrivateCluster")
-            .and_then(Value::as_bool),
+        private: at(body, "/properties/apiServerAccessProfile/enablePrivateCluster").and_then(Value::as_bool),
         kubernetes_version: kept(body, "/properties/currentKubernetesVersion")
             .or_else(|| kept(body, "/properties/kubernetesVersion")),
         setup: setup(body),
-        fault: body.pointer("/properties/status/provisioningError").and_then(failure::code),
+        fault: at(body, "/properties/status/provisioningError").and_then(failure::code),
     }
 }
 
 fn setup(body: &Value) -> Setup {
-    let tenant = body.pointer("/identity/tenantId").and_then(Value::as_str);
+    let tenant = at(body, "/identity/tenantId").and_then(Value::as_str);
     Setup { features: features(body), region: region(body), tenant: tenant.and_then(TenantId::parse) }
 }
 
 fn features(body: &Value) -> BTreeSet<Feature> {
-    let is_true = |pointer: &str| body.pointer(pointer).and_then(Value::as_bool) == Some(true);
-    let pools = body.pointer("/properties/agentPoolProfiles").and_then(Value::as_array);
+    let is_true = |path: &str| at(body, path).and_then(Value::as_bool) == Some(true);
+    let pools = at(body, "/properties/agentPoolProfiles").and_then(Value::as_array);
     let pools = pools.map(Vec::as_slice).unwrap_or_default();
     let a_pool_has = |member: &str, wanted: &dyn Fn(&Value) -> bool| {
         pools.iter().filter_map(|pool| pool.get(member)).any(wanted)
@@ -47,7 +45,7 @@ fn features(body: &Value) -> BTreeSet<Feature> {
         let start = value.as_str().and_then(|text| text.get(..prefix.len()));
         start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     };
-    let node_provisioning = body.pointer("/properties/nodeProvisioningProfile/mode").and_then(Value::as_str);
+    let node_provisioning = at(body, "/properties/nodeProvisioningProfile/mode").and_then(Value::as_str);
     [
         (Feature::PrivateApiServer, is_true("/properties/apiServerAccessProfile/enablePrivateCluster")),
         (Feature::NodeProvisioning, node_provisioning.is_some_and(|mode| mode.eq_ignore_ascii_case("Auto"))),

@@ -39,7 +39,7 @@ pub enum BodyError {
 pub fn read(body: &[u8], asked: &ClusterId) -> Result<Cluster, BodyError> {
     let body: Value = serde_json::from_slice(body).map_err(|_| BodyError::NotJson)?;
     let found = body.get("id").and_then(Value::as_str).unwrap_or_default();
-    if ClusterId::parse(found).ok().as_ref() != Some(asked) {
+    if !asked.is_called(found) {
         let found = text::clean(found, 200);
         return Err(BodyError::OtherResource { asked: asked.to_string(), found });
     }
@@ -49,14 +49,19 @@ pub fn read(body: &[u8], asked: &ClusterId) -> Result<Cluster, BodyError> {
     })
 }
 
+/// The member at a path of names, each behind a slash. (`Value::pointer` has escapes, and copies each name for them.)
+pub(super) fn at<'b>(body: &'b Value, path: &str) -> Option<&'b Value> {
+    path.split('/').skip(1).try_fold(body, |value, name| value.get(name))
+}
+
 /// A string with something in it.
-pub(super) fn word<'b>(body: &'b Value, pointer: &str) -> Option<&'b str> {
-    body.pointer(pointer).and_then(Value::as_str).filter(|word| !word.is_empty())
+pub(super) fn word<'b>(body: &'b Value, path: &str) -> Option<&'b str> {
+    at(body, path).and_then(Value::as_str).filter(|word| !word.is_empty())
 }
 
 /// The same, cleaned and bounded.
-pub(super) fn kept(body: &Value, pointer: &str) -> Option<String> {
-    word(body, pointer).map(|word| text::clean(word, WORD_CHARS_MAX))
+pub(super) fn kept(body: &Value, path: &str) -> Option<String> {
+    word(body, path).map(|word| text::clean(word, WORD_CHARS_MAX))
 }
 
 /// Its region, if ARM names it by a word of letters and digits.

@@ -1,5 +1,6 @@
 //! Ids of Azure resources, parsed: the only type from which an ARM URL may be built.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,6 +11,8 @@ use super::resource_kind::ResourceKind;
 
 /// Longest resource id that is read. ARM's parts are 36 + 90 + 63 characters, so a real one has under 400.
 const RESOURCE_ID_BYTES_MAX: usize = 1_024;
+/// What most have less than.
+const RESOURCE_ID_BYTES_USUAL: usize = 192;
 /// Longest name of a resource group (source: Azure naming rules, "Resource groups 1-90").
 const RESOURCE_GROUP_CHARS_MAX: usize = 90;
 /// Longest name of a guarded resource (source: Azure naming rules, "managedClusters 1-63", "containerGroups 1-63").
@@ -95,7 +98,7 @@ impl ClusterId {
         let (subscription, resource_group, tail) = split_group(text).ok_or_else(malformed)?;
         match tail.as_slice() {
             [providers, provider, kind, name] if providers.eq_ignore_ascii_case("providers") => {
-                let kind = ResourceKind::of_type(&format!("{provider}/{kind}"))
+                let kind = ResourceKind::of_type(provider, kind)
                     .ok_or_else(|| IdError::OtherType(super::text::clean(text, 200)))?;
                 if !is_name(kind, name) {
                     return Err(malformed());
@@ -117,15 +120,26 @@ impl ClusterId {
     }
 
     fn new(kind: ResourceKind, subscription: SubscriptionId, resource_group: &str, name: &str) -> Self {
-        let lower = format!(
-            "/subscriptions/{subscription}/resourcegroups/{}/providers/{}/{}",
-            resource_group.to_lowercase(),
-            kind.arm_type().to_ascii_lowercase(),
-            name.to_ascii_lowercase()
-        );
+        // Letters beyond ASCII are in names of groups alone, and in few of those.
+        let group = match resource_group.is_ascii() {
+            true => Cow::Borrowed(resource_group),
+            false => Cow::Owned(resource_group.to_lowercase()),
+        };
+        let parts = ["subscriptions", subscription.as_str(), "resourcegroups", &group, "providers"];
+        let mut lower = String::with_capacity(RESOURCE_ID_BYTES_USUAL);
+        for part in parts.into_iter().chain([kind.arm_type(), name]) {
+            lower.push('/');
+            lower.push_str(part);
+        }
+        lower.make_ascii_lowercase();
         let (resource_group, name) = (resource_group.to_owned(), name.to_owned());
         let key = ClusterKey::of(&lower);
         Self(Arc::new(Parts { kind, subscription, resource_group, name, lower, key }))
+    }
+
+    /// Whether a text is its id, in any spelling.
+    pub fn is_called(&self, text: &str) -> bool {
+        text.eq_ignore_ascii_case(self.lower()) || Self::parse(text).is_ok_and(|other| other == *self)
     }
 
     /// What it is.
@@ -296,6 +310,33 @@ mod tests {
         assert_eq!(documented, shouted);
         assert_eq!(documented.key(), shouted.key());
         assert_eq!(documented.resource_group(), "rg-Prod", "what people see keeps its casing");
+    }
+
+    #[test]
+    fn a_cluster_is_called_by_any_spelling_of_its_id_and_by_no_other() {
+        let cluster = ClusterId::parse(&id("rg-Übung", "aks-1")).unwrap();
+        for own in [id("rg-Übung", "aks-1"), id("RG-übung", "AKS-1"), id("rg-Übung", "aks-1").to_uppercase()]
+        {
+            assert!(cluster.is_called(&own), "{own}");
+        }
+        for other in
+            [id("rg-Übung", "aks-2"), id("rg-Ubung", "aks-1"), id("rg-Übung", "aks-1/"), String::new()]
+        {
+            assert!(!cluster.is_called(&other), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_lower_case_id_names_the_record_and_stays_as_it_is() {
+        let lower = |group: &str| ClusterId::parse(&id(group, "AKS-1")).unwrap().lower().to_owned();
+        let tail = "providers/microsoft.containerservice/managedclusters/aks-1";
+        for (group, small) in [("RG-Prod", "rg-prod"), ("rg-ÄΣ-1", "rg-äς-1"), ("İ", "i\u{307}")] {
+            assert_eq!(lower(group), format!("/subscriptions/{SUB}/resourcegroups/{small}/{tail}"));
+        }
+        assert_eq!(
+            ClusterId::parse(&id("RG", "a")).unwrap().key().as_str(),
+            "9882fcc83e04a16ec0781310680fc5df"
+        );
     }
 
     #[test]

@@ -68,9 +68,15 @@ impl ResourceKind {
         }
     }
 
-    /// The kind of an ARM type (`Microsoft.ContainerService/managedClusters`), in any casing.
-    pub fn of_type(arm_type: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.arm_type().eq_ignore_ascii_case(arm_type))
+    /// The kind of an ARM type (`Microsoft.ContainerService`, `managedClusters`), in any casing.
+    pub fn of_type(provider: &str, name: &str) -> Option<Self> {
+        let is_it = |kind: &Self| {
+            let parts = kind.arm_type().split_once('/');
+            parts.is_some_and(|(own, its)| {
+                own.eq_ignore_ascii_case(provider) && its.eq_ignore_ascii_case(name)
+            })
+        };
+        Self::ALL.into_iter().find(is_it)
     }
 
     /// The kind that an operation stops, if it is a stop. In any casing.
@@ -131,7 +137,9 @@ mod tests {
     #[test]
     fn every_operation_and_type_leads_to_its_own_kind_only() {
         for kind in ResourceKind::ALL {
-            assert_eq!(ResourceKind::of_type(&kind.arm_type().to_uppercase()), Some(kind));
+            let upper = kind.arm_type().to_uppercase();
+            let (provider, name) = upper.split_once('/').unwrap();
+            assert_eq!(ResourceKind::of_type(provider, name), Some(kind));
             assert_eq!(ResourceKind::stopped_by(&kind.stop_action().to_lowercase()), Some(kind));
             assert_eq!(ResourceKind::stopped_by(kind.start_action()), None);
             for action in [kind.read_action(), kind.stop_action(), kind.start_action()] {
