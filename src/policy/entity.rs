@@ -15,10 +15,6 @@ use crate::domain::{Caller, CallerKind, Cluster, ClusterId, ResourceKind, Role, 
 /// The id of `Caller` when nobody could be named.
 pub(super) const UNKNOWN_CALLER: &str = "unknown";
 
-/// The actions of the two questions that the guard asks by itself, as policies call them.
-pub(super) const STOP: &str = "stop";
-pub(super) const RESTART: &str = "restart";
-
 /// A question in Cedar's terms.
 pub(super) struct Facts {
     pub(super) principal: EntityUid,
@@ -70,8 +66,8 @@ impl Vocabulary {
             managed_cluster: EntityTypeName::from_str(ResourceKind::ManagedCluster.entity())?,
             container_group: EntityTypeName::from_str(ResourceKind::ContainerGroup.entity())?,
             guard: uid(&EntityTypeName::from_str("Guard")?, "self"),
-            stop: uid(&action, STOP),
-            restart: uid(&action, RESTART),
+            stop: uid(&action, "stop"),
+            restart: uid(&action, "restart"),
             grant: uid(&action, "grant"),
             grant_own: uid(&action, "grantOwn"),
             hold: uid(&action, "hold"),

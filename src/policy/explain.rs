@@ -208,7 +208,7 @@ fn otherwise(answer: &Answer, policies: &[Dissected<'_>]) -> Vec<Change> {
     changes
 }
 
-fn is_about(policy: &Policy, action: &cedar_policy::EntityUid) -> bool {
+pub(super) fn is_about(policy: &Policy, action: &cedar_policy::EntityUid) -> bool {
     match policy.action_constraint() {
         ActionConstraint::Any => true,
         ActionConstraint::Eq(only) => only == *action,

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::answer::{Determining, Effect};
 use super::depth::{self, Bounded, NESTING_MAX, OPERATORS_MAX, TooDeep};
 use super::entity::Vocabulary;
+use super::explain::is_about;
 use super::fault::{Place, PolicyFault};
 use super::hierarchy::{self, Hierarchy};
 use super::memo::Memo;
@@ -94,7 +95,7 @@ pub(super) fn load(files: &[PolicyFile<'_>]) -> Result<Policies, Vec<PolicyFault
         return Err(faults.sorted());
     }
     known_groups(&found, &places, &hierarchy, &mut faults);
-    let reads = reads(&found, &places);
+    let reads = reads(&found, &places, &vocabulary);
     let (set, responses) = assemble(found, &places, &validator, &mut faults);
     if faults.is_empty() {
         let authorizer = Authorizer::new();
@@ -247,12 +248,19 @@ fn known_groups(found: &[Found], places: &[Place], hierarchy: &Hierarchy, faults
 }
 
 /// What the policies about each question read of its context.
-fn reads(found: &[Found], places: &[Place]) -> ReadByQuestion {
+fn reads(found: &[Found], places: &[Place], words: &Vocabulary) -> ReadByQuestion {
     let mut reads = ReadByQuestion::default();
     for Found { part, span, form, .. } in found {
         let Some(place) = places.get(part.file) else { continue };
         match form {
-            Form::Text(policy) => reads.add(&policy.action_constraint(), place.part(*span).1),
+            Form::Text(policy) => {
+                for (action, reads) in [(&words.stop, &mut reads.stop), (&words.restart, &mut reads.restart)]
+                {
+                    if is_about(policy, action) {
+                        reads.add(place.part(*span).1);
+                    }
+                }
+            }
             // Rows are about stops.
             Form::Row(row) => reads.stop.add(&row.template()),
         }

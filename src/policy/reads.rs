@@ -3,10 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use cedar_policy::ActionConstraint;
-
-use super::entity::{RESTART, STOP};
-
 /// The members of a context that some policy may read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reads {
@@ -21,22 +17,6 @@ pub(super) enum Reads {
 pub(super) struct ReadByQuestion {
     pub(super) stop: Reads,
     pub(super) restart: Reads,
-}
-
-impl ReadByQuestion {
-    /// Adds what a policy reads that is about these actions.
-    pub(super) fn add(&mut self, about: &ActionConstraint, policy: &str) {
-        let is_about = |name: &str| match about {
-            ActionConstraint::Any => true,
-            ActionConstraint::Eq(one) => one.id().unescaped() == name,
-            ActionConstraint::In(some) => some.iter().any(|action| action.id().unescaped() == name),
-        };
-        for (name, reads) in [(STOP, &mut self.stop), (RESTART, &mut self.restart)] {
-            if is_about(name) {
-                reads.add(policy);
-            }
-        }
-    }
 }
 
 impl Default for Reads {
