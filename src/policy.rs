@@ -79,7 +79,7 @@ pub struct Policies {
     set: PolicySet,
     /// What our annotations say, by Cedar's id of the policy.
     responses: BTreeMap<PolicyId, Ranked>,
-    /// What they read of the context.
+    /// What they read of a question.
     reads: ReadByQuestion,
     /// Operators of the longest policy: what a question needs of the stack.
     operators: usize,
@@ -236,11 +236,7 @@ impl Policies {
             let facts = question.facts_for(&self.vocabulary, &self.memo, reads);
             let request = facts.and_then(|facts| request(facts, None));
             let answer = self.answer_to(request, &entities);
-            debug_assert_eq!(
-                answer,
-                self.answer_to(self.whole_request(question), &entities),
-                "what no policy reads changes no answer"
-            );
+            debug_assert_eq!(answer, self.whole_answer(question), "what no policy reads changes no answer");
             answer
         })
     }
@@ -265,14 +261,21 @@ impl Policies {
         }
     }
 
-    /// A question with all that is known, whether or not a policy reads it.
-    fn whole_request(&self, question: &impl Question) -> Result<Request, Unaskable> {
-        let facts = question.facts_for(&self.vocabulary, &self.memo, &Reads::Everything)?;
-        request(facts, self.schema_to_check())
+    /// The answer to a question with all that is known, whether or not a policy reads it.
+    fn whole_answer(&self, question: &impl Question) -> Answer {
+        let facts = question.facts_for(&self.vocabulary, &self.memo, &Reads::EVERYTHING);
+        self.answer_once(facts, question.subjects().entities(&self.vocabulary, &self.hierarchy))
     }
 
+    /// The entities of a question: none if no policy reads more of them than which they are.
     fn entities(&self, subjects: Subjects<'_>) -> Result<Arc<Entities>, Unaskable> {
-        self.memo.entities(subjects, || self.checked(subjects.entities(&self.vocabulary, &self.hierarchy)?))
+        self.memo.entities(subjects, || {
+            if self.reads.entities() {
+                self.checked(subjects.entities(&self.vocabulary, &self.hierarchy)?)
+            } else {
+                Ok(Entities::empty())
+            }
+        })
     }
 
     fn checked(&self, entities: Vec<Entity>) -> Result<Entities, Unaskable> {

@@ -131,10 +131,11 @@ impl Policies {
     }
 
     fn explained(&self, asked: &impl Question) -> Result<Explained, Unaskable> {
-        let facts = asked.facts_for(&self.vocabulary, &self.memo, &Reads::Everything)?;
+        let facts = asked.facts_for(&self.vocabulary, &self.memo, &Reads::EVERYTHING)?;
         let question = format!("is {} allowed {} on {}?", facts.principal, facts.action, facts.resource);
-        let shown = shown(&facts, &asked.subjects().entities(&self.vocabulary, &self.hierarchy)?)?;
-        let (request, entities) = (request(facts, self.schema_to_check())?, self.entities(asked.subjects())?);
+        let entities = asked.subjects().entities(&self.vocabulary, &self.hierarchy)?;
+        let shown = shown(&facts, &entities)?;
+        let (request, entities) = (request(facts, self.schema_to_check())?, self.checked(entities)?);
         let answer = self.ask(&request, &entities);
         // Taking a policy apart recurses as deep as parsing it.
         let dissected = depth::with_stack_to_load(|| self.dissect(&request, &entities));

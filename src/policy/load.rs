@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 use super::answer::{Determining, Effect};
 use super::depth::{self, Bounded, NESTING_MAX, OPERATORS_MAX, TooDeep};
 use super::entity::Vocabulary;
-use super::explain::is_about;
 use super::fault::{Place, PolicyFault};
 use super::hierarchy::{self, Hierarchy};
 use super::memo::Memo;
@@ -95,10 +94,10 @@ pub(super) fn load(files: &[PolicyFile<'_>]) -> Result<Policies, Vec<PolicyFault
         return Err(faults.sorted());
     }
     known_groups(&found, &places, &hierarchy, &mut faults);
-    let reads = reads(&found, &places, &vocabulary);
     let (set, responses) = assemble(found, &places, &validator, &mut faults);
     if faults.is_empty() {
         let authorizer = Authorizer::new();
+        let reads = ReadByQuestion::by(&set, &vocabulary);
         Ok(Policies {
             validator,
             vocabulary,
@@ -245,27 +244,6 @@ fn known_groups(found: &[Found], places: &[Place], hierarchy: &Hierarchy, faults
             }
         }
     }
-}
-
-/// What the policies about each question read of its context.
-fn reads(found: &[Found], places: &[Place], words: &Vocabulary) -> ReadByQuestion {
-    let mut reads = ReadByQuestion::default();
-    for Found { part, span, form, .. } in found {
-        let Some(place) = places.get(part.file) else { continue };
-        match form {
-            Form::Text(policy) => {
-                for (action, reads) in [(&words.stop, &mut reads.stop), (&words.restart, &mut reads.restart)]
-                {
-                    if is_about(policy, action) {
-                        reads.add(place.part(*span).1);
-                    }
-                }
-            }
-            // Rows are about stops.
-            Form::Row(row) => reads.stop.add(&row.template()),
-        }
-    }
-    reads
 }
 
 /// Puts all policies into one set, under their own ids where they have one, and validates it.

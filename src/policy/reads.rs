@@ -1,13 +1,30 @@
-//! What policies read of a question's context. What none of them reads need not be made: Cedar's constructors of times and addresses run its
-//! parser, and each count that nobody asks for would make a question that was answered a new one.
+//! What policies read of a question. What none of them reads need not be made: entities cost as much as an answer, Cedar's constructors of
+//! times and addresses run its parser, and each count that nobody asks for would make a question that was answered a new one.
 
 use std::collections::BTreeSet;
 
-/// The members of a context that some policy may read.
+use cedar_policy::PolicySet;
+use cedar_policy_core::ast::{BinaryOp, Expr, ExprKind, Var};
+
+use super::entity::Vocabulary;
+use super::explain::is_about;
+
+/// Members of the contexts that are records themselves. Members of all others would be attributes of entities.
+const RECORDS: [&str; 4] = ["grant", "local", "role", "utc"];
+
+/// What some policy may read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Reads {
+    pub(super) context: Members,
+    /// Attributes, tags or parents of entities. Without them a policy asks no more than which entity it is, or of which type.
+    pub(super) entities: bool,
+}
+
+/// Members of a context.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Reads {
+pub(super) enum Members {
     /// All of them, as far as is known.
-    Everything,
+    All,
     /// These, and no others.
     Only(BTreeSet<String>),
 }
@@ -19,151 +36,104 @@ pub(super) struct ReadByQuestion {
     pub(super) restart: Reads,
 }
 
-impl Default for Reads {
+impl Default for Members {
     fn default() -> Self {
         Self::Only(BTreeSet::new())
     }
 }
 
-impl Reads {
-    /// Whether some policy may read this member.
-    pub(super) fn has(&self, member: &str) -> bool {
-        match self {
-            Self::Everything => true,
-            Self::Only(members) => members.contains(member),
-        }
-    }
-
-    /// Adds what a policy reads, by its text: Cedar has no other name for the context than the word `context`. Where that stands in a comment or
-    /// a string, more is added than is read, and never less.
-    pub(super) fn add(&mut self, policy: &str) {
-        let Self::Only(members) = self else { return };
-        for (at, word) in policy.match_indices("context") {
-            let (before, after) = policy.split_at(at);
-            let after = after.strip_prefix(word).unwrap_or_default();
-            if before.ends_with(is_word) || after.starts_with(is_word) {
-                continue;
-            }
-            match member_read(after) {
-                Some(member) => members.insert(member.to_owned()),
-                None => {
-                    *self = Self::Everything;
-                    return;
+impl ReadByQuestion {
+    /// What is read by the policies of a set that the schema allows.
+    pub(super) fn by(set: &PolicySet, words: &Vocabulary) -> Self {
+        let mut all = Self::default();
+        for policy in set.policies().filter(|policy| policy.is_static()) {
+            for (action, reads) in [(&words.stop, &mut all.stop), (&words.restart, &mut all.restart)] {
+                if is_about(policy, action) {
+                    reads.add(&policy.as_ref().condition());
                 }
-            };
+            }
+        }
+        // Only the rows of allow-lists fill templates, and they are about stops.
+        for template in set.templates() {
+            all.stop.add(&template.as_ref().condition());
+        }
+        all
+    }
+
+    /// Whether a question needs the entities that it is about. Both questions about a stop share them.
+    pub(super) fn entities(&self) -> bool {
+        self.stop.entities || self.restart.entities
+    }
+}
+
+impl Reads {
+    /// Everything, for who wants to see it.
+    pub(super) const EVERYTHING: Self = Self { context: Members::All, entities: true };
+
+    /// Whether some policy may read this member of the context.
+    pub(super) fn has(&self, member: &str) -> bool {
+        match &self.context {
+            Members::All => true,
+            Members::Only(members) => members.contains(member),
+        }
+    }
+
+    /// Adds what a policy reads, scope and conditions.
+    fn add(&mut self, condition: &Expr) {
+        // Each time the context stands in an expression, and each time a member of it is all that is taken.
+        let (mut contexts, mut members) = (0_usize, 0_usize);
+        for part in condition.subexpressions() {
+            match part.expr_kind() {
+                ExprKind::Var(Var::Context) => contexts += 1,
+                ExprKind::GetAttr { expr, attr } | ExprKind::HasAttr { expr, attr } => {
+                    if is_context(expr) {
+                        members += 1;
+                        self.context.add(attr);
+                    } else {
+                        self.entities |= !is_record(expr);
+                    }
+                }
+                // `context has role.name`
+                ExprKind::ExtHasAttr { expr, attrs } => {
+                    if is_context(expr) {
+                        members += 1;
+                        self.context.add(attrs.first());
+                    }
+                    let within_a_record = RECORDS.contains(&attrs.first().as_str()) && attrs.len() <= 2;
+                    self.entities |= !(is_context(expr) && within_a_record);
+                }
+                ExprKind::BinaryApp { op: BinaryOp::In, arg1, .. } => {
+                    self.entities |= !matches!(arg1.expr_kind(), ExprKind::Var(Var::Action));
+                }
+                ExprKind::BinaryApp { op: BinaryOp::GetTag | BinaryOp::HasTag, .. } => self.entities = true,
+                _ => {}
+            }
+        }
+        if contexts > members {
+            self.context = Members::All;
         }
     }
 }
 
-/// The member that is read by what follows the word `context`: `.at`, `["at"]`, `has at` or `has "at"`. `None` if it is anything else.
-fn member_read(after: &str) -> Option<&str> {
-    let after = trimmed(after);
-    if let Some(member) = after.strip_prefix('.') {
-        return word(trimmed(member));
-    }
-    if let Some(member) = after.strip_prefix('[') {
-        return quoted(trimmed(member));
-    }
-    let member = after.strip_prefix("has").filter(|rest| !rest.starts_with(is_word)).map(trimmed)?;
-    quoted(member).or_else(|| word(member))
-}
-
-/// Without the blanks and comments that it begins with.
-fn trimmed(mut text: &str) -> &str {
-    loop {
-        text = text.trim_start();
-        let Some(comment) = text.strip_prefix("//") else { return text };
-        text = comment.find(['\r', '\n']).and_then(|end| comment.get(end..)).unwrap_or_default();
-    }
-}
-
-/// The word that a text begins with.
-fn word(text: &str) -> Option<&str> {
-    let end = text.find(|c| !is_word(c)).unwrap_or(text.len());
-    text.get(..end).filter(|word| !word.is_empty())
-}
-
-/// The text in quotes that a text begins with. `None` of one with an escape: it may mean anything.
-fn quoted(text: &str) -> Option<&str> {
-    let (quoted, _) = text.strip_prefix('"')?.split_once('"')?;
-    (!quoted.contains('\\')).then_some(quoted)
-}
-
-fn is_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn read(policy: &str) -> Option<Vec<String>> {
-        let mut reads = Reads::default();
-        reads.add(policy);
-        match reads {
-            Reads::Everything => None,
-            Reads::Only(members) => Some(members.into_iter().collect()),
+impl Members {
+    fn add(&mut self, member: &str) {
+        match self {
+            Self::Only(members) if !members.contains(member) => {
+                members.insert(member.to_owned());
+            }
+            Self::All | Self::Only(_) => {}
         }
     }
+}
 
-    #[test]
-    fn every_way_to_read_a_member_is_known() {
-        for policy in [
-            "context.at",
-            "context . at",
-            "context\n// the time\n.\tat.toTime()",
-            r#"context["at"]"#,
-            r#"context [ "at" ]"#,
-            "context has at",
-            r#"context has "at""#,
-            "context has// so\r\nat.year",
-            "!(principal.context.at)",
-            "mycontext.utc + contexts.utc + context.at",
-        ] {
-            assert_eq!(read(policy).as_deref(), Some(["at".to_owned()].as_slice()), "{policy}");
-        }
-        assert_eq!(read("true").unwrap(), [""; 0]);
-        assert_eq!(read("context.at < x && context has ip && context.at > y").unwrap(), ["at", "ip"]);
-    }
+fn is_context(expr: &Expr) -> bool {
+    matches!(expr.expr_kind(), ExprKind::Var(Var::Context))
+}
 
-    #[test]
-    fn whatever_else_is_done_with_the_context_may_read_everything() {
-        for policy in [
-            "(context).at",
-            "context",
-            "context == {}",
-            "(if context has ip then context else context).at",
-            r#"context["\u{61}t"]"#,
-            r#"context has "\u{61}t""#,
-            "context has",
-            "context hasat",
-            "context .",
-            "context // .at",
-            r#"context["at"#,
-            "@doc(\"in the context of a change\")",
-        ] {
-            assert_eq!(read(policy), None, "{policy}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_that_is_read_is_overlooked(
-            before in "[ -~\n]{0,20}[ (!\n]",
-            blank in "( |\t|\r\n|//[ -~]{0,8}\n){0,3}",
-            access in prop::sample::select(vec![".B", "[B\"", " hasB", " hasB\""]),
-            member in "[a-z][a-zA-Z0-9_]{0,8}",
-            after in "([ )&=;<\n][ -~\n]{0,20})?",
-        ) {
-            let blank = if access.ends_with("hasB") && blank.is_empty() { " " } else { &blank };
-            let (access, closed) = access.strip_suffix('"').map_or((access, ""), |open| (open, "\""));
-            let access = access.replace('B', &format!("{blank}{closed}"));
-            let bracket = if access.starts_with('[') { "]" } else { "" };
-            let mut reads = Reads::default();
-            reads.add(&format!("{before}context{access}{member}{closed}{bracket}{after}"));
-            prop_assert!(reads.has(&member), "{:?}", reads);
-        }
+/// Whether it is one of the records of the context.
+fn is_record(expr: &Expr) -> bool {
+    match expr.expr_kind() {
+        ExprKind::GetAttr { expr, attr } => is_context(expr) && RECORDS.contains(&attr.as_str()),
+        _ => false,
     }
 }

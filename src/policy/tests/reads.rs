@@ -1,7 +1,7 @@
 //! What no policy reads is not made, and nobody can tell. (Each answer is compared with that to the whole question, by an assertion.)
 
 use super::*;
-use crate::policy::reads::Reads;
+use crate::policy::reads::{Members, Reads};
 
 fn stop() -> Stop {
     let role = Role { name: Some("Contributor".to_owned()), ..Role::default() };
@@ -57,6 +57,7 @@ fn a_member_is_read_however_it_is_written() {
         r#"context["\u{72}estartsLast24h"] == 3"#,
         "context // so it is\n . restartsLast24h == 3",
         "(context).restartsLast24h == 3",
+        "context has role.name && !(context has role.holder)",
         "(if context.confirmed then context else context).restartsLast24h == 3",
         r#"context has "ip" && context["ip"].isIpv4()"#,
     ] {
@@ -76,9 +77,9 @@ fn each_question_is_put_with_what_its_own_policies_read() {
     );
     let set =
         load(&[("a.cedar", cedar), ("b.toml", &row)]).unwrap_or_else(|faults| panic!("{}", told(&faults)));
-    let members = |reads: &Reads| match reads {
-        Reads::Everything => panic!("it is known what they read"),
-        Reads::Only(members) => members.iter().cloned().collect::<Vec<_>>(),
+    let members = |reads: &Reads| match &reads.context {
+        Members::All => panic!("it is known what they read"),
+        Members::Only(members) => members.iter().cloned().collect::<Vec<_>>(),
     };
     assert_eq!(members(&set.reads.stop), ["at", "confirmed"]);
     assert_eq!(members(&set.reads.restart), ["local"]);
@@ -87,4 +88,50 @@ fn each_question_is_put_with_what_its_own_policies_read() {
         (members(&open.reads.stop), members(&open.reads.restart)),
         (vec!["utc".to_owned()], vec!["utc".to_owned()])
     );
+}
+
+#[test]
+fn entities_are_made_for_what_asks_more_than_which_they_are() {
+    let caller = format!("Caller::\"{ALICE}\"");
+    let reading = |scope: &str, condition: &str| {
+        let text = format!("@id(\"x\") permit ({scope}) when {{ {condition} }};");
+        policies(&text).reads.entities()
+    };
+    let any = "principal, action == Action::\"stop\", resource";
+    for condition in [
+        "principal.kind == CallerKind::\"user\"",
+        "principal[\"kind\"] == CallerKind::\"user\"",
+        "principal has upn",
+        "(principal).kind == CallerKind::\"user\"",
+        "(if context.confirmed then principal else principal) has upn",
+        &format!("{caller}.kind == CallerKind::\"user\""),
+        &format!("{{a: principal, b: {caller}}}.a has upn"),
+        "principal in Group::\"12345678-1234-4234-8234-123456789abc\"",
+        "resource.name == \"aks\"",
+        "resource is ManagedCluster && resource.hasTag(\"env\")",
+        "resource is ManagedCluster && resource.hasTag(\"env\") && resource.getTag(\"env\") == \"dev\"",
+        &format!("resource in Subscription::\"/subscriptions/{SUBSCRIPTION}\""),
+    ] {
+        assert!(reading(any, condition), "{condition}");
+    }
+    for condition in
+        ["context.caller.kind == CallerKind::\"user\"", "context.caller has upn", "context has caller.upn"]
+    {
+        let about = "principal, action == Action::\"restart\", resource";
+        assert!(reading(about, condition), "{condition}");
+    }
+    let scope = format!("resource in Subscription::\"/subscriptions/{SUBSCRIPTION}\"");
+    assert!(reading(&format!("principal, action == Action::\"stop\", {scope}"), "true"));
+    for condition in [
+        "true",
+        &format!("principal == {caller} && resource is ManagedCluster"),
+        &format!("[{caller}].contains(principal)"),
+        "context has role && context.role has name && context.role.name == \"Owner\"",
+        "context has role.name && context.local.hour > 20",
+    ] {
+        assert!(!reading(any, condition), "{condition}");
+    }
+    let scope = format!("principal == {caller}, action in [Action::\"stop\", Action::\"hold\"], resource");
+    assert!(!reading(&scope, "true"));
+    assert!(!policies(DEFAULT_POLICIES.text).reads.entities(), "default policies ask for none");
 }
