@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use memchr::memmem;
 use sha2::{Digest as _, Sha256};
 
 /// Most that is kept of one text: 128 KiB. ARM's body of a cluster with a hundred node pools has some 100 KiB, an event with 200 groups
@@ -77,43 +78,59 @@ pub fn sha256(bytes: &[u8]) -> String {
 fn strike(text: &[u8]) -> (Vec<u8>, u32) {
     let mut out = Vec::with_capacity(text.len());
     let mut struck = 0;
-    let mut rest = text;
-    while let Some((before, from)) = rest.split_at_checked(plain(rest)) {
-        out.extend_from_slice(before);
-        let [byte, after @ ..] = from else { break };
-        let secret = match byte {
-            b':' => user_info(from),
-            b'?' | b'&' | b'\\' => signature(from),
-            _ => token(from),
+    let mut starts = Starts::of(text);
+    let mut done = 0;
+    while let Some(start) = starts.from(done) {
+        let from = text.get(start..).unwrap_or_default();
+        let (kept, secret) = match from.first() {
+            Some(b':') => user_info(from),
+            Some(b'e') => token(from),
+            Some(_) | None => signature(from),
         };
-        match secret {
-            Some((kept, secret)) => {
-                out.extend_from_slice(from.get(..kept).unwrap_or_default());
-                out.extend_from_slice(STRUCK);
-                struck += 1;
-                rest = from.get(kept + secret..).unwrap_or_default();
-            }
-            None => {
-                out.push(*byte);
-                rest = after;
-            }
+        out.extend_from_slice(text.get(done..start + kept).unwrap_or_default());
+        if secret > 0 {
+            out.extend_from_slice(STRUCK);
+            struck += 1;
         }
+        done = start + kept + secret;
     }
+    out.extend_from_slice(text.get(done..).unwrap_or_default());
     (out, struck)
 }
 
-/// How many bytes there are before one that a credential may begin with.
-fn plain(text: &[u8]) -> usize {
-    let may_begin = |at: &usize| match text.get(*at) {
-        Some(b':' | b'?' | b'&' | b'\\') => true,
-        Some(b'e') => text.get(at + 1) == Some(&b'y'),
-        Some(_) | None => false,
-    };
-    (0..text.len()).find(may_begin).unwrap_or(text.len())
+/// What credentials begin with.
+const STARTS: [&[u8]; 6] = [b"://", br":\/\/", b"?sig=", b"&sig=", b"\\u0026sig=", b"eyJ"];
+
+/// Where a text has the next of each of [`STARTS`]: each is sought once through the whole text, however many of the others there are.
+struct Starts<'t> {
+    text: &'t [u8],
+    next: [Option<usize>; STARTS.len()],
 }
 
-/// `://user:password@`, also where JSON escapes the slashes: how much before the secret stays, and how long that is.
-fn user_info(text: &[u8]) -> Option<(usize, usize)> {
+impl<'t> Starts<'t> {
+    fn of(text: &'t [u8]) -> Self {
+        Self { text, next: STARTS.map(|start| memmem::find(text, start)) }
+    }
+
+    /// The first of them at this place or behind it.
+    fn from(&mut self, at: usize) -> Option<usize> {
+        let rest = self.text.get(at..)?;
+        for (start, next) in STARTS.iter().zip(&mut self.next) {
+            if next.is_some_and(|next| next < at) {
+                *next = memmem::find(rest, start).map(|found| at + found);
+            }
+        }
+        self.next.into_iter().flatten().min()
+    }
+}
+
+/// `://user:password@`, also where JSON escapes the slashes: how much before the secret stays, and how long that is. Where there is none:
+/// how much stays before the next credential can begin.
+fn user_info(text: &[u8]) -> (usize, usize) {
+    user_info_of(text).unwrap_or((1, 0))
+}
+
+fn user_info_of(text: &[u8]) -> Option<(usize, usize)> {
     let scheme = [b"://".as_slice(), br":\/\/"].into_iter().find(|scheme| text.starts_with(scheme))?;
     let info = text.get(scheme.len()..)?;
     let end = info.iter().position(|byte| b"@/\\?#\" \t\r\n".contains(byte))?;
@@ -121,26 +138,31 @@ fn user_info(text: &[u8]) -> Option<(usize, usize)> {
     is_secret.then_some((scheme.len(), end))
 }
 
-/// `?sig=...` or `&sig=...` (JSON may write `&` as an escape).
-fn signature(text: &[u8]) -> Option<(usize, usize)> {
-    const STARTS: [&[u8]; 3] = [b"?sig=", b"&sig=", b"\\u0026sig="];
-    let start = STARTS.into_iter().find(|start| text.starts_with(start))?;
+/// `?sig=...` or `&sig=...` (JSON may write `&` as an escape), of a text that begins with either.
+fn signature(text: &[u8]) -> (usize, usize) {
+    const NAME: &[u8] = b"sig=";
+    let start = memmem::find(text, NAME).map_or(1, |name| name + NAME.len());
     let is_secret = |byte: &&u8| byte.is_ascii_alphanumeric() || b"%+/=-_".contains(byte);
-    let secret = text.get(start.len()..)?.iter().take_while(is_secret).count();
-    (secret > 0).then_some((start.len(), secret))
+    let secret = text.get(start..).unwrap_or_default().iter().take_while(is_secret).count();
+    (start, secret)
 }
 
-/// A JSON Web Token: its first two parts begin with `{"` in base64.
-fn token(text: &[u8]) -> Option<(usize, usize)> {
+/// A JSON Web Token: its first two parts begin with `{"` in base64. Within a part that belongs to none, none begins.
+fn token(text: &[u8]) -> (usize, usize) {
     let part = |text: &[u8]| {
         let is_base64 = |byte: &&u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
         text.iter().take_while(is_base64).count()
     };
-    let head = text.starts_with(b"eyJ").then(|| part(text)).filter(|head| *head >= TOKEN_BYTES_MIN)?;
-    let body = text.get(head..)?.strip_prefix(b".").filter(|body| body.starts_with(b"eyJ"))?;
+    let head = part(text);
+    let after = text.get(head..).unwrap_or_default();
+    let Some(body) =
+        after.strip_prefix(b".").filter(|body| head >= TOKEN_BYTES_MIN && body.starts_with(b"eyJ"))
+    else {
+        return (head, 0);
+    };
     let signed = head + 1 + part(body);
-    let signature = text.get(signed..)?.strip_prefix(b".").map_or(0, |signature| 1 + part(signature));
-    Some((0, signed + signature))
+    let signature = text.get(signed..).and_then(|rest| rest.strip_prefix(b"."));
+    (0, signed + signature.map_or(0, |signature| 1 + part(signature)))
 }
 
 #[cfg(test)]
@@ -178,6 +200,15 @@ mod tests {
         assert!(without.contains("&sig=***&se=2"), "{without}");
         let token = "Bearer eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL20ifQ.c2lnbmF0dXJl, eyJ eyJshort.eyJ";
         assert_eq!(kept(token), ("Bearer ***, eyJ eyJshort.eyJ".to_owned(), 1));
+    }
+
+    #[test]
+    fn a_text_of_nothing_but_beginnings_is_gone_through_once() {
+        for beginning in STARTS {
+            let text = beginning.repeat(VERBATIM_BYTES_MAX / beginning.len());
+            // With a look from each of them to the end of the text this would take minutes.
+            assert_eq!(Verbatim::of(&text).struck(), 0);
+        }
     }
 
     #[test]
