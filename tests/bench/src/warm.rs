@@ -6,7 +6,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ pub(crate) struct Warm {
     pub(crate) bare_wall_ms: Spread,
     /// The guard's CPU when the start POST came, milliseconds.
     pub(crate) cpu_ms: Spread,
-    /// That of the same requests alone.
+    /// That of the same requests alone, when their start POST came.
     pub(crate) bare_cpu_ms: Spread,
     /// Requests up to the start POST, that one included, in the median event.
     pub(crate) requests: Spread,
@@ -67,11 +67,12 @@ struct Bare<'a> {
 #[derive(Deserialize)]
 struct Took {
     wall_us: f64,
-    cpu_us: f64,
+    cpu_began_ns: u64,
     statuses: Vec<u16>,
 }
 
-/// Runs both in turns, over so many counted events.
+/// Runs both in turns, over so many counted events. The CPU of either is read by the same proxy code when the start POST comes.
+#[expect(clippy::cast_precision_loss, reason = "a handful of requests")]
 pub(crate) async fn measure(guard: &Path, bare: &Path, policies: &Path, events: usize) -> Result<Warm> {
     let (blobs, bare_blobs) = (Blobs::start()?, Blobs::start()?);
     let mut stage = Stage::recorded(&blobs.url).await?;
@@ -84,6 +85,7 @@ pub(crate) async fn measure(guard: &Path, bare: &Path, policies: &Path, events: 
     stage.wire.watch(process.id());
     let host = Client::new(port);
     let mut bare = Program::start(bare)?;
+    bare_stage.wire.watch(bare.child.id());
     let mut token = None;
     let mut runs = Runs::default();
     for number in 0..WARM_UP + events {
@@ -106,9 +108,16 @@ pub(crate) async fn measure(guard: &Path, bare: &Path, policies: &Path, events: 
         }
         let took = bare.send(&others, &bare_stage, token.as_deref().unwrap_or_default())?;
         bare_stage.check(&same.cluster).with_context(|| format!("answers: {:?}", took.statuses))?;
+        let (_, bare_cpu) = bare_stage.wire.take_recorded();
+        let bare_cpu = bare_cpu.context("the CPU of the bare requests was not read")?;
+        let bare_cpu = bare_cpu.saturating_sub(Duration::from_nanos(took.cpu_began_ns));
         if number >= WARM_UP {
             ensure!(tokens.is_empty(), "a token was fetched beside a warm event");
-            runs.add(wall.as_secs_f64() * 1e3, cpu.as_secs_f64() * 1e3, &took, others.len());
+            runs.wall.push(wall.as_secs_f64() * 1e3);
+            runs.bare_wall.push(took.wall_us / 1e3);
+            runs.cpu.push(cpu.as_secs_f64() * 1e3);
+            runs.bare_cpu.push(bare_cpu.as_secs_f64() * 1e3);
+            runs.requests.push(others.len() as f64);
         }
     }
     runs.finish().context("there must be at least one event")
@@ -124,15 +133,6 @@ struct Runs {
 }
 
 impl Runs {
-    #[expect(clippy::cast_precision_loss, reason = "a handful of requests")]
-    fn add(&mut self, wall_ms: f64, cpu_ms: f64, bare: &Took, requests: usize) {
-        self.wall.push(wall_ms);
-        self.bare_wall.push(bare.wall_us / 1e3);
-        self.cpu.push(cpu_ms);
-        self.bare_cpu.push(bare.cpu_us / 1e3);
-        self.requests.push(requests as f64);
-    }
-
     fn finish(self) -> Option<Warm> {
         Some(Warm {
             wall_ms: Spread::of(self.wall)?,

@@ -82,11 +82,11 @@ pub(crate) struct Wire {
     recorded: Option<Arc<Mutex<Recording>>>,
 }
 
-/// Requests in full, and the CPU time that the guard had taken when the last start came.
+/// Requests in full, and the CPU time that who sent them had taken when the last start came.
 #[derive(Debug, Default)]
 struct Recording {
     requests: Vec<Recorded>,
-    guard: Option<u32>,
+    sender: Option<u32>,
     cpu_at_start: Option<Duration>,
 }
 
@@ -121,13 +121,13 @@ impl Wire {
     }
 
     /// From now on the CPU time of this process is read whenever a start comes.
-    pub(crate) fn watch(&self, guard: u32) {
+    pub(crate) fn watch(&self, sender: u32) {
         if let Some(recorded) = &self.recorded {
-            lock(recorded).guard = Some(guard);
+            lock(recorded).sender = Some(sender);
         }
     }
 
-    /// What was recorded since the last call, in the order in which the requests came, and the guard's CPU time when the last start came.
+    /// What was recorded since the last call, in the order in which the requests came, and the sender's CPU time when the last start came.
     pub(crate) fn take_recorded(&self) -> (Vec<Recorded>, Option<Duration>) {
         let Some(recorded) = &self.recorded else { return (Vec::new(), None) };
         let mut recorded = lock(recorded);
@@ -214,7 +214,7 @@ async fn record(
 ) -> Option<Request> {
     if ask == Ask::Start {
         let mut recorded = lock(recorded);
-        recorded.cpu_at_start = recorded.guard.and_then(|guard| cpu_of(guard).ok());
+        recorded.cpu_at_start = recorded.sender.and_then(|sender| cpu_of(sender).ok());
     }
     let (head, body) = request.into_parts();
     let body = axum::body::to_bytes(body, ANSWER_BYTES_MAX).await.ok()?;

@@ -18,11 +18,13 @@ struct Request {
     body: String,
 }
 
-/// What all requests of a list but the last one took, until the last one was about to be sent.
+/// What a list took.
 #[derive(Serialize)]
 struct Took {
+    /// From the first request until the last one was about to be sent.
     wall_us: f64,
-    cpu_us: f64,
+    /// This process's CPU clock before the first request. Who gets the last one reads it again then.
+    cpu_began_ns: u64,
     /// The answers' statuses, the last one's included.
     statuses: Vec<u16>,
 }
@@ -48,8 +50,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 async fn send(client: &reqwest::Client, requests: Vec<Request>) -> Result<Took, Box<dyn Error>> {
     let last = requests.len().saturating_sub(1);
-    let mut took = Took { wall_us: 0.0, cpu_us: 0.0, statuses: Vec::new() };
-    let (began, cpu) = (Instant::now(), cpu());
+    let mut took =
+        Took { wall_us: 0.0, cpu_began_ns: u64::try_from(cpu().as_nanos())?, statuses: Vec::new() };
+    let began = Instant::now();
     for (number, request) in requests.into_iter().enumerate() {
         let mut builder = client.request(request.method.parse()?, request.url);
         for (name, value) in request.headers {
@@ -57,8 +60,7 @@ async fn send(client: &reqwest::Client, requests: Vec<Request>) -> Result<Took, 
         }
         let request = builder.body(request.body).build()?;
         if number == last {
-            took.wall_us = micros(began.elapsed());
-            took.cpu_us = micros(self::cpu().saturating_sub(cpu));
+            took.wall_us = began.elapsed().as_secs_f64() * 1e6;
         }
         let answer = client.execute(request).await?;
         took.statuses.push(answer.status().as_u16());
@@ -70,8 +72,4 @@ async fn send(client: &reqwest::Client, requests: Vec<Request>) -> Result<Took, 
 /// CPU time of this process so far.
 fn cpu() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
-}
-
-fn micros(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e6
 }
