@@ -1,5 +1,5 @@
 //! What was asked about last, in Cedar's terms. A case is stepped several times before its record is written, and each step puts up to
-//! three questions about one caller and one cluster: making entities and checking them against the schema costs as much as an answer,
+//! three questions about one caller and one cluster: making entities, where policies read them, costs as much as an answer,
 //! and so do a time and an address, whose constructors Cedar finds by running its parser.
 
 use std::collections::VecDeque;

@@ -169,7 +169,7 @@ pub(super) trait Question {
     /// What it is about.
     fn subjects(&self) -> Subjects<'_>;
 
-    /// What policies about it read of the context.
+    /// What policies about it read.
     fn reads<'r>(&self, all: &'r ReadByQuestion) -> &'r Reads;
 
     /// All that its answer depends on beside the subjects. Counts change while a case is decided, so they are left out where no policy
