@@ -5,6 +5,41 @@ use std::process::Command;
 
 use serde::Serialize;
 
+use crate::stats::Spread;
+
+/// CPU of the bare requests of a warm event, up to their start POST, on the machine that limits of CPU time are told for, milliseconds:
+/// that of docs/bench.json at commit a84c039.
+const REFERENCE_MS: f64 = 0.57;
+
+/// How slow a machine is. Milliseconds of CPU are the machine's as much as the program's (docs/PERFORMANCE.md).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Slowness {
+    /// CPU that the bare requests took in this run, milliseconds.
+    bare_cpu_ms: f64,
+    /// Times what they take on the machine that limits are told for.
+    times: f64,
+}
+
+impl Slowness {
+    /// As requests tell that the guard has no part in.
+    pub(crate) fn of(bare_cpu: Spread) -> Self {
+        Self { bare_cpu_ms: bare_cpu.median, times: bare_cpu.median / REFERENCE_MS }
+    }
+
+    /// What a limit of CPU time, told in milliseconds, is here. To the hundredth, as it is shown.
+    pub(crate) fn limit(self, ms: f64) -> f64 {
+        (ms * self.times * 100.0).round() / 100.0
+    }
+
+    /// In one line.
+    pub(crate) fn line(self) -> String {
+        let Self { bare_cpu_ms, times } = self;
+        format!(
+            "limits of CPU time are {times:.2} × as high as on the machine that they are told for: bare requests took {bare_cpu_ms:.2} ms of CPU, and {REFERENCE_MS} ms there"
+        )
+    }
+}
+
 /// The circumstances of a run.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Machine {

@@ -27,7 +27,7 @@ use clap::Parser;
 
 use flood::{Flood, Rate};
 use load::Plan;
-use machine::Machine;
+use machine::{Machine, Slowness};
 use report::{
     Beside, Figure, Floods, Report, Single, Sizes, figures, figures_of_board, figures_of_held,
     figures_of_start, figures_of_useless, figures_of_warm,
@@ -158,9 +158,10 @@ async fn measure(arguments: &Arguments, guard: &Path) -> Result<Report> {
     let policies = arguments.policies.clone().unwrap_or_else(azure::default_policies);
     let (starts, events) = (usize::from(arguments.starts), usize::from(arguments.events));
     if let (Some(only), Some(beside)) = (arguments.only, &arguments.beside) {
-        let figures = alone(only, guard, beside, &policies, arguments).await?;
+        let (figures, slowness) = alone(only, guard, beside, &policies, arguments).await?;
         return Ok(Report {
             machine,
+            slowness,
             figures,
             starts,
             events,
@@ -170,6 +171,7 @@ async fn measure(arguments: &Arguments, guard: &Path) -> Result<Report> {
             stored: None,
         });
     }
+    // First, so that what is wrong with a file is said before anything takes long.
     let extra = extra::read(&arguments.extra)?;
     let single = match &arguments.beside {
         None => None,
@@ -188,20 +190,21 @@ async fn measure(arguments: &Arguments, guard: &Path) -> Result<Report> {
         0 => None,
         count => Some(cases::measure(guard, count).await?),
     };
+    let slowness = single.as_ref().map(|single| single.beside.warm.slowness());
     let mut figures = figures(single.as_ref(), floods.as_ref(), board.as_ref(), stored.as_ref());
-    figures.extend(extra);
-    Ok(Report { machine, figures, starts, events, single, floods, board, stored })
+    figures.extend(extra.into_iter().map(|measured| measured.figure(slowness)));
+    Ok(Report { machine, slowness, figures, starts, events, single, floods, board, stored })
 }
 
-/// One measure.
+/// One measure; and how slow the machine is, if that tells it.
 async fn alone(
     only: Only,
     guard: &Path,
     beside: &Path,
     policies: &Path,
     arguments: &Arguments,
-) -> Result<Vec<Figure>> {
-    Ok(match only {
+) -> Result<(Vec<Figure>, Option<Slowness>)> {
+    let figures = match only {
         Only::Start => {
             let minimal = beside.join("minimal-server");
             let starts = cold_start::measure(arguments.starts.into(), guard, policies, &minimal).await?;
@@ -210,14 +213,15 @@ async fn alone(
         Only::Warm => {
             let bare = beside.join("bare-requests");
             let warm = warm::measure(guard, &bare, policies, arguments.warm_events.into()).await?;
-            figures_of_warm(&warm)
+            return Ok((figures_of_warm(&warm), Some(warm.slowness())));
         }
         Only::Board => figures_of_board(&board::measure(guard).await?),
         Only::Memory => figures_of_held(&memory::measure(guard, policies).await?),
         Only::Useless => {
             figures_of_useless(&useless::measure(guard, &beside.join("echo-server"), policies).await?)
         }
-    })
+    };
+    Ok((figures, None))
 }
 
 /// Starts, and events one by one.

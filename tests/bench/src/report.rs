@@ -9,7 +9,7 @@ use crate::cases::Stored;
 use crate::cold_start::ColdStart;
 use crate::flood::{Flooded, Rate};
 use crate::load::{BURST, Load};
-use crate::machine::Machine;
+use crate::machine::{Machine, Slowness};
 use crate::memory::Held;
 use crate::process::{Memory, mib};
 use crate::stats::Spread;
@@ -26,7 +26,7 @@ pub(crate) use figure::{Figure, Limit};
 const COLD_START_RATIO_MAX: f64 = 2.0;
 /// A warm event up to its start POST: times the same requests sent one after another by nobody else.
 const WARM_RATIO_MAX: f64 = 1.5;
-/// CPU of a warm event up to its start POST beyond that of the same requests alone, milliseconds.
+/// CPU of a warm event up to its start POST beyond that of the same requests alone, milliseconds of CPU where limits are told for.
 const OWN_CPU_MS_MAX: f64 = 0.5;
 /// Events of no use a second, beside a server that only reads and writes them.
 const USELESS_RATIO_MIN: f64 = 0.6;
@@ -57,6 +57,8 @@ const FIRST_ROW_MS_MAX: f64 = 300.0;
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) machine: Machine,
+    /// How slow it is; none = not measured, and limits of CPU time are as they are told.
+    pub(crate) slowness: Option<Slowness>,
     /// What is limited, and what is told beside it.
     pub(crate) figures: Vec<Figure>,
     /// Starts of each program.
@@ -207,7 +209,7 @@ pub(crate) fn figures_of_warm(warm: &Warm) -> Vec<Figure> {
             "own CPU of a warm event to start POST",
             "ms",
             warm.own_cpu_ms(),
-            Limit::AtMost(OWN_CPU_MS_MAX),
+            Limit::AtMost(warm.slowness().limit(OWN_CPU_MS_MAX)),
         ),
         Figure::told("requests of a warm event to start POST", "", warm.requests),
     ]
@@ -286,6 +288,9 @@ impl Report {
     /// The report for people.
     pub(crate) fn human(&self) -> String {
         let mut text = format!("{}\n", self.machine.line());
+        if let Some(slowness) = self.slowness {
+            line(&mut text, &slowness.line());
+        }
         line(
             &mut text,
             &format!("{} starts of each program, {} events of each kind", self.starts, self.events),

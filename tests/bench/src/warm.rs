@@ -14,6 +14,7 @@ use simulator::host::wire::Client;
 
 use crate::azure::Stage;
 use crate::load::{init_state, post};
+use crate::machine::Slowness;
 use crate::process::{Process, free_port};
 use crate::stats::Spread;
 use crate::store::Blobs;
@@ -44,6 +45,11 @@ impl Warm {
     /// How often the bare requests' time fits into the event's.
     pub(crate) fn ratio(&self) -> Spread {
         self.wall_ms.over(self.bare_wall_ms)
+    }
+
+    /// How slow the machine is.
+    pub(crate) fn slowness(&self) -> Slowness {
+        Slowness::of(self.bare_cpu_ms)
     }
 
     /// CPU that is the guard's own, milliseconds.

@@ -57,6 +57,7 @@ fn report(azurite: Option<Load>) -> Report {
     }
     Report {
         machine,
+        slowness: Some(single.beside.warm.slowness()),
         figures,
         starts: 50,
         events: 1_000,
@@ -77,8 +78,8 @@ fn beside() -> Beside {
     let warm = Warm {
         wall_ms: spread(3.0, 4.0),
         bare_wall_ms: spread(2.0, 2.5),
-        cpu_ms: spread(1.25, 1.5),
-        bare_cpu_ms: spread(0.75, 1.0),
+        cpu_ms: spread(2.125, 3.0),
+        bare_cpu_ms: spread(1.14, 1.5),
         requests: spread(9.0, 9.0),
     };
     let useless = Useless { guard: spread(5_000.0, 6_000.0), echo: spread(10_000.0, 12_000.0) };
@@ -97,6 +98,7 @@ fn beside() -> Beside {
 fn people_see_each_figure_beside_its_limit() {
     insta::assert_snapshot!(report(Some(load())).human(), @r"
     commit abc1234, 2026-11-24 12:00 UTC, 2 cores (Example CPU), Linux 6.1, load before 0.10
+    limits of CPU time are 2.00 × as high as on the machine that they are told for: bare requests took 1.14 ms of CPU, and 0.57 ms there
     50 starts of each program, 1000 events of each kind
 
     figure                                                 median      p10 to p90  runs     limit
@@ -107,9 +109,9 @@ fn people_see_each_figure_beside_its_limit() {
     warm event to start POST                              3.00 ms    1.50 to 4.00    50
       its requests alone                                  2.00 ms    1.00 to 2.50    50
     warm event ÷ its requests alone                        1.50 ×    0.75 to 2.00    50   ≤ 1.5 ×  ok
-    CPU of a warm event to start POST                     1.25 ms    0.62 to 1.50    50
-      its requests alone                                  0.75 ms    0.38 to 1.00    50
-    own CPU of a warm event to start POST                 0.50 ms   -0.12 to 0.75    50  ≤ 0.5 ms  ok
+    CPU of a warm event to start POST                     2.12 ms    1.06 to 3.00    50
+      its requests alone                                  1.14 ms    0.57 to 1.50    50
+    own CPU of a warm event to start POST                 0.99 ms  -0.077 to 1.86    50    ≤ 1 ms  ok
     requests of a warm event to start POST                      9          4 to 9    50
     events of no use                                      5000 /s    2500 to 6000    50
       the echo server's                                  10000 /s   5000 to 12000    50
@@ -176,12 +178,33 @@ fn what_the_librarys_benches_wrote_is_read_with_its_limits() {
         "\n"
     );
     std::fs::write(&file, lines).unwrap();
-    let figures = crate::extra::read(&[&file]).unwrap();
+    let measured = crate::extra::read(&[&file]).unwrap();
     std::fs::remove_file(&file).unwrap();
+    let figures: Vec<Figure> = measured.into_iter().map(|measured| measured.figure(None)).collect();
     let [load, storm] = &figures[..] else { panic!("{figures:?}") };
     assert_eq!((load.ok, load.limit), (false, Limit::AtMost(1.5)));
     assert_eq!((storm.ok, storm.limit), (true, Limit::AtLeast(0.95)));
     assert_eq!(storm.curve.as_ref().map(|point| point.at), Some(10.0));
+}
+
+#[test]
+fn limits_of_cpu_time_and_no_others_are_so_many_times_as_high_as_the_machine_is_slow() {
+    let measured = |what: &str, unit: &str, limit: &str| -> Figure {
+        let line = format!(
+            r#"{{"what":"{what}","unit":"{unit}","p10":1.0,"median":2.0,"p90":3.0,"runs":21,"{limit}":1.0}}"#
+        );
+        serde_json::from_str::<crate::extra::Measured>(&line).unwrap().figure(Some(beside().warm.slowness()))
+    };
+    assert_eq!(measured("load", "ms", "at_most").limit, Limit::AtMost(2.0));
+    assert_eq!(measured("a sweep for ten times the cases", "×", "at_most").limit, Limit::AtMost(1.0));
+    assert_eq!(measured("storm", "ms", "at_least").limit, Limit::AtLeast(1.0));
+    let figures = figures_of_warm(&beside().warm);
+    let own = figures.iter().find(|figure| figure.what.starts_with("own CPU")).unwrap();
+    assert_eq!(
+        (own.limit, own.ok),
+        (Limit::AtMost(1.0), true),
+        "twice 0.5 ms: the bare requests take twice 0.57 ms"
+    );
 }
 
 #[test]
