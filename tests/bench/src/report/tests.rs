@@ -78,8 +78,8 @@ fn beside() -> Beside {
     let warm = Warm {
         wall_ms: spread(3.0, 4.0),
         bare_wall_ms: spread(2.0, 2.5),
-        cpu_ms: spread(2.125, 3.0),
-        bare_cpu_ms: spread(1.14, 1.5),
+        cpu_ms: spread(2.205, 3.0),
+        bare_cpu_ms: spread(1.22, 1.5),
         requests: spread(9.0, 9.0),
     };
     let useless = Useless { guard: spread(5_000.0, 6_000.0), echo: spread(10_000.0, 12_000.0) };
@@ -98,7 +98,7 @@ fn beside() -> Beside {
 fn people_see_each_figure_beside_its_limit() {
     insta::assert_snapshot!(report(Some(load())).human(), @r"
     commit abc1234, 2026-11-24 12:00 UTC, 2 cores (Example CPU), Linux 6.1, load before 0.10
-    limits of CPU time are 2.00 × as high as on the machine that they are told for: bare requests took 1.14 ms of CPU, and 0.57 ms there
+    limits of CPU time are 2.00 × as high as on the machine that they are told for: bare requests took 1.22 ms of CPU, and 0.61 ms there
     50 starts of each program, 1000 events of each kind
 
     figure                                                 median      p10 to p90  runs     limit
@@ -109,9 +109,9 @@ fn people_see_each_figure_beside_its_limit() {
     warm event to start POST                              3.00 ms    1.50 to 4.00    50
       its requests alone                                  2.00 ms    1.00 to 2.50    50
     warm event ÷ its requests alone                        1.50 ×    0.75 to 2.00    50   ≤ 1.5 ×  ok
-    CPU of a warm event to start POST                     2.12 ms    1.06 to 3.00    50
-      its requests alone                                  1.14 ms    0.57 to 1.50    50
-    own CPU of a warm event to start POST                 0.99 ms  -0.077 to 1.86    50    ≤ 1 ms  ok
+    CPU of a warm event to start POST                     2.21 ms    1.10 to 3.00    50
+      its requests alone                                  1.22 ms    0.61 to 1.50    50
+    own CPU of a warm event to start POST                 0.99 ms   -0.12 to 1.78    50    ≤ 1 ms  ok
     requests of a warm event to start POST                      9          4 to 9    50
     events of no use                                      5000 /s    2500 to 6000    50
       the echo server's                                  10000 /s   5000 to 12000    50
@@ -203,7 +203,7 @@ fn limits_of_cpu_time_and_no_others_are_so_many_times_as_high_as_the_machine_is_
     assert_eq!(
         (own.limit, own.ok),
         (Limit::AtMost(1.0), true),
-        "twice 0.5 ms: the bare requests take twice 0.57 ms"
+        "twice 0.5 ms: the bare requests take twice 0.61 ms"
     );
 }
 
