@@ -12,7 +12,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -21,6 +20,7 @@ use simulator::host::envelope;
 use simulator::host::json::Value;
 use simulator::host::wire::Client;
 use simulator::http::{Azure, now};
+use simulator::ports::free_port;
 use simulator::sink::Receiver;
 use simulator::world::{AssignedIdentity, Caller, ClusterId, Deed, NewCluster, Settings};
 
@@ -123,7 +123,7 @@ async fn run(stops: usize, ready: bool) -> Counted {
     let identity = AssignedIdentity { caller: Caller::system_identity("guard", site), user_assigned: false };
     azure.world().assign_identity(identity);
     let folder = tempfile::tempdir().unwrap();
-    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let port = free_port().unwrap();
     std::fs::write(folder.path().join("roots.pem"), one_root()).unwrap();
     let mut guard = Guard(guard(&azure, port, folder.path()).spawn().unwrap());
     let host = Client::new(port);

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use aks_stop_guard::domain::verbatim::sha256;
 use serde_json::{Value, json};
+use simulator::ports::free_port;
 
 const SUBSCRIPTION: &str = "aaaa0a0a-bb1b-cc2c-dd3d-eeeeee4e4e4e";
 const STOP: &str = include_str!("fixtures/events/eventgrid/stop_success_user_cli.json");
@@ -154,7 +155,7 @@ fn the_hosts_first_question_is_answered_while_the_settings_files_are_still_read_
     // Whoever opens it waits until somebody writes.
     let slow = folder.path().join("slow.toml");
     assert!(Command::new("mkfifo").arg(&slow).status().unwrap().success());
-    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let port = free_port().unwrap();
     let (port_setting, files) = (port.to_string(), folder.path().display().to_string());
     let mut settings = alone();
     settings.push(("FUNCTIONS_CUSTOMHANDLER_PORT", &port_setting));
@@ -229,7 +230,7 @@ fn a_port_that_is_taken_ends_it_with_one_line_and_not_with_0() {
 
 #[test]
 fn a_reader_of_its_logs_that_is_gone_does_not_end_it() {
-    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let port = free_port().unwrap();
     let text = port.to_string();
     let mut environment = alone();
     environment.push(("FUNCTIONS_CUSTOMHANDLER_PORT", &text));

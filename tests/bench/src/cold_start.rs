@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use simulator::host::wire::Client;
+use simulator::ports::free_port;
 
 use crate::azure::Stage;
 use crate::load::post;
-use crate::process::{Memory, Process, free_port};
+use crate::process::{Memory, Process};
 use crate::stats::Spread;
 
 /// Starts that are not counted: the first ones read the programs from the disk.

@@ -11,12 +11,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 use simulator::host::wire::Client;
+use simulator::ports::free_port;
 use simulator::world::RequestKind;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::azure::{Stage, Stop};
-use crate::process::{Process, free_port, own_cpu};
+use crate::process::{Process, own_cpu};
 use crate::store::Blobs;
 
 /// Events before the counted ones.

@@ -7,9 +7,10 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 use simulator::demo::azurite::Azurite;
 use simulator::host::wire::Client;
+use simulator::ports::free_port;
 
 use crate::azure::{Stage, Stop};
-use crate::process::{Memory, Process, free_port};
+use crate::process::{Memory, Process};
 use crate::stats::Spread;
 use crate::trip::{Trip, picture};
 

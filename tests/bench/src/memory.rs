@@ -7,11 +7,12 @@ use anyhow::{Context as _, Result, ensure};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 use simulator::host::wire::Client;
+use simulator::ports::free_port;
 
 use crate::azure::{Stage, Stop};
 use crate::flood::irrelevant;
 use crate::load::{SETTLE, init_state, post};
-use crate::process::{Memory, Process, free_port};
+use crate::process::{Memory, Process};
 use crate::stats::Spread;
 use crate::store::Blobs;
 

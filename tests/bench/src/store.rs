@@ -8,8 +8,9 @@ use http::Request;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use simulator::ports::free_port;
 
-use crate::process::{Process, free_port};
+use crate::process::Process;
 
 /// The argument that makes this program a blob service.
 pub(crate) const SERVE_BLOBS: &str = "--serve-blobs";

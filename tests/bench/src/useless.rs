@@ -8,10 +8,11 @@ use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
 use serde::Serialize;
 use simulator::host::wire::Client;
+use simulator::ports::free_port;
 
 use crate::azure::{Stage, Stop};
 use crate::flood::irrelevant;
-use crate::process::{Process, free_port};
+use crate::process::Process;
 use crate::stats::Spread;
 
 /// Turns of each server.

@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 use simulator::host::wire::Client;
+use simulator::ports::free_port;
 
 use crate::azure::Stage;
 use crate::load::{init_state, post};
 use crate::machine::Slowness;
-use crate::process::{Process, free_port};
+use crate::process::Process;
 use crate::stats::Spread;
 use crate::store::Blobs;
 use crate::wire::{Ask, Recorded};

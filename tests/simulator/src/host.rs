@@ -45,6 +45,7 @@ pub use config::{EventDates, HandlerSource, HostConfig, TimingOverrides, Timings
 pub use keys::Keys;
 pub use queues::Queues;
 
+use crate::ports::free_port;
 use app::{App, AppError, Trigger};
 use in_flight::InFlight;
 use log::Log;
@@ -246,7 +247,7 @@ async fn share(config: HostConfig, app: App, address: SocketAddr) -> Result<Shar
     let port = match &config.handler {
         HandlerSource::Listening(port) => *port,
         HandlerSource::HostJson | HandlerSource::Executable(_) | HandlerSource::CommandLine(..) => {
-            free_port().await.map_err(HostError::Listen)?
+            free_port().map_err(HostError::Listen)?
         }
     };
     let setting = Setting {
@@ -276,11 +277,6 @@ async fn share(config: HostConfig, app: App, address: SocketAddr) -> Result<Shar
         queues: config.queues,
         stopping,
     })
-}
-
-/// A free loopback port, bound and let go as the host does it; somebody else may take it in between.
-async fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port())
 }
 
 /// The wall clock, read here only.
