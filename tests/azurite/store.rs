@@ -8,6 +8,7 @@ use aks_stop_guard::store::{
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
+use simulator::ports::free_port;
 
 use crate::blob_proxy::{Meddling, Proxy};
 use crate::{Fixture, client, dead_letters, done, key, marker, open, record, signature, signed, text};
@@ -243,8 +244,8 @@ async fn a_full_record_is_stored_and_a_bigger_one_refused() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unavailable() {
-    let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let store = open("UseDevelopmentStorage=true", "nowhere", &format!("http://{port}"));
+    let port = free_port().unwrap();
+    let store = open("UseDevelopmentStorage=true", "nowhere", &format!("http://127.0.0.1:{port}"));
     let answer = store.create(&record(), "x").await;
     assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
 }

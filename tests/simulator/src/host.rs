@@ -2,7 +2,8 @@
 //!
 //! It reads a function app from disk, starts its custom handler, sends it invocations and answers its own callers, as
 //! the host 4.1037 with the Event Grid extension 3.3.0 was recorded to do (`tests/simulator/recorded`). Where it
-//! differs on purpose, a table in `tests/host_standin.rs` says so.
+//! differs on purpose, a table in `tests/simulator/tests/host_standin/main.rs` says so. Its handler gets a port of
+//! [`ports`](crate::ports), where the host asks the system for any.
 //!
 //! Queue triggers are built from the host's source, not from a recording. Not here: retry policies, request forwarding
 //! and proxying, timers' memory across host restarts,

@@ -3,8 +3,8 @@
 //! [`world`] is pure: time is passed in, nothing is sent or read, the same calls give the same world. [`http`] puts
 //! it on a loopback port, [`blobs`] keeps records. [`sink`] receives webhooks, [`receivers`] are the services that incidents
 //! go to, [`rendered`] is what people see there, and [`corpus`] what somebody would write to mislead them. [`host`] stands in
-//! for the Azure Functions host, [`delivery`] for Event Grid. [`ports`] has some for who starts servers. Nothing here knows the program under test, except [`demo`],
-//! which starts it.
+//! for the Azure Functions host, [`delivery`] for Event Grid. [`ports`] has some for who starts servers. Nothing here knows
+//! the program under test, except [`demo`], which starts it.
 
 pub mod blobs;
 pub mod corpus;
