@@ -1,13 +1,14 @@
 //! What the process holds: before anything, after one event, after ten thousand, and with five thousand open cases. The state is in a
 //! blob service: a state in memory would be counted as the process's own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 use simulator::host::wire::Client;
 use simulator::ports::free_port;
+use tempfile::TempDir;
 
 use crate::azure::{Stage, Stop};
 use crate::flood::irrelevant;
@@ -42,6 +43,8 @@ pub(crate) struct Held {
 
 /// Runs two guards: one gets ten thousand events, the other leaves cases open.
 pub(crate) async fn measure(guard: &Path, policies: &Path) -> Result<Held> {
+    let copy = Copied::of(guard)?;
+    let guard = copy.path.as_path();
     let blobs = Blobs::start()?;
     let mut stage = Stage::serve_directly(Some(&blobs.url)).await?;
     let mut at_rest = Vec::new();
@@ -87,6 +90,24 @@ pub(crate) async fn measure(guard: &Path, policies: &Path) -> Result<Held> {
     Ok(Held { at_rest, after_one, after_ten_thousand, with_open_cases, open_cases })
 }
 
+/// The executable in a new file, as a deployed one is. The kernel maps some pages around each one that is touched, if it has them in memory: of
+/// an old file, of which it has let some go, less is resident.
+struct Copied {
+    path: PathBuf,
+    _folder: TempDir,
+}
+
+impl Copied {
+    /// Beside the other one, so that it is on a file system of which programs can be run.
+    fn of(guard: &Path) -> Result<Self> {
+        let name = guard.file_name().context("the guard is no file")?;
+        let folder = tempfile::tempdir_in(guard.parent().unwrap_or(Path::new("")))?;
+        let path = folder.path().join(name);
+        std::fs::copy(guard, &path).with_context(|| format!("cannot copy {}", guard.display()))?;
+        Ok(Self { path, _folder: folder })
+    }
+}
+
 fn start(guard: &Path, policies: &Path, stage: &Stage, stops: usize) -> Result<(Process, Client)> {
     init_state(guard, policies, stage)?;
     let port = free_port()?;
@@ -105,3 +126,26 @@ async fn post_all(host: &Client, bodies: Vec<String>) -> Result<()> {
 }
 
 const INVOCATION: &str = "00000000-0000-4000-8000-00000000bec4";
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    // It isn't run here: Linux runs no file that is open for writing, and what another test starts meanwhile inherits that for a moment.
+    #[test]
+    fn what_is_measured_is_a_new_file_of_the_same_that_is_gone_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let guard = folder.path().join("guard");
+        std::fs::write(&guard, "an executable").unwrap();
+        std::fs::set_permissions(&guard, PermissionsExt::from_mode(0o755)).unwrap();
+        let copy = Copied::of(&guard).unwrap();
+        let path = copy.path.clone();
+        assert_ne!(path, guard);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "an executable");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o755);
+        drop(copy);
+        assert!(!path.exists() && guard.exists());
+    }
+}
