@@ -129,6 +129,7 @@ const INVOCATION: &str = "00000000-0000-4000-8000-00000000bec4";
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
@@ -139,7 +140,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let guard = folder.path().join("guard");
         std::fs::write(&guard, "an executable").unwrap();
-        std::fs::set_permissions(&guard, PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(&guard, Permissions::from_mode(0o755)).unwrap();
         let copy = Copied::of(&guard).unwrap();
         let path = copy.path.clone();
         assert_ne!(path, guard);

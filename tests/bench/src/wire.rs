@@ -13,7 +13,7 @@ use axum::serve::ListenerExt as _;
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::process::cpu_of;
 
@@ -24,6 +24,10 @@ pub(crate) const LOOK_TAKES: Duration = Duration::from_millis(20);
 
 /// Longest answer that is passed on. Lists of blobs are the longest here, some KB.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long a connection to the server is kept for the next request. Azurite's closes one after 5 s (source: Node, `server.keepAliveTimeout`), and
+/// what is on its way then is lost.
+const KEPT_IDLE: Duration = Duration::from_secs(2);
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +159,10 @@ impl Wire {
         });
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(KEPT_IDLE)
+            .build(connector);
         let way = Way { server: server.to_owned(), classify, to_blobs, client, wire: self.clone() };
         let app = Router::new().fallback(forward).with_state(way);
         // Ends with the runtime.
@@ -257,7 +264,37 @@ fn blob_ask(method: &Method, uri: &Uri) -> Ask {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
+
+    /// A server that leaves a connection alone after one answer, as one that closes it while the next request is on its way.
+    async fn answers_once_a_connection() -> String {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut bytes = [0; 1024];
+                    assert!(stream.read(&mut bytes).await.unwrap() > 0);
+                    stream.write_all(b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+                    let _until_the_next_or_the_end = stream.read(&mut bytes).await;
+                });
+            }
+        });
+        url
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_request_goes_to_a_connection_that_the_server_may_be_closing() {
+        let server = answers_once_a_connection().await;
+        let url = Wire::default().before_blobs(&server).await.unwrap();
+        let client = Client::builder(TokioExecutor::new()).build_http::<Body>();
+        let put = || Request::put(format!("{url}/a/c/blob")).body(Body::empty()).unwrap();
+        assert_eq!(client.request(put()).await.unwrap().status(), StatusCode::CREATED);
+        tokio::time::advance(KEPT_IDLE + Duration::from_millis(1)).await;
+        assert_eq!(client.request(put()).await.unwrap().status(), StatusCode::CREATED);
+    }
 
     #[test]
     fn requests_are_told_apart() {
