@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Stores how often each function of the guard runs in the benchmark, for the optimisation of releases (what `make profile` runs).
 
-Builds a guard that counts, in some ten minutes, and runs the benchmark with it. Stores what it counted in tools/pgo/, by which tools/release.py
-builds. To be done before a release: what has changed since goes without.
+Builds a guard that counts, in ten to twenty minutes, and runs the benchmark with it. Does so twice: for the list of what runs often, and for the
+profile, by that list. Stores both in tools/pgo/, by which tools/release.py builds. To be done before a release: what has changed since goes without.
 
 Needs cargo-zigbuild (`make package` installs it), as releases do, and llvm-profdata: `rustup component add llvm-tools`, or name another
 one of the same LLVM in LLVM_PROFDATA.
@@ -12,9 +12,11 @@ import argparse
 import lzma
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 
 import release
 from release import Fault
@@ -32,12 +34,22 @@ BENCHMARKS = [
 # How often all tests of policies are run: each loads and asks policies.
 POLICY_TESTS = 20
 
+# How often a function of a crate of this level has to run, at its busiest place, to be built at that level; all others are built for the smallest
+# size. What each event runs once is counted some 6,500 times. At `s` what runs less takes little more room than at `z`, and is what loading policies
+# takes its time in.
+OFTEN = {2: 6_000, 3: 6_000, "s": 2_500}
+# What rustc marks functions with that the list is to keep from them.
+NOT_MARKED = {2: [release.SMALLEST, release.SMALL], 3: [release.SMALLEST, release.SMALL], "s": [release.SMALLEST]}
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.parse_args()
+    parser.add_argument("--keep-list", action="store_true", help="count once, by the stored list of what runs often, and leave that as it is")
+    arguments = parser.parse_args()
     try:
-        store(count())
+        if not arguments.keep_list:
+            store_often(merged(count()))
+        store(merged(count()))
     except Fault as fault:
         sys.exit(f"pgo: {fault}")
 
@@ -49,7 +61,8 @@ def count():
     find_profdata()
     counted = release.built() / "pgo/counted"
     shutil.rmtree(counted, ignore_errors=True)
-    flags = [release.NAMES, release.NO_VALUES, MOVABLE, f"-Cprofile-generate={counted}%c"]
+    # By the list that is there, as the release will be built: what is inlined before it is counted depends on it.
+    flags = [release.NAMES, release.NO_VALUES, MOVABLE, f"-Cprofile-generate={counted}%c", *release.by_how_often(release.TARGET)]
     # zig's own linker can't link what counts. Functions have the same names with another one.
     linker = {"CARGO_TARGET_" + release.TARGET.upper().replace("-", "_") + "_LINKER": "cc"}
     for package in [release.GUARD, "minimal-server", "bare-requests"]:
@@ -78,15 +91,68 @@ def count():
     return files
 
 
-def store(files):
-    merged = release.built() / "pgo/merged.profdata"
+def merged(files):
+    """One profile of these counts."""
+    profile = release.built() / "pgo/merged.profdata"
     # With the functions that never ran: that they did not is what sets them apart.
-    release.run("adding up what was counted", [find_profdata(), "merge", "--output", merged, *files])
-    target = release.stored(release.TARGET)
-    for old in release.STORED.glob(f"{release.TARGET}-rustc-*.profdata.xz"):
+    release.run("adding up what was counted", [find_profdata(), "merge", "--output", profile, *files])
+    return profile
+
+
+def store(profile):
+    """Stores a profile in the place of the one that is there."""
+    keep("profdata", profile.read_bytes())
+
+
+def store_often(profile):
+    """Stores which functions run often, and what they are not to be marked with."""
+    show = [find_profdata(), "show", "--all-functions", "--counts", profile]
+    told = subprocess.run(show, check=True, capture_output=True, text=True).stdout
+    lines = [f"{name} {' '.join(marks)}\n" for name, marks in sorted(often(told, levels()).items())]
+    keep("often", "".join(lines).encode())
+
+
+def keep(kind, content):
+    """Stores a file in the place of those of other versions of rustc."""
+    target = release.stored(release.TARGET, kind)
+    for old in release.STORED.glob(f"{release.TARGET}-rustc-*.{kind}.xz"):
         old.unlink()
-    target.write_bytes(lzma.compress(merged.read_bytes(), preset=9 | lzma.PRESET_EXTREME))
+    target.write_bytes(lzma.compress(content, preset=9 | lzma.PRESET_EXTREME))
     print(f"stored {target.relative_to(release.ROOT)}: {target.stat().st_size} bytes")
+
+
+def levels():
+    """The level of each crate that is not built for the smallest size, by its name in functions' names."""
+    profile = tomllib.loads((release.ROOT / "Cargo.toml").read_text())["profile"]["release"]
+    by_package = {release.GUARD: profile, **profile["package"]}
+    return {crate_in_names(package): of["opt-level"] for package, of in by_package.items() if of.get("opt-level") in OFTEN}
+
+
+def crate_in_names(package):
+    """A package's library, as names of functions spell it (source: RFC 2603, "undisambiguated-identifier")."""
+    crate = package.replace("-", "_")
+    return f"{len(crate)}{crate}"
+
+
+def often(told, levels):
+    """Which functions ran often for the level of their crate, as `llvm-profdata show` tells, each with what it is not to be marked with.
+
+    A function that others make of a generic one is theirs, and names both crates: the guard's own first, then those of the highest level.
+    """
+    guard = crate_in_names(release.GUARD)
+    order = sorted(levels, key=lambda crate: (crate != guard, levels[crate] == "s"))
+    patterns = [(re.compile(rf"Cs[0-9a-zA-Z]+_{crate}"), levels[crate]) for crate in order]
+    found, level, name = {}, None, None
+    for line in told.splitlines():
+        if function := re.fullmatch(r"  (\S+):", line):
+            # What only one crate sees has that before its name.
+            name = function[1].rpartition(";")[2]
+            level = next((level for pattern, level in patterns if pattern.search(name)), None)
+        elif line.startswith("    Block counts: [") and level is not None:
+            counts = [int(count) for count in re.findall(r"\d+", line)]
+            if max(counts, default=0) >= OFTEN[level]:
+                found[name] = NOT_MARKED[level]
+    return found
 
 
 def find_profdata():

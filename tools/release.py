@@ -1,7 +1,7 @@
 """How executables are built for a release: for an old C library, and optimised by a stored profile.
 
-tools/pgo/ has the profile: how often each function ran in the benchmark (tools/pgo.py stores it). Functions are told apart by names
-that depend on the version of rustc and on how cargo was called, so it is of one rustc and of builds by cargo-zigbuild. Others go without it: the
+tools/pgo/ has the profile: how often each function ran in the benchmark (tools/pgo.py stores it), and a list of those that ran often. Functions
+are told apart by names that depend on the version of rustc and on how cargo was called, so it is of one rustc and of builds by cargo-zigbuild. Others go without it: the
 executable does the same, starts slower and takes more memory and CPU. So does what has changed since the profile was stored.
 """
 
@@ -29,6 +29,15 @@ NAMES = "-Csymbol-mangling-version=v0"
 # Not the values of arguments: they are only written by a process that ends by itself, and the guard doesn't.
 NO_VALUES = "-Cllvm-args=-disable-vp=true"
 
+# Flags of the build that uses what was counted.
+# Less is inlined than LLVM would by itself (bounds of 3,000 where a call runs often, and 225 elsewhere). An event runs much code a few times, and
+# took less CPU so; with still lower bounds it took no less (docs/PERFORMANCE.md).
+INLINED = ["-Cllvm-args=-hot-callsite-threshold=325", "-Cllvm-args=-inlinedefault-threshold=100"]
+# Each function keeps where its frame begins. The tables for unwinding are a third smaller by that, since they don't tell each push and pop.
+FRAMES = "-Cforce-frame-pointers=yes"
+# What rustc marks functions with that are built to be small: both at level `z`, the second at `s`.
+SMALLEST, SMALL = "minsize", "optsize"
+
 
 class Fault(Exception):
     """What the user has to mend, in one line."""
@@ -45,7 +54,8 @@ def build(package, target, portable):
     elif not profile.exists():
         warn(f"there is no profile of `{target}` for rustc {rustc()['release']}: the executable starts slower, and takes more memory and CPU")
     else:
-        flags = [NAMES, NO_VALUES, f"-Cprofile-use={unpacked(profile)}", f"-Clink-arg=-Wl,-T,{LAYOUT}"]
+        by_profile = [f"-Cprofile-use={unpacked(profile)}", *by_how_often(target)]
+        flags = [NAMES, NO_VALUES, *INLINED, FRAMES, f"-Clink-arg=-Wl,-T,{LAYOUT}", *by_profile]
     cargo(package, target, flags)
 
 
@@ -62,20 +72,41 @@ def cargo(package, target, flags, environment=None):
     run("the build", ["cargo", *command, "--release", "--quiet", "--locked", "--package", package, "--bins"], environment)
 
 
-def stored(target):
-    """Where the profile for a target is, if there is one for this rustc."""
-    return STORED / f"{target}-rustc-{rustc()['release']}.profdata.xz"
+def stored(target, kind="profdata"):
+    """Where the profile for a target is, or what runs often by it, if there is one for this rustc."""
+    return STORED / f"{target}-rustc-{rustc()['release']}.{kind}.xz"
+
+
+def by_how_often(target):
+    """Flags by which what runs often is built at the level of its crate, and everything else for the smallest size.
+
+    Cargo knows levels of crates only, and most of a crate never runs. LLVM inlines nothing into what is built to be small for running often.
+    Each line of the list names a function and what it is not to be marked with.
+    """
+    packed = stored(target, "often")
+    if not packed.exists():
+        return []
+    flags = [f"-Cllvm-args=-force-attribute={mark}" for mark in (SMALLEST, SMALL)]
+    for line in lzma.decompress(packed.read_bytes()).decode().splitlines():
+        name, *marks = line.split()
+        flags += [f"-Cllvm-args=-force-remove-attribute={name}:{mark}" for mark in marks]
+    # More than a command line takes: rustc reads them from a file.
+    file = kept("args", "\n".join(flags).encode())
+    return [f"@{file}"]
 
 
 def unpacked(profile):
     """The profile as rustc reads it."""
-    packed = profile.read_bytes()
-    # Named by what is in it, since cargo doesn't look into it.
-    file = built() / "pgo" / f"{hashlib.sha256(packed).hexdigest()[:16]}.profdata"
+    return kept("profdata", lzma.decompress(profile.read_bytes()))
+
+
+def kept(kind, content):
+    """A file with this in it, named by it, since cargo doesn't look into it."""
+    file = built() / "pgo" / f"{hashlib.sha256(content).hexdigest()[:16]}.{kind}"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".part")
-        part.write_bytes(lzma.decompress(packed))
+        part.write_bytes(content)
         part.replace(file)
     return file
 

@@ -91,9 +91,15 @@ impl Project {
 
     /// Stores a profile for this version of rustc.
     fn profile(&self, rustc: &str) {
-        let packs = "import lzma, sys; open(sys.argv[1], 'wb').write(lzma.compress(b'a profile'))";
-        let path = self.path(&format!("tools/pgo/x86_64-unknown-linux-gnu-rustc-{rustc}.profdata.xz"));
-        assert!(Command::new(python()).args(["-c", packs]).arg(path).status().unwrap().success());
+        self.store(&format!("{rustc}.profdata"), "a profile");
+    }
+
+    fn store(&self, name: &str, content: &str) {
+        let packs = "import lzma, sys; open(sys.argv[1], 'wb').write(lzma.compress(sys.argv[2].encode()))";
+        let path = self.path(&format!("tools/pgo/x86_64-unknown-linux-gnu-rustc-{name}.xz"));
+        assert!(
+            Command::new(python()).args(["-c", packs]).arg(path).arg(content).status().unwrap().success()
+        );
     }
 }
 
@@ -168,6 +174,67 @@ fn a_stored_profile_of_this_rustc_optimises_the_build_beside_the_flags_that_are_
     assert!(Path::new(unpacked).starts_with(project.path("target").canonicalize().unwrap()), "{unpacked}");
     assert_eq!(std::fs::read(unpacked).unwrap(), b"a profile");
     assert!(flags.iter().any(|flag| flag.ends_with("tools/pgo/layout.ld")), "{flags:?}");
+}
+
+#[test]
+fn what_runs_often_is_built_at_the_level_of_its_crate_and_all_else_for_the_smallest_size() {
+    let project = Project::with_zig(NEEDS_2_17);
+    project.profile("1.2.3");
+    project.store("1.2.3.often", "_Rfast minsize optsize\n_Rsmall minsize\n");
+    let output = project.package(&[]);
+    assert!(output.status.success(), "{}", said(&output));
+    let flags = project.flags();
+    let file = flags.iter().find_map(|flag| flag.strip_prefix('@')).unwrap();
+    insta::assert_snapshot!(std::fs::read_to_string(file).unwrap(), @r"
+    -Cllvm-args=-force-attribute=minsize
+    -Cllvm-args=-force-attribute=optsize
+    -Cllvm-args=-force-remove-attribute=_Rfast:minsize
+    -Cllvm-args=-force-remove-attribute=_Rfast:optsize
+    -Cllvm-args=-force-remove-attribute=_Rsmall:minsize
+    ");
+}
+
+/// What `llvm-profdata show` tells of functions: of the guard's own crate (level 2), of `http` (`s`) and of `axum` (`z`).
+const COUNTS: &str = "Counters:
+  _RNvNtCsdx7EgnunFpP_14aks_stop_guard4case7advance:
+    Hash: 0x0a4d0ad3efffffff
+    Counters: 2
+    Block counts: [6000, 0]
+  aks_stop_guard.9da4-cgu.0;_RINvNtCs7YQ8mCV4QQf_4http3map3getNtCsdx7EgnunFpP_14aks_stop_guard3cliE:
+    Hash: 0x0a4d0ad3efffffff
+    Counters: 1
+    Block counts: [5999]
+  _RNvNtCs7YQ8mCV4QQf_4http3uri5parse:
+    Hash: 0x0a4d0ad3efffffff
+    Counters: 1
+    Block counts: [2500]
+  _RNvNtCs7YQ8mCV4QQf_4http3uri5print:
+    Hash: 0x0a4d0ad3efffffff
+    Counters: 1
+    Block counts: [2499]
+  _RNvNtCsfJK7CXF3GRr_4axum7routing3new:
+    Hash: 0x0a4d0ad3efffffff
+    Counters: 1
+    Block counts: [999999]
+Instrumentation level: IR
+Total functions: 5
+";
+
+#[test]
+fn what_runs_often_for_its_crate_is_found_in_the_counts() {
+    let lists = "import sys; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv[1]); import pgo; \
+                 [print(*line) for line in pgo.often(sys.argv[2], pgo.levels()).items()]";
+    let output = Command::new(python())
+        .args(["-c", lists])
+        .arg(Path::new(ROOT).join("tools"))
+        .arg(COUNTS)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap(), @r"
+    _RNvNtCsdx7EgnunFpP_14aks_stop_guard4case7advance ['minsize', 'optsize']
+    _RNvNtCs7YQ8mCV4QQf_4http3uri5parse ['minsize']
+    ");
 }
 
 #[test]
