@@ -38,6 +38,8 @@ pub(crate) struct Warm {
     pub(crate) cpu_ms: Spread,
     /// That of the same requests alone, when their start POST came.
     pub(crate) bare_cpu_ms: Spread,
+    /// CPU that is the guard's own, times that of the same requests alone, event by event.
+    pub(crate) own_cpu_share: Spread,
     /// Requests up to the start POST, that one included, in the median event.
     pub(crate) requests: Spread,
 }
@@ -53,10 +55,11 @@ impl Warm {
         Slowness::of(self.bare_cpu_ms)
     }
 
-    /// CPU that is the guard's own, milliseconds.
+    /// CPU that is the guard's own, milliseconds: its share, at the speed of the median requests. Both sides of a share are measured within
+    /// milliseconds, so that it stays when the machine becomes slower or faster. The medians of two sides may be of different speeds.
     pub(crate) fn own_cpu_ms(&self) -> Spread {
-        let own = |value: f64| value - self.bare_cpu_ms.median;
-        let Spread { p10, median, p90, runs } = self.cpu_ms;
+        let own = |share: f64| share * self.bare_cpu_ms.median;
+        let Spread { p10, median, p90, runs } = self.own_cpu_share;
         Spread { p10: own(p10), median: own(median), p90: own(p90), runs }
     }
 }
@@ -141,7 +144,9 @@ struct Runs {
 
 impl Runs {
     fn finish(self) -> Option<Warm> {
+        let own_shares = self.cpu.iter().zip(&self.bare_cpu).map(|(cpu, bare)| (cpu - bare) / bare);
         Some(Warm {
+            own_cpu_share: Spread::of(own_shares.collect())?,
             wall_ms: Spread::of(self.wall)?,
             bare_wall_ms: Spread::of(self.bare_wall)?,
             cpu_ms: Spread::of(self.cpu)?,
@@ -215,5 +220,22 @@ impl Drop for Program {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_cpu_is_told_by_pairs_that_the_same_speed_of_the_machine_fell_on() {
+        // Half as fast from the guard's sixth event on, whose requests alone were still sent before that.
+        let bare_cpu = [vec![1.0; 6], vec![2.0; 5]].concat();
+        let cpu = [vec![1.5; 5], vec![3.0; 6]].concat();
+        let others = vec![1.0; 11];
+        let runs = Runs { wall: others.clone(), bare_wall: others.clone(), cpu, bare_cpu, requests: others };
+        let warm = runs.finish().unwrap();
+        assert_eq!(warm.cpu_ms.median - warm.bare_cpu_ms.median, 2.0, "of two speeds");
+        assert_eq!(warm.own_cpu_ms().median, 0.5);
     }
 }
