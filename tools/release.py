@@ -30,8 +30,8 @@ NAMES = "-Csymbol-mangling-version=v0"
 NO_VALUES = "-Cllvm-args=-disable-vp=true"
 
 # Flags of the build that uses what was counted.
-# Less is inlined than LLVM would by itself (bounds of 3,000 where a call runs often, and 225 elsewhere). An event runs much code a few times, and
-# took less CPU so; with still lower bounds it took no less (docs/PERFORMANCE.md).
+# Less is inlined than LLVM would by itself (bounds of 3,000 where a call runs often, and 225 elsewhere): it takes less room, and an event no more CPU
+# (docs/PERFORMANCE.md).
 INLINED = ["-Cllvm-args=-hot-callsite-threshold=325", "-Cllvm-args=-inlinedefault-threshold=100"]
 # Each function keeps where its frame begins. The tables for unwinding are a third smaller by that, since they don't tell each push and pop.
 FRAMES = "-Cforce-frame-pointers=yes"
