@@ -1,8 +1,9 @@
 """How executables are built for a release: for an old C library, and optimised by a stored profile.
 
 tools/pgo/ has the profile: how often each function ran in the benchmark (tools/pgo.py stores it), and a list of those that ran often. Functions
-are told apart by names that depend on the version of rustc and on how cargo was called, so it is of one rustc and of builds by cargo-zigbuild. Others go without it: the
-executable does the same, starts slower and takes more memory and CPU. So does what has changed since the profile was stored.
+are told apart by names that depend on the version of rustc and on how cargo was called, so it is of one rustc and of builds by cargo-zigbuild.
+Others go without it: the executable does the same, starts slower and takes more memory and CPU. So does what has changed since the profile was
+stored.
 """
 
 import hashlib

@@ -174,6 +174,10 @@ fn a_stored_profile_of_this_rustc_optimises_the_build_beside_the_flags_that_are_
     assert!(Path::new(unpacked).starts_with(project.path("target").canonicalize().unwrap()), "{unpacked}");
     assert_eq!(std::fs::read(unpacked).unwrap(), b"a profile");
     assert!(flags.iter().any(|flag| flag.ends_with("tools/pgo/layout.ld")), "{flags:?}");
+    // What keeps the package below its limit: smaller tables for unwinding, and less inlined.
+    for saves_room in ["-Cforce-frame-pointers=yes", "-Cllvm-args=-inlinedefault-threshold=100"] {
+        assert!(flags.iter().any(|flag| flag == saves_room), "{flags:?}");
+    }
 }
 
 #[test]
