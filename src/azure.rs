@@ -20,6 +20,7 @@ mod listing;
 mod managed_cluster;
 pub mod posture;
 pub mod power_history;
+mod pruned;
 pub mod resource;
 pub mod resource_graph;
 pub mod rights;

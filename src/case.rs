@@ -37,7 +37,7 @@ pub use mode::Mode;
 pub use model::{Case, CaseId, Held, Intent, IntentState, Outcome, Stop, StopSource, Told, Verdict};
 pub use proof::Confirm;
 pub use record::{AuthorisedStop, Closing, Episode, History, Record, RecordError};
-pub use report::{NoIncident, Sentences, incident_now, reasons_it_waited, sentences_now};
+pub use report::{NoIncident, Sentences, begun_in_groups, incident_now, reasons_it_waited, sentences_now};
 pub use routes::{Audience, Route, Routes, Takes};
 pub use step::{
     Advance, Context, Facts, GrantsRead, GroupRow, LookProblem, RecentStops, StormRow, Transition, advance,

@@ -277,12 +277,12 @@ impl Container {
     }
 
     async fn read(&self, path: &Path) -> Result<Option<Stored>, StoreError> {
-        let what = format!("reading `{path}`");
+        let what = Doing("reading", path);
         let tries = || within(READ_TRY_TIMEOUT, &what, self.read_once(path, &what));
         within(STORE_TIMEOUT, &what, tries.retry(read_retries()).when(is_passing).into_future()).await
     }
 
-    async fn read_once(&self, path: &Path, what: &str) -> Result<Option<Stored>, StoreError> {
+    async fn read_once(&self, path: &Path, what: &Doing<'_>) -> Result<Option<Stored>, StoreError> {
         let failure = |error| classify(&error, what, &self.name);
         let found = match self.objects.get(path).await.map_err(failure) {
             Ok(found) => found,
@@ -308,7 +308,7 @@ impl Container {
     }
 
     async fn write(&self, path: &Path, bytes: Bytes, mode: PutMode) -> Result<Written, StoreError> {
-        let what = format!("writing `{path}`");
+        let what = Doing("writing", path);
         check_size(bytes.len().try_into().unwrap_or(u64::MAX), &what)?;
         let is_conditional = mode != PutMode::Overwrite;
         let put = async {
@@ -327,7 +327,7 @@ impl Container {
 
     /// Deletes a blob of this container, which is the account's, or in memory.
     async fn delete_from(&self, account: Option<&Account>, path: &Path) -> Result<(), StoreError> {
-        let what = format!("deleting `{path}`");
+        let what = Doing("deleting", path);
         let delete = async {
             let deleted = match account {
                 Some(account) => account.delete_blob(&self.name, path).await,
@@ -342,12 +342,12 @@ impl Container {
     }
 
     async fn list(&self, prefix: &Path, limit: usize) -> Result<Listing, StoreError> {
-        let what = format!("listing `{prefix}`");
+        let what = Doing("listing", prefix);
         let tries = || self.list_once(prefix, limit, &what);
         within(LIST_TIMEOUT, &what, tries.retry(read_retries()).when(is_passing).into_future()).await
     }
 
-    async fn list_once(&self, prefix: &Path, limit: usize, what: &str) -> Result<Listing, StoreError> {
+    async fn list_once(&self, prefix: &Path, limit: usize, what: &Doing<'_>) -> Result<Listing, StoreError> {
         let mut found = self.objects.list(Some(prefix));
         let mut entries = Vec::new();
         let mut next = async || match found.next().await {
@@ -377,10 +377,19 @@ impl From<ObjectMeta> for Listed {
     }
 }
 
+/// What is being done with which blob or folder, for messages: put into words only if there is something to say of it.
+struct Doing<'a>(&'static str, &'a Path);
+
+impl fmt::Display for Doing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} `{}`", self.0, self.1)
+    }
+}
+
 /// What takes longer than `longest` is given up; whether it was done is unknown.
 async fn within<T>(
     longest: Duration,
-    what: &str,
+    what: &(dyn fmt::Display + Sync),
     work: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
     match timeout(longest, work).await {
@@ -389,7 +398,7 @@ async fn within<T>(
     }
 }
 
-fn check_size(bytes: u64, what: &str) -> Result<(), StoreError> {
+fn check_size(bytes: u64, what: &dyn fmt::Display) -> Result<(), StoreError> {
     match usize::try_from(bytes) {
         Ok(size) if size <= RECORD_BYTES_MAX => Ok(()),
         Ok(_) | Err(_) => {
@@ -398,7 +407,7 @@ fn check_size(bytes: u64, what: &str) -> Result<(), StoreError> {
     }
 }
 
-fn known(etag: Option<String>, what: &str) -> Result<Etag, StoreError> {
+fn known(etag: Option<String>, what: &dyn fmt::Display) -> Result<Etag, StoreError> {
     etag.map(Etag).ok_or_else(|| StoreError::Unavailable(format!("{what}: the answer has no ETag")))
 }
 

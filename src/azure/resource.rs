@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{container_group, managed_cluster};
+use super::{container_group, managed_cluster, pruned};
 use crate::domain::{Cluster, ClusterId, ResourceKind, text};
 
 /// Most tags that are read: as many as a resource can have (source: Azure tag limits, 50 a resource).
@@ -37,7 +37,7 @@ pub enum BodyError {
 /// Reads a resource. Members that are unknown, missing, null or of another type than documented are passed over: a state
 /// that can't be read is `Unknown`, which leads to no start.
 pub fn read(body: &[u8], asked: &ClusterId) -> Result<Cluster, BodyError> {
-    let body: Value = serde_json::from_slice(body).map_err(|_| BodyError::NotJson)?;
+    let body = pruned::read(body).map_err(|_| BodyError::NotJson)?;
     let found = body.get("id").and_then(Value::as_str).unwrap_or_default();
     if !asked.is_called(found) {
         let found = text::clean(found, 200);

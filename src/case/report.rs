@@ -21,6 +21,7 @@ mod remedy;
 mod send;
 mod warnings;
 
+pub use groups::begun_in_groups;
 pub(super) use groups::group_rows;
 pub(super) use held::held_sentence;
 pub use held::reasons_it_waited;

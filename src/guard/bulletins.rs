@@ -8,8 +8,8 @@ use futures::stream;
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use crate::case::bulletin::{GroupReport, StormReport, Teller};
-use crate::case::outbox::{Message, begun};
-use crate::case::{Bulletin, BulletinKey, Case, GroupRow, Record, StormRow};
+use crate::case::outbox::begun;
+use crate::case::{Bulletin, BulletinKey, Case, GroupRow, Record, StormRow, Transition, begun_in_groups};
 use crate::domain::Hold;
 use crate::store::{Etag, PathName, StatePath};
 
@@ -96,16 +96,35 @@ impl Guard {
         Ok(())
     }
 
-    /// The incidents that a step begins: which sinks have no room for them.
-    pub(super) fn begin(&self, before: &[Message], after: &[Message]) -> Vec<String> {
-        let within = Duration::try_from(self.times().bulletin_every).unwrap_or_default();
-        let cap = Cap { incidents: self.0.routes.incidents_a_minute(), within };
-        let now = self.0.clock.since_boot();
+    /// The sinks that have no room for another incident now, unless that changes until one begins.
+    pub(super) fn crowded(&self) -> Vec<String> {
+        self.0.crowd.full(self.cap(), self.0.clock.since_boot())
+    }
+
+    /// The incidents that a step begins. If its sinks have room for some that it tells in a group, or none for some that it tells
+    /// one by one: those that have none.
+    pub(super) fn begin(&self, before: &Record, step: &Transition) -> Option<Vec<String>> {
+        let (cap, now) = (self.cap(), self.0.clock.since_boot());
+        let enter =
+            |incident: &str, sinks: &[&str]| self.0.crowd.enter(incident, sinks.iter().copied(), cap, now);
         let mut full = Vec::new();
-        for (incident, sinks) in begun(before, after) {
-            full.extend(self.0.crowd.enter(incident, sinks.into_iter(), cap, now));
+        let mut is_told_so = true;
+        for (incident, sinks) in begun(&before.outbox, &step.record.outbox) {
+            let without_room = enter(incident, &sinks);
+            is_told_so &= without_room.is_empty();
+            full.extend(without_room);
         }
-        full
+        for (incident, sinks) in begun_in_groups(before, &step.record, &step.groups) {
+            let without_room = enter(incident, &sinks);
+            is_told_so &= without_room.len() == sinks.len();
+            full.extend(without_room);
+        }
+        (!is_told_so).then_some(full)
+    }
+
+    fn cap(&self) -> Cap {
+        let within = Duration::try_from(self.times().bulletin_every).unwrap_or_default();
+        Cap { incidents: self.0.routes.incidents_a_minute(), within }
     }
 
     /// Says what is broken, or that it is mended.

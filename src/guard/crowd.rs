@@ -19,6 +19,13 @@ struct Beginning {
     grouped: bool,
 }
 
+impl Beginning {
+    /// Whether it was too long ago to count.
+    fn is_over(&self, cap: Cap, now: Duration) -> bool {
+        now.saturating_sub(self.at) >= cap.within
+    }
+}
+
 /// How many incidents of their own a sink gets, and in which time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cap {
@@ -27,6 +34,16 @@ pub(super) struct Cap {
 }
 
 impl Crowd {
+    /// The sinks that would get another incident in their group now. Nothing is counted by asking.
+    pub(super) fn full(&self, cap: Cap, now: Duration) -> Vec<String> {
+        let crowd = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = |lately: &VecDeque<Beginning>| {
+            let begun = lately.iter().rev().take_while(|beginning| !beginning.is_over(cap, now));
+            begun.take(cap.incidents).count() == cap.incidents
+        };
+        crowd.iter().filter(|(_, lately)| is_full(lately)).map(|(sink, _)| sink.clone()).collect()
+    }
+
     /// Counts an incident's beginning for these sinks. Returns those that had too many lately: they get it in their group. Looking
     /// and counting are one step, so that however many cases are worked on at the same time, no more than the cap pass. Whoever asks
     /// again for the same incident, because others changed its record, gets the same answer and is not counted twice.
@@ -43,7 +60,7 @@ impl Crowd {
         let mut full = Vec::new();
         for sink in sinks {
             let lately = crowd.entry(sink.to_owned()).or_default();
-            while lately.front().is_some_and(|first| now.saturating_sub(first.at) >= cap.within) {
+            while lately.front().is_some_and(|first| first.is_over(cap, now)) {
                 lately.pop_front();
             }
             let known = lately.iter().find(|beginning| beginning.incident == incident);
@@ -86,6 +103,21 @@ mod tests {
         let alone = (0..100).filter(|n| enters(&crowd, &n.to_string(), "pager", *n)).count();
         assert_eq!(alone, 3, "one a second, for longer than a minute");
         assert!(enters(&crowd, "later", "pager", 160));
+    }
+
+    #[test]
+    fn asking_who_is_full_counts_nothing_and_says_what_the_next_one_gets() {
+        let crowd = Crowd::default();
+        let full = |second| crowd.full(CAP, Duration::from_secs(second));
+        for n in 0..3 {
+            assert_eq!(full(n), Vec::<String>::new());
+            assert!(enters(&crowd, &n.to_string(), "pager", n));
+        }
+        assert_eq!(full(3), ["pager"]);
+        assert!(enters(&crowd, "x", "chat", 3), "each sink by itself");
+        assert_eq!(full(3), ["pager"]);
+        assert!(!enters(&crowd, "3", "pager", 3));
+        assert_eq!((full(60), full(61)), (vec!["pager".to_owned()], Vec::new()), "three are left, then two");
     }
 
     #[test]

@@ -91,6 +91,10 @@ impl Holds {
     /// All that have not been moved away yet, those that can't be read included.
     pub async fn list(&self) -> Result<Vec<Hold>, StoreError> {
         let listing = self.0.list(&Prefix::holds(), HOLDS_MAX).await?;
+        // As a rule there are none: reading is not made ready for.
+        if listing.entries.is_empty() {
+            return Ok(Vec::new());
+        }
         let paths = listing.entries.into_iter().map(|entry| entry.path);
         let read: Vec<Result<Option<Hold>, StoreError>> = stream::iter(paths)
             .map(|path| async move { self.read(&path).await })

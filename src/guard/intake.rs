@@ -101,7 +101,7 @@ impl Guard {
                 self.archive_and_reset(&current, &closing).await?;
                 continue;
             }
-            let mut record = current.document.clone();
+            let Loaded { document: mut record, etag } = current;
             let (taken, summary) = self.take_all(&mut record, self.stops(heard));
             let intake = Intake { cluster: cluster.clone(), summary };
             if !taken.any_new() {
@@ -112,8 +112,7 @@ impl Guard {
                 heard.events().iter().filter_map(|event| keep_event(&mut record, event)).collect();
             let mut decided = self.decide(&record, taken.opened).await?;
             decided.transition.evidence.append(&mut evidence);
-            let etag = current.etag.as_ref();
-            let written = self.write_then(decided, etag, || tell(&mut durable, intake)).await?;
+            let written = self.write_then(decided, etag.as_ref(), || tell(&mut durable, intake)).await?;
             if let Some(next) = written {
                 return self.reconcile(next).await.map(Some);
             }

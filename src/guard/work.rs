@@ -135,13 +135,14 @@ impl Guard {
         let mut marker_due = opening;
         // Its turn is taken only when there is something to start: until then a start may go at once.
         let mut turn = None;
-        // Which sinks have no room for what begins here is asked only when something does.
-        let mut crowded: Option<Vec<String>> = None;
+        // Which sinks have no room for what begins here is certain only when something does.
+        let mut crowded = self.crowded();
+        let mut begun = false;
         // As long as nothing is waited for it stays the same, so that the same questions have the same answers (`policy/memo.rs`).
         let mut now = self.now();
         loop {
             let context = Context {
-                crowded: crowded.as_deref().unwrap_or_default(),
+                crowded: &crowded,
                 ..self.context(now, hold.as_deref(), turn.unwrap_or(now), &intent_nonce)
             };
             match advance(record, &facts, &context) {
@@ -170,15 +171,13 @@ impl Guard {
                             continue;
                         }
                     }
-                    let full = match &crowded {
-                        Some(_) => Vec::new(),
-                        None => self.begin(&record.outbox, &transition.record.outbox),
-                    };
-                    if full.is_empty() {
+                    let otherwise = if begun { None } else { self.begin(record, &transition) };
+                    begun = true;
+                    let Some(full) = otherwise else {
                         self.put_marker(record, marker_due).await?;
                         return Ok(Decided { transition: *transition, looked_since_boot: since_boot });
-                    }
-                    crowded = Some(full);
+                    };
+                    crowded = full;
                 }
             }
         }

@@ -60,7 +60,7 @@ impl Account {
         };
         let http = shared
             .connect(&ClientOptions::default())
-            .map_err(|error| classify(&error, "connecting", "").into_error("connecting"))?;
+            .map_err(|error| classify(&error, &"connecting", "").into_error(&"connecting"))?;
         Ok((Self { location, credential, http }, shared))
     }
 
@@ -76,7 +76,7 @@ impl Account {
             .with_http_connector(http.clone())
             .with_retry(no_retries())
             .build()
-            .map_err(|error| classify(&error, "opening", name).into_error("opening"))
+            .map_err(|error| classify(&error, &"opening", name).into_error(&"opening"))
     }
 
     /// Makes a container, private as all are by default (source: "Create Container", Azure Storage REST API).

@@ -1,6 +1,7 @@
 //! What a failed request to the store means for whoever made it.
 
 use std::error::Error as StdError;
+use std::fmt::Display;
 
 use http::{HeaderValue, StatusCode};
 use object_store::client::HttpError;
@@ -67,7 +68,7 @@ impl BlobFault {
 
     /// Codes as in "Blob service error codes" and "Common REST API error codes" (Azure Storage documentation). A 409 or 412
     /// without a code is the condition's doing, as the status says.
-    fn failure(&self, what: &str, container: &str) -> Failure {
+    fn failure(&self, what: &dyn Display, container: &str) -> Failure {
         let told = || format!("{what}: {self}");
         match (self.status, self.code.as_deref()) {
             (404, Some("ContainerNotFound")) => Failure::Other(StoreError::NoContainer(container.to_owned())),
@@ -88,7 +89,7 @@ impl BlobFault {
 }
 
 /// Classifies what `object_store` reports while doing `what` in `container`.
-pub(super) fn classify(error: &object_store::Error, what: &str, container: &str) -> Failure {
+pub(super) fn classify(error: &object_store::Error, what: &dyn Display, container: &str) -> Failure {
     if let Some(fault) = find::<BlobFault>(error) {
         return fault.failure(what, container);
     }
@@ -121,7 +122,7 @@ pub(super) fn classify(error: &object_store::Error, what: &str, container: &str)
 
 impl Failure {
     /// What it is for an operation to which a missing blob, an existing one or a changed one means nothing.
-    pub(super) fn into_error(self, what: &str) -> StoreError {
+    pub(super) fn into_error(self, what: &dyn Display) -> StoreError {
         match self {
             Self::Missing => StoreError::Unavailable(format!("{what}: not found")),
             Self::Exists => StoreError::Unavailable(format!("{what}: a conflict")),

@@ -2,6 +2,7 @@
 
 use super::super::bulletin::{Bulletin, BulletinKey, GroupReport, Teller};
 use super::super::outbox::begun;
+use super::super::report::begun_in_groups;
 use super::*;
 use crate::domain::Severity;
 
@@ -75,6 +76,33 @@ fn what_a_step_begins_is_told_by_what_it_puts_into_the_outbox() {
     assert_eq!(begun(&[], &opened).collect::<Vec<_>>(), [(id.as_str(), vec!["pager", "log"])]);
     world.sees(Arm::Running, 600);
     assert_eq!(begun(&opened, &world.record.outbox).collect::<Vec<_>>(), []);
+}
+
+#[test]
+fn what_a_step_begins_in_groups_is_told_once() {
+    let mut world = crowded(mallory());
+    let before = world.record.clone();
+    let first = world.sees(Arm::Stopped, 10);
+    let id = world.case().id.to_string();
+    let begun = begun_in_groups(&before, &world.record, &first.groups);
+    assert_eq!(begun, [(id.as_str(), vec!["pager"])]);
+    let before = world.record.clone();
+    world.start_came_to(refused("AuthorizationFailed", "grant the role"), 11);
+    let held = world.sees(Arm::Stopped, 40);
+    assert_eq!(begun_in_groups(&before, &world.record, &held.groups), []);
+    let before = world.record.clone();
+    let closed = world.sees(Arm::Running, 600);
+    assert_eq!(begun_in_groups(&before, &world.record, &closed.groups), []);
+}
+
+#[test]
+fn what_begins_in_a_group_and_ends_with_the_same_step_is_told_as_well() {
+    let mut world = crowded(mallory());
+    let before = world.record.clone();
+    let closed = world.sees(Arm::Running, 400);
+    assert_eq!(closed.groups, [], "they are told when the case is archived");
+    let begun = begun_in_groups(&before, &world.record, &closed.groups);
+    assert_eq!(begun.iter().map(|(_, sinks)| sinks.as_slice()).collect::<Vec<_>>(), [["pager"]]);
 }
 
 struct Desk {

@@ -3,7 +3,7 @@ use super::*;
 fn failure(status: u16, code: Option<&'static str>) -> Failure {
     let code = code.map(HeaderValue::from_static);
     let fault = BlobFault::new(StatusCode::from_u16(status).unwrap(), code.as_ref());
-    fault.failure("writing `x`", "state")
+    fault.failure(&"writing `x`", "state")
 }
 
 fn is_unavailable(failure: &Failure) -> bool {
@@ -72,6 +72,6 @@ fn only_the_innermost_cause_is_shown() {
             source: Box::new(inner),
         }),
     };
-    let shown = classify(&error, "reading `x`", "state");
+    let shown = classify(&error, &"reading `x`", "state");
     assert_eq!(shown, Failure::Other(StoreError::Refused("reading `x`: connection refused".to_owned())));
 }
